@@ -1,0 +1,2 @@
+//! The masque command.
+fn main() {}

@@ -1,0 +1,4 @@
+//! What a masque program is and means.
+
+pub mod ty;
+pub use ty::DType;

@@ -1,0 +1,4 @@
+//! Runs masque plans.
+
+pub mod tensor;
+pub use tensor::{Tensor, TensorView};
