@@ -1,4 +1,28 @@
-//! What a masque program is and means.
+//! What a masque program is and means: the ground that the compiler and the runtime stand on.
+//!
+//! Three programs, one after the other, each with data, a text form and a verifier:
+//!
+//! | program | what it is | where |
+//! |---|---|---|
+//! | layer graph | calls of Keras layers, as a model file names them; beside it what was inferred | [`layers`], [`facts`] |
+//! | tensor graph | operations on tensors, masks among them | [`program`], [`ops`] |
+//! | plan | what the runtime does, step by step | [`plan`] |
+//!
+//! Below them lie sizes ([`dim`]), types ([`ty`]), symbolic masks ([`mask`]) and the declared rules
+//! ([`semantics`]).
 
+pub mod activation;
+pub mod dim;
+pub mod facts;
+pub mod float;
+pub mod layers;
+pub mod mask;
+pub mod ops;
+pub mod plan;
+pub mod program;
+pub mod semantics;
 pub mod ty;
-pub use ty::DType;
+
+pub use dim::Dim;
+pub use semantics::Semantics;
+pub use ty::{DType, Type};

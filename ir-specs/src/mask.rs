@@ -1,0 +1,308 @@
+//! Symbolic masks: what is known about a tensor's padding before anything runs.
+//!
+//! A mask is an expression over tensors of the layer graph: `ne(%ids, 0)`, `any(ne(%x, 0.0), -1)`,
+//! `or(…, …)`. Expressions live in a [`MaskPool`] that keeps every distinct one once, in a canonical form, so
+//! two masks are the same mask exactly when they have the same [`MaskId`].
+//!
+//! The canonical form is what makes a mask that Keras wrote into a file as a chain of operation nodes the same
+//! node as the one our rules infer: both are built with the constructors below, and these simplify.
+//!
+//! | written | kept as | why |
+//! |---|---|---|
+//! | `and(m, m)`, `or(m, m)` | `m` | idempotent |
+//! | `or(or(a, b), c)` | `or(a, b, c)`, sorted | associative, commutative |
+//! | `or(m, ones(%x))`, `and(m, ones(%x))` | `ones(%x)`, `m` | absorbing, neutral |
+//! | `not(not(m))` | `m` | involution |
+//! | `or(expand(m, -1), zeros(%x))` | `spread(m, %x)` | Keras' way to give `m` the shape of `%x` |
+//! | `any(spread(m, %x), -1)` | `m` | the axis was only copied |
+//! | `any(concat(-1, …), -1)` | `or(…)` of the parts' own `any` | last axis gone |
+//! | `any(concat(k, …), -1)` | `concat(k, …)` of the parts' own `any` | other axes stay |
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::float::Float;
+use crate::layers::TensorRef;
+
+/// A mask of a [`MaskPool`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MaskId(pub u32);
+
+/// One node of a mask expression.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MaskExpr {
+    /// A bool tensor of the graph, taken as it is: `%flags`.
+    Tensor(TensorRef),
+    /// `ne(%ids, 0)`: true where the tensor differs from the number.
+    NotEqual(TensorRef, Float),
+    /// `any(m, -1)`: true where `m` is true anywhere along its last axis.
+    AnyLast(MaskId),
+    /// `or(a, b, …)`, sorted, at least two.
+    Or(Vec<MaskId>),
+    /// `and(a, b, …)`, sorted, at least two.
+    And(Vec<MaskId>),
+    /// `not(m)`.
+    Not(MaskId),
+    /// `ones(%x, r)`: true everywhere, in the shape of the tensor's first `r` axes.
+    Ones(TensorRef, u32),
+    /// `zeros(%x, r)`: false everywhere, in the shape of the tensor's first `r` axes.
+    Zeros(TensorRef, u32),
+    /// `expand(m, -1)`: one more axis of size 1 at the end.
+    ExpandLast(MaskId),
+    /// `spread(m, %x)`: `m` copied along the last axis, up to the shape of `%x`.
+    Spread(MaskId, TensorRef),
+    /// `concat(k, a, b, …)`: joined along axis `k`, counted from the front.
+    Concat(u32, Vec<MaskId>),
+}
+
+impl MaskExpr {
+    /// The masks it is made of, in order.
+    pub fn parts(&self) -> &[MaskId] {
+        match self {
+            MaskExpr::Tensor(_) | MaskExpr::NotEqual(..) | MaskExpr::Ones(..) | MaskExpr::Zeros(..) => &[],
+            MaskExpr::AnyLast(part)
+            | MaskExpr::Not(part)
+            | MaskExpr::ExpandLast(part)
+            | MaskExpr::Spread(part, _) => std::slice::from_ref(part),
+            MaskExpr::Or(parts) | MaskExpr::And(parts) | MaskExpr::Concat(_, parts) => parts,
+        }
+    }
+
+    /// The tensor it reads itself.
+    pub fn tensor(&self) -> Option<TensorRef> {
+        match self {
+            MaskExpr::Tensor(tensor)
+            | MaskExpr::NotEqual(tensor, _)
+            | MaskExpr::Ones(tensor, _)
+            | MaskExpr::Zeros(tensor, _)
+            | MaskExpr::Spread(_, tensor) => Some(*tensor),
+            _ => None,
+        }
+    }
+}
+
+/// Every distinct mask once.
+#[derive(Clone, Debug, Default)]
+pub struct MaskPool {
+    nodes: Vec<MaskExpr>,
+    ranks: Vec<u32>,
+    ids: HashMap<MaskExpr, MaskId>,
+}
+
+impl MaskPool {
+    /// The expression behind an id.
+    pub fn get(&self, id: MaskId) -> &MaskExpr {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// The number of axes of a mask.
+    pub fn rank(&self, id: MaskId) -> u32 {
+        self.ranks[id.0 as usize]
+    }
+
+    /// Every mask with its expression; parts stand before what is made of them.
+    pub fn iter(&self) -> impl Iterator<Item = (MaskId, &MaskExpr)> {
+        self.nodes.iter().enumerate().map(|(place, node)| (MaskId(place as u32), node))
+    }
+
+    fn intern(&mut self, expr: MaskExpr, rank: u32) -> MaskId {
+        if let Some(&id) = self.ids.get(&expr) {
+            return id;
+        }
+        let id = MaskId(self.nodes.len() as u32);
+        self.nodes.push(expr.clone());
+        self.ranks.push(rank);
+        self.ids.insert(expr, id);
+        id
+    }
+
+    /// A bool tensor of that rank, taken as a mask.
+    pub fn tensor(&mut self, tensor: TensorRef, rank: u32) -> MaskId {
+        self.intern(MaskExpr::Tensor(tensor), rank)
+    }
+
+    /// True where a tensor of that rank differs from a number.
+    pub fn not_equal(&mut self, tensor: TensorRef, number: f64, rank: u32) -> MaskId {
+        // Comparison does not tell the zeros apart.
+        let number = if number == 0.0 { 0.0 } else { number };
+        self.intern(MaskExpr::NotEqual(tensor, Float(number)), rank)
+    }
+
+    /// True everywhere, over the first `rank` axes of a tensor.
+    pub fn ones(&mut self, tensor: TensorRef, rank: u32) -> MaskId {
+        self.intern(MaskExpr::Ones(tensor, rank), rank)
+    }
+
+    /// False everywhere, over the first `rank` axes of a tensor.
+    pub fn zeros(&mut self, tensor: TensorRef, rank: u32) -> MaskId {
+        self.intern(MaskExpr::Zeros(tensor, rank), rank)
+    }
+
+    /// The negation.
+    pub fn not(&mut self, mask: MaskId) -> MaskId {
+        let rank = self.rank(mask);
+        match *self.get(mask) {
+            MaskExpr::Not(inner) => inner,
+            MaskExpr::Ones(tensor, rank) => self.zeros(tensor, rank),
+            MaskExpr::Zeros(tensor, rank) => self.ones(tensor, rank),
+            _ => self.intern(MaskExpr::Not(mask), rank),
+        }
+    }
+
+    /// True where any of the masks is. Masks of one rank; for others see [`MaskPool::spread_or`].
+    pub fn or(&mut self, masks: &[MaskId]) -> MaskId {
+        let mut parts = vec![];
+        for &mask in masks {
+            match self.get(mask) {
+                MaskExpr::Or(inner) => parts.extend_from_slice(inner),
+                MaskExpr::Zeros(..) if masks.len() > 1 => {}
+                MaskExpr::Ones(..) => return mask,
+                _ => parts.push(mask),
+            }
+        }
+        self.joined(parts, masks, MaskExpr::Or)
+    }
+
+    /// True where all of the masks are. Masks of one rank.
+    pub fn and(&mut self, masks: &[MaskId]) -> MaskId {
+        let mut parts = vec![];
+        for &mask in masks {
+            match self.get(mask) {
+                MaskExpr::And(inner) => parts.extend_from_slice(inner),
+                MaskExpr::Ones(..) if masks.len() > 1 => {}
+                MaskExpr::Zeros(..) => return mask,
+                _ => parts.push(mask),
+            }
+        }
+        self.joined(parts, masks, MaskExpr::And)
+    }
+
+    fn joined(
+        &mut self,
+        mut parts: Vec<MaskId>,
+        given: &[MaskId],
+        make: fn(Vec<MaskId>) -> MaskExpr,
+    ) -> MaskId {
+        parts.sort();
+        parts.dedup();
+        match parts.as_slice() {
+            [] => given[0],
+            [one] => *one,
+            _ => {
+                let rank = parts.iter().map(|&part| self.rank(part)).max().unwrap_or(0);
+                self.intern(make(parts), rank)
+            }
+        }
+    }
+
+    /// `or` as Keras' broadcasting `logical_or` does it: `or(expand(m, -1), zeros(%x))` is `m` in the shape of
+    /// `%x`.
+    pub fn spread_or(&mut self, left: MaskId, right: MaskId) -> MaskId {
+        for (expanded, zeros) in [(left, right), (right, left)] {
+            if let (&MaskExpr::ExpandLast(mask), &MaskExpr::Zeros(tensor, _)) =
+                (self.get(expanded), self.get(zeros))
+            {
+                return self.spread(mask, tensor);
+            }
+        }
+        self.or(&[left, right])
+    }
+
+    /// The mask copied along one more axis at the end, to the shape of a tensor.
+    pub fn spread(&mut self, mask: MaskId, tensor: TensorRef) -> MaskId {
+        let rank = self.rank(mask) + 1;
+        self.intern(MaskExpr::Spread(mask, tensor), rank)
+    }
+
+    /// One more axis of size 1 at the end.
+    pub fn expand_last(&mut self, mask: MaskId) -> MaskId {
+        let rank = self.rank(mask) + 1;
+        self.intern(MaskExpr::ExpandLast(mask), rank)
+    }
+
+    /// Joined along an axis, counted from the front.
+    pub fn concat(&mut self, axis: u32, masks: &[MaskId]) -> MaskId {
+        match masks {
+            [one] => *one,
+            _ => {
+                let rank = self.rank(masks[0]);
+                self.intern(MaskExpr::Concat(axis, masks.to_vec()), rank)
+            }
+        }
+    }
+
+    /// True where the mask is true anywhere along its last axis.
+    pub fn any_last(&mut self, mask: MaskId) -> MaskId {
+        let rank = self.rank(mask).saturating_sub(1);
+        match self.get(mask).clone() {
+            MaskExpr::Spread(inner, _) | MaskExpr::ExpandLast(inner) => inner,
+            MaskExpr::Ones(tensor, _) => self.ones(tensor, rank),
+            MaskExpr::Zeros(tensor, _) => self.zeros(tensor, rank),
+            MaskExpr::Concat(axis, parts) => {
+                let parts: Vec<MaskId> = parts.into_iter().map(|part| self.any_last(part)).collect();
+                if axis == rank { self.or(&parts) } else { self.concat(axis, &parts) }
+            }
+            _ => self.intern(MaskExpr::AnyLast(mask), rank),
+        }
+    }
+
+    /// The same expression built in this pool out of another pool's.
+    pub fn import(&mut self, other: &MaskPool, id: MaskId) -> MaskId {
+        let mut expr = other.get(id).clone();
+        match &mut expr {
+            MaskExpr::AnyLast(part)
+            | MaskExpr::Not(part)
+            | MaskExpr::ExpandLast(part)
+            | MaskExpr::Spread(part, _) => {
+                *part = self.import(other, *part);
+            }
+            MaskExpr::Or(parts) | MaskExpr::And(parts) => {
+                parts.iter_mut().for_each(|part| *part = self.import(other, *part));
+                parts.sort();
+            }
+            MaskExpr::Concat(_, parts) => parts.iter_mut().for_each(|part| *part = self.import(other, *part)),
+            _ => {}
+        }
+        self.intern(expr, other.rank(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::CallId;
+
+    fn tensor(call: u32) -> TensorRef {
+        TensorRef { call: CallId(call), output: 0 }
+    }
+
+    #[test]
+    fn one_expression_is_one_node() {
+        let mut pool = MaskPool::default();
+        let a = pool.not_equal(tensor(0), 0.0, 2);
+        let b = pool.not_equal(tensor(1), 0.0, 2);
+        assert_eq!(pool.not_equal(tensor(0), -0.0, 2), a);
+        assert_eq!(pool.or(&[a, a]), a);
+        assert_eq!(pool.or(&[b, a]), pool.or(&[a, b]));
+        let (not_a, both) = (pool.not(a), pool.and(&[a, b]));
+        assert_eq!(pool.not(not_a), a);
+        assert_eq!(pool.and(&[both, a]), both);
+    }
+
+    /// Keras' plumbing for `Concatenate([x, pos])`, the second without a mask.
+    #[test]
+    fn plumbing_of_concatenate_is_seen_through() {
+        let mut pool = MaskPool::default();
+        let mask = pool.not_equal(tensor(0), 0.0, 2);
+        let (expanded, zeros) = (pool.expand_last(mask), pool.zeros(tensor(1), 3));
+        let (spread, ones) = (pool.spread_or(expanded, zeros), pool.ones(tensor(2), 3));
+        let time = pool.concat(1, &[spread, ones]);
+        let (row_ones, joined) = (pool.ones(tensor(2), 2), pool.any_last(time));
+        assert_eq!(joined, pool.concat(1, &[mask, row_ones]));
+        let features = pool.concat(2, &[spread, ones]);
+        assert_eq!(pool.any_last(features), row_ones);
+        let doubled = pool.concat(2, &[spread, spread]);
+        assert_eq!(pool.any_last(doubled), mask);
+    }
+}

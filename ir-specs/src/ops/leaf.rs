@@ -1,0 +1,49 @@
+//! What a program starts from: its inputs, its weights, and arrays known at compile time.
+
+use super::{Family, OpError, OpInfo, OperandTypes, family};
+use crate::float::Float;
+use crate::ty::Type;
+
+family! {
+    /// What a program starts from. The type stands in the attribute: nothing else tells it.
+    Leaf {
+        /// A tensor that the caller passes.
+        Input = "input" () {
+            /// Element type and shape.
+            ty: Type,
+        };
+        /// A tensor stored with the model, by name and hash.
+        Weight = "weight" () {
+            /// Element type and shape, all sizes known.
+            ty: Type,
+            /// The content's hash; none where a model came without weights.
+            hash: Option<String>,
+        };
+        /// A small array known at compile time, row by row.
+        Constant = "constant" () {
+            /// Element type and shape, all sizes known.
+            ty: Type,
+            /// The elements; truth values as 0 and 1.
+            values: Vec<Float>,
+        };
+    }
+}
+
+impl Family for Leaf {
+    fn info(&self) -> &'static OpInfo {
+        self.row()
+    }
+
+    fn infer(&self, _: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
+        match self {
+            Leaf::Input { ty } | Leaf::Weight { ty, .. } => Ok(vec![ty.clone()]),
+            Leaf::Constant { ty, values } => {
+                let found = values.len() as i64;
+                match ty.elements().known() {
+                    Some(elements) if elements == found => Ok(vec![ty.clone()]),
+                    _ => Err(self.expects(format!("the values of {ty}"), format!("{found} values"))),
+                }
+            }
+        }
+    }
+}

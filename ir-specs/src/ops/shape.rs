@@ -1,0 +1,147 @@
+//! Elements moved, never computed.
+
+use super::{Family, OpError, OpInfo, OperandTypes, agree, family};
+use crate::dim::Dim;
+use crate::ty::{DType, Type, broadcast};
+
+family! {
+    /// Elements moved, never computed.
+    Shape {
+        /// The same elements in the same order under another shape.
+        Reshape = "reshape" ("x") {
+            /// The shape of the result.
+            shape: Vec<Dim>,
+        };
+        /// Axis `i` of the result is axis `perm[i]` of `x`.
+        Transpose = "transpose" ("x") {
+            /// A permutation of the axes.
+            perm: Vec<u32>,
+        };
+        /// Copied along new leading axes and along axes of size 1.
+        Broadcast = "broadcast" ("x") {
+            /// The shape of the result.
+            shape: Vec<Dim>,
+        };
+        /// Joined along an axis.
+        Concat = "concat" ("parts*") {
+            /// Which axis, from the front.
+            axis: u32,
+        };
+        /// Positions `start`, `start + step`, … below `stop` of an axis, all three within its size.
+        Slice = "slice" ("x") {
+            /// Which axis, from the front.
+            axis: u32,
+            /// The first position.
+            start: Dim,
+            /// One behind the last possible position.
+            stop: Dim,
+            /// The distance between positions, at least 1.
+            step: u32,
+        };
+        /// The other way round along an axis.
+        Reverse = "reverse" ("x") {
+            /// Which axis, from the front.
+            axis: u32,
+        };
+        /// The number of positions along some axes together, as one i64.
+        Size = "size" ("x") {
+            /// Which axes, from the front.
+            axes: Vec<u32>,
+        };
+    }
+}
+
+impl Family for Shape {
+    fn info(&self) -> &'static OpInfo {
+        self.row()
+    }
+
+    fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
+        let x = operands
+            .first()
+            .copied()
+            .flatten()
+            .ok_or_else(|| self.expects("at least one operand", "none"))?;
+        let in_range = |axis: u32| {
+            let fits = (axis as usize) < x.rank();
+            if fits { Ok(axis as usize) } else { Err(self.expects(format!("an axis of {x}"), axis)) }
+        };
+        let with = |shape: Vec<Dim>| Ok(vec![Type { dtype: x.dtype, shape }]);
+        match self {
+            Shape::Reshape { shape } => {
+                let result = Type { dtype: x.dtype, shape: shape.clone() };
+                match (x.elements().known(), result.elements().known()) {
+                    (Some(a), Some(b)) if a != b => {
+                        Err(self.expects(format!("{a} elements, as in {x}"), result))
+                    }
+                    _ => Ok(vec![result]),
+                }
+            }
+            Shape::Transpose { perm } => {
+                let mut sorted = perm.clone();
+                sorted.sort_unstable();
+                if sorted.iter().copied().ne(0..x.rank() as u32) {
+                    return Err(
+                        self.expects(format!("a permutation of the axes of {x}"), format!("{perm:?}"))
+                    );
+                }
+                with(perm.iter().map(|&axis| x.shape[axis as usize].clone()).collect())
+            }
+            Shape::Broadcast { shape } => {
+                let fits = broadcast(shape, &x.shape).is_some_and(|result| agree(&result, shape));
+                if fits {
+                    with(shape.clone())
+                } else {
+                    Err(self.expects(
+                        format!("a shape that {x} broadcasts to"),
+                        format!("{}", Type { dtype: x.dtype, shape: shape.clone() }),
+                    ))
+                }
+            }
+            Shape::Concat { axis } => self.concat(in_range(*axis)?, operands),
+            Shape::Slice { axis, start, stop, step } => {
+                let axis = in_range(*axis)?;
+                if *step == 0 {
+                    return Err(self.expects("a step of at least 1", 0));
+                }
+                let mut shape = x.shape.clone();
+                shape[axis] =
+                    (&(stop - start) + &Dim::constant(i64::from(*step) - 1)).floor_div(i64::from(*step));
+                with(shape)
+            }
+            Shape::Reverse { axis } => {
+                in_range(*axis)?;
+                with(x.shape.clone())
+            }
+            Shape::Size { axes } => {
+                for &axis in axes {
+                    in_range(axis)?;
+                }
+                Ok(vec![Type::scalar(DType::I64)])
+            }
+        }
+    }
+}
+
+impl Shape {
+    fn concat(&self, axis: usize, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
+        let parts: Vec<&Type> = operands.iter().flatten().copied().collect();
+        let mut result = parts[0].clone();
+        for part in &parts[1..] {
+            let mut expected = result.shape.clone();
+            let joined = part.shape.get(axis).map(|size| &result.shape[axis] + size);
+            if let Some(size) = part.shape.get(axis) {
+                expected[axis] = size.clone();
+            }
+            match joined {
+                Some(joined) if part.dtype == result.dtype && agree(&expected, &part.shape) => {
+                    result.shape[axis] = joined
+                }
+                _ => {
+                    return Err(self.expects(format!("parts like {} in all axes but {axis}", parts[0]), part));
+                }
+            }
+        }
+        Ok(vec![result])
+    }
+}

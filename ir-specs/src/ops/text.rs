@@ -1,0 +1,95 @@
+//! Text to numbers. A primitive: it has no meaning in terms of arithmetic.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Family, OpError, OpInfo, OperandTypes, family};
+use crate::dim::Dim;
+use crate::ty::{DType, Type};
+
+/// What is done to a text before it is split. Only ASCII is touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standardize {
+    /// Nothing.
+    Keep,
+    /// ASCII letters to lower case.
+    Lower,
+    /// The 32 ASCII punctuation characters removed.
+    StripPunctuation,
+    /// Both.
+    LowerAndStripPunctuation,
+}
+
+/// Where a text is cut into tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Split {
+    /// Nowhere: the whole text is one token.
+    Whole,
+    /// At runs of ASCII white space.
+    Whitespace,
+    /// Between code points.
+    Character,
+}
+
+/// Which runs of neighbouring tokens count as tokens; the widths in order.
+pub type NgramWidths = Vec<u32>;
+
+/// What is made of the tokens' numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenOutput {
+    /// The numbers in the text's order: 0 is padding, 1 an unknown token.
+    Int,
+    /// Which tokens occur; 0 is an unknown one.
+    MultiHot,
+    /// How often each token occurs; 0 is an unknown one.
+    Count,
+    /// How often each token occurs, times its weight; 0 is an unknown one.
+    TfIdf,
+}
+
+family! {
+    /// Text to numbers.
+    Text {
+        /// Texts cut into tokens and looked up in a vocabulary. `vocabulary` holds the tokens that have a number of
+        /// their own, `weights` one weight for each number (for `tf_idf`).
+        Vectorize = "vectorize" ("text", "vocabulary", "weights?") {
+            /// What is done before splitting.
+            standardize: Standardize,
+            /// Where the text is cut.
+            split: Split,
+            /// Which runs of tokens count as tokens; empty: the tokens themselves.
+            ngrams: NgramWidths,
+            /// What is made of the numbers.
+            output: TokenOutput,
+            /// The size of the last axis: for `int` the fixed length or a symbol for that of the longest text of the
+            /// batch, otherwise the number of columns.
+            length: Dim,
+            /// The element type of the result.
+            to: DType,
+        };
+    }
+}
+
+impl Family for Text {
+    fn info(&self) -> &'static OpInfo {
+        self.row()
+    }
+
+    fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
+        let Text::Vectorize { split, length, to, .. } = self;
+        let (text, vocabulary) =
+            (operands[0].expect("arity was checked"), operands[1].expect("arity was checked"));
+        if text.dtype != DType::Str || vocabulary.dtype != DType::Str || vocabulary.rank() != 1 {
+            return Err(self.expects("texts and a vocabulary str[N]", format!("{text} and {vocabulary}")));
+        }
+        let mut shape = text.shape.clone();
+        let inner_is_one = shape.len() > 1 && shape.last().is_some_and(Dim::is_one);
+        if inner_is_one && *split != Split::Whole || shape.len() > 1 {
+            shape.pop();
+        }
+        shape.push(length.clone());
+        Ok(vec![Type { dtype: *to, shape }])
+    }
+}
