@@ -1,5 +1,8 @@
 //! Runs masque plans.
 
+pub mod element;
+pub mod npy;
+pub mod npz;
 pub mod quote;
 pub mod tensor;
 pub mod zip;
