@@ -1,6 +1,9 @@
 //! Runs masque plans.
 
 pub mod element;
+pub mod examples;
+mod json;
+pub mod json_lines;
 pub mod npy;
 pub mod npz;
 pub mod quote;

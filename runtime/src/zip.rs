@@ -95,9 +95,6 @@ impl<'a> Archive<'a> {
         if zip.entries_hint() != count {
             return Err(ZipError::Count { expected: zip.entries_hint(), found: count });
         }
-        if count == 0 {
-            return Err(ZipError::NoMembers);
-        }
         check_spans(spans, zip.directory_offset())?;
         archive.members.retain(|member| !member.name.ends_with('/'));
         archive.index = archive.members.iter().enumerate().map(|(i, m)| (name::fold(&m.name), i)).collect();
@@ -121,10 +118,9 @@ impl<'a> Archive<'a> {
     /// [`ZipError::Missing`] if there is no such file; [`ZipError::Inflate`], [`ZipError::Size`] or
     /// [`ZipError::Checksum`] if its content is not what the directory promised.
     pub fn read(&self, name: &str) -> Result<Cow<'a, [u8]>, ZipError> {
-        let member = self.find(name).ok_or_else(|| ZipError::Missing {
-            name: quoted(name),
-            present: self.names().take(8).map(quoted).collect::<Vec<_>>().join(", "),
-        })?;
+        let member = self
+            .find(name)
+            .ok_or_else(|| ZipError::Missing { name: quoted(name), present: self.first_names() })?;
         let content =
             if member.deflated { Cow::Owned(inflate(member)?) } else { Cow::Borrowed(member.packed) };
         if content.len() as u64 != member.size {
@@ -139,6 +135,11 @@ impl<'a> Archive<'a> {
             return Err(ZipError::Checksum { name: quoted(name), expected: member.crc, found });
         }
         Ok(content)
+    }
+
+    fn first_names(&self) -> String {
+        let names: Vec<_> = self.names().take(8).map(quoted).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 
     fn find(&self, name: &str) -> Option<&Member<'a>> {

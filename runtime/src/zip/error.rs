@@ -23,9 +23,6 @@ pub enum ZipError {
         /// What is wrong.
         problem: String,
     },
-    /// An archive of nothing.
-    #[error("the zip archive has no members")]
-    NoMembers,
     /// An archive split over several disks.
     #[error("the zip archive is one part of several, expected a single file")]
     ManyDisks,
