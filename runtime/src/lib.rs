@@ -1,4 +1,12 @@
 //! Runs masque plans.
 
+pub mod element;
+pub mod examples;
+mod json;
+pub mod json_lines;
+pub mod npy;
+pub mod npz;
+pub mod quote;
 pub mod tensor;
+pub mod zip;
 pub use tensor::{Tensor, TensorView};
