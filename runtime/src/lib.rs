@@ -4,6 +4,7 @@ pub mod element;
 pub mod examples;
 mod json;
 pub mod json_lines;
+pub mod kernels;
 pub mod npy;
 pub mod npz;
 pub mod quote;
