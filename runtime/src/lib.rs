@@ -1,5 +1,7 @@
 //! Runs masque plans.
 
+pub mod bundle;
+pub mod check;
 pub mod element;
 pub mod examples;
 mod json;
@@ -9,5 +11,10 @@ pub mod npy;
 pub mod npz;
 pub mod quote;
 pub mod tensor;
+#[cfg(test)]
+mod testing;
+pub mod weights;
 pub mod zip;
+
+pub use bundle::Bundle;
 pub use tensor::{Tensor, TensorView};
