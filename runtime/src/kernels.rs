@@ -18,6 +18,7 @@ pub mod math;
 pub mod norm;
 pub mod pack;
 pub mod pool;
+pub mod recurrent;
 pub mod softmax;
 mod threads;
 
