@@ -7,12 +7,19 @@
 //! no transcendental function comes from the system, so two machines agree as well.
 //!
 //! Shapes are preconditions. A caller has checked them before a kernel runs; kernels repeat the check as
-//! `debug_assert!` only. Only *values* that decide about memory are checked here.
+//! `debug_assert!` only. Only *values* that decide about memory ([`gather`]'s ids) are checked here.
 
+pub mod activation;
+pub mod dense;
+pub mod gather;
 pub mod gemm;
 mod lanes;
 pub mod math;
+pub mod norm;
 pub mod pack;
+pub mod pool;
+pub mod recurrent;
+pub mod softmax;
 mod threads;
 
 #[cfg(test)]

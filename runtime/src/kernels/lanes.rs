@@ -121,7 +121,7 @@ fn exp_parts<S: Simd>(simd: S, x: f32x16<S>) -> (i32x16<S>, f32x16<S>) {
     let q = polynomial(
         simd,
         r,
-        [0.500_000_005, 0.166_666_668, 0.041_666_354, 0.008_333_273, 0.001_394_105, 0.000_199_142_3],
+        [0.5, 0.166_666_67, 0.041_666_354, 0.008_333_273, 0.001_394_105, 0.000_199_142_3],
     );
     (shifted.bitcast::<i32x16<S>>() - ROUND.to_bits() as i32, fma(r * r, q, r))
 }
@@ -169,7 +169,7 @@ pub(super) fn sigmoid<S: Simd>(simd: S, x: f32x16<S>) -> f32x16<S> {
 pub(super) fn log1p_unit<S: Simd>(simd: S, t: f32x16<S>) -> f32x16<S> {
     let s = t / (t + 2.0);
     let u = s * s;
-    let p = polynomial(simd, u, [0.666_664_13, 0.400_217, 0.279_991_42, 0.280_244_53]);
+    let p = polynomial(simd, u, [0.666_664_1, 0.400_217, 0.279_991_42, 0.280_244_53]);
     fma(s * u, p, s + s)
 }
 
@@ -189,7 +189,7 @@ pub(super) fn erfc_positive<S: Simd>(simd: S, u: f32x16<S>) -> f32x16<S> {
         simd,
         t,
         [
-            0.282_089_19,
+            0.282_089_2,
             0.282_236_8,
             0.245_335_95,
             0.184_700_36,
@@ -216,7 +216,14 @@ pub(super) fn erf<S: Simd>(simd: S, x: f32x16<S>) -> f32x16<S> {
     let near = polynomial(
         simd,
         v,
-        [1.128_379_2, -0.376_126_38, 0.112_837_61, -0.026_861_46, 0.005_192_026_7, -0.000_755_339_5],
+        [
+            std::f32::consts::FRAC_2_SQRT_PI,
+            -0.376_126_38,
+            0.112_837_61,
+            -0.026_861_46,
+            0.005_192_026_7,
+            -0.000_755_339_5,
+        ],
     ) * x;
     let far = (splat(simd, 1.0) - erfc_positive(simd, x.abs())).copysign(x);
     v.simd_lt(0.3).select(near, far)
