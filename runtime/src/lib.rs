@@ -1,5 +1,6 @@
 //! Runs masque plans.
 
+pub mod csv;
 pub mod element;
 pub mod examples;
 mod json;

@@ -62,15 +62,19 @@ pub trait Weights {
     /// [`WeightsError::Missing`] if there is no such object, [`WeightsError::Attribute`] if the attribute is no text.
     fn strings(&self, path: &str, name: &str) -> Result<Option<Vec<String>>, WeightsError>;
 
-    /// The dataset at `path`, if it has this shape; nothing is read if it has another.
+    /// The dataset at `path`, if it holds numbers in this shape; nothing is read otherwise.
     ///
     /// # Errors
     ///
-    /// [`WeightsError::Shape`], and those of [`Weights::read`].
+    /// [`WeightsError::Shape`], [`WeightsError::Text`], and those of [`Weights::read`].
     fn read_expected(&self, path: &str, shape: &[usize]) -> Result<Tensor, WeightsError> {
-        let found = self.describe(path)?.shape;
-        if found != shape {
-            return Err(WeightsError::Shape { path: path.to_owned(), expected: shape.to_vec(), found });
+        let found = self.describe(path)?;
+        if found.shape != shape {
+            let (expected, found) = (shape.to_vec(), found.shape);
+            return Err(WeightsError::Shape { path: path.to_owned(), expected, found });
+        }
+        if found.dtype == DType::Str {
+            return Err(WeightsError::Text { path: path.to_owned() });
         }
         self.read(path)
     }

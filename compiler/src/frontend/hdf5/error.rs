@@ -85,6 +85,12 @@ pub enum WeightsError {
         /// What there is.
         found: Vec<usize>,
     },
+    /// Text where a variable's numbers should be.
+    #[error("the weights dataset {} holds text, expected numbers", quoted(path))]
+    Text {
+        /// The dataset.
+        path: String,
+    },
     /// An element type that no tensor has.
     #[error("the weights dataset {} holds {found}, expected numbers, truth values or text", quoted(path))]
     Dtype {

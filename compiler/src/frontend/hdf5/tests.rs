@@ -89,6 +89,7 @@ fn every_element_type_is_read() {
     );
     let variable = weights.read("text/variable").unwrap();
     assert_eq!(variable, Tensor::Str(arr1(&["the cat", ""]).mapv(str::to_owned).into_dyn()));
+    assert!(matches!(weights.read_expected("text/fixed", &[2]), Err(WeightsError::Text { .. })));
     let error = weights.read("complex").unwrap_err();
     assert!(message(&error).starts_with(r#"the weights dataset "complex" holds "#));
 }
