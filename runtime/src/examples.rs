@@ -2,8 +2,8 @@
 //!
 //! A batch of sentences is rarely a rectangle. Lists may have different lengths along any axis of an example; shorter
 //! ones are filled up on the right with the input's padding, to the size that the input demands or else to the longest
-//! of the batch. One axis is exempt: the last axis of a floating-point input of rank two or more holds features, and a
-//! vector with a feature too few is a mistake, not a short sequence.
+//! of the batch. One axis is exempt: the last axis of a floating-point input, if its size is fixed, holds features, and
+//! a vector with a feature too few is a mistake, not a short sequence.
 
 use masque_ir::DType;
 use ndarray::{ArrayD, IxDyn};
@@ -172,7 +172,7 @@ impl Cursor<'_> {
     /// Whether this axis holds features rather than positions.
     fn is_exact(&self) -> bool {
         let float = matches!(self.spec.dtype, DType::F32 | DType::F64);
-        float && self.axis > 0 && self.axis + 1 == self.spec.shape.len()
+        float && self.axis + 1 == self.spec.shape.len()
     }
 
     /// The items of the list at this position. A model with inputs of shape `[1]` is given bare values by everybody.

@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod check;
+pub mod csv;
 pub mod element;
 pub mod examples;
 mod json;

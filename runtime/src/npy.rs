@@ -2,7 +2,7 @@
 //!
 //! A file is a short header, written as a Python dictionary, and the elements behind it. All three versions of the
 //! format are read, both byte orders and both element orders, and every element type that is numbers, truth values or
-//! text; [`element`](crate::element) says what each becomes. Arrays of Python objects are pickles, programs that run
+//! text; [`element`] says what each becomes. Arrays of Python objects are pickles, programs that run
 //! when they are loaded, and are refused.
 //!
 //! Sizes are held against the bytes that are there before anything is allocated, and a file has to end with its last

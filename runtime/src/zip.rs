@@ -32,9 +32,10 @@ pub struct Limits {
     pub member_bytes: u64,
     /// The size of all members together once inflated.
     pub total_bytes: u64,
-    /// How many times its stored size a member may have once inflated, if it is larger than `any_ratio_bytes`.
+    /// How many times its stored size a member, or the whole archive, may have once inflated, if that is more than
+    /// `any_ratio_bytes`.
     pub ratio: u64,
-    /// Up to this inflated size a member may be compressed by any ratio.
+    /// Up to this inflated size members may be compressed by any ratio.
     pub any_ratio_bytes: u64,
 }
 
@@ -49,7 +50,13 @@ impl Limits {
     };
 
     /// For an archive of arrays. Padding is zeros, and zeros compress by a thousand.
-    pub const ARRAYS: Limits = Limits { any_ratio_bytes: 256 << 20, ..Limits::MODEL };
+    pub const ARRAYS: Limits = Limits { any_ratio_bytes: 128 << 20, ..Limits::MODEL };
+
+    /// For an archive of `bytes`: many small bombs are a bomb.
+    fn for_size(self, bytes: u64) -> Limits {
+        let expanded = bytes.saturating_mul(self.ratio).max(self.any_ratio_bytes);
+        Limits { total_bytes: self.total_bytes.min(expanded), ..self }
+    }
 }
 
 /// An archive whose directory has been checked; what can still fail is inflating a member.
@@ -80,6 +87,7 @@ impl<'a> Archive<'a> {
         let mut archive = Archive { members: Vec::new(), index: HashMap::new() };
         let mut spans = Vec::new();
         let (mut count, mut total) = (0, 0_u64);
+        let limits = limits.for_size(bytes.len() as u64);
         for record in zip.entries() {
             let record = record.map_err(error::in_directory)?;
             count += 1;
@@ -279,12 +287,12 @@ fn check_size(member: &Member<'_>, total: u64, limits: &Limits) -> Result<(), Zi
     if size > limits.member_bytes || usize::try_from(size).is_err() {
         return Err(ZipError::MemberTooLarge { name, size, limit: limits.member_bytes });
     }
-    if total > limits.total_bytes {
-        return Err(ZipError::TotalTooLarge { size: total, limit: limits.total_bytes });
-    }
     let packed = member.packed.len() as u64;
     if size > limits.any_ratio_bytes && size > packed.saturating_mul(limits.ratio) {
         return Err(ZipError::Ratio { name, packed, size, limit: limits.ratio });
+    }
+    if total > limits.total_bytes {
+        return Err(ZipError::TotalTooLarge { size: total, limit: limits.total_bytes });
     }
     Ok(())
 }

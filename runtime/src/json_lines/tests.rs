@@ -111,7 +111,7 @@ fn hostile_text_is_refused() {
     let row = format!("[[{}1]]", "1,".repeat(50_000));
     let column = format!("[{}[]]", "[],".repeat(50_000));
     assert!(lines_refused(&format!("{row}\n{column}"), &ids).contains("padded to shape [2, 50001, 50001]"));
-    let fixed = [input("x", DType::F32, &[Some(usize::MAX)])];
+    let fixed = [input("x", DType::I32, &[Some(usize::MAX)])];
     assert!(matches!(read_lines("[]", &fixed), Err(ExampleError::TooLarge { .. })));
 }
 

@@ -104,6 +104,8 @@ fn a_bomb_is_refused_by_its_directory_or_stopped_at_its_announced_size() {
         limited(Limits { total_bytes: 1199, ..limits }),
         ZipError::TotalTooLarge { size: 1200, .. }
     ));
+    let together = limited(Limits { ratio: 0, any_ratio_bytes: 700, ..limits });
+    assert_eq!(together, ZipError::TotalTooLarge { size: 1200, limit: 700 });
     assert!(matches!(limited(Limits { members: 1, ..limits }), ZipError::TooManyMembers { limit: 1 }));
 }
 
