@@ -84,6 +84,11 @@ impl Activation {
         }
     }
 
+    /// Has a tensor of that rank the axis that the function looks along?
+    pub fn fits(&self, rank: usize) -> bool {
+        self.axis().is_none_or(|axis| crate::ty::resolve_axis(i64::from(axis), rank).is_some())
+    }
+
     /// Builds the function of `x` in primitives.
     pub fn decompose(&self, builder: &mut Builder, x: Operand) -> Result<Operand, OpError> {
         use Elementwise::*;
