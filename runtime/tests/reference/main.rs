@@ -6,6 +6,7 @@ mod moves;
 mod numbers;
 mod programs;
 mod recurrent;
+mod texts;
 
 use masque_ir::dim::Bindings;
 use masque_ir::ops::Op;
