@@ -1,9 +1,14 @@
 //! Runs masque plans.
+//!
+//! What an operation means is [`mod@reference`]; how text becomes numbers is [`text`]; what can go wrong is
+//! [`error`].
 
 pub mod bundle;
 pub mod check;
 pub mod csv;
 pub mod element;
+mod elements;
+pub mod error;
 pub mod examples;
 mod json;
 pub mod json_lines;
@@ -11,11 +16,15 @@ pub mod kernels;
 pub mod npy;
 pub mod npz;
 pub mod quote;
+pub mod reference;
 pub mod tensor;
 #[cfg(test)]
 mod testing;
+pub mod text;
 pub mod weights;
 pub mod zip;
 
 pub use bundle::Bundle;
+pub use elements::MAX_RESULT_BYTES;
+pub use error::{OpFailure, RunError};
 pub use tensor::{Tensor, TensorView};

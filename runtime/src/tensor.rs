@@ -54,7 +54,7 @@ macro_rules! tensors {
             pub fn shape(&self) -> &[usize] {
                 match self { $(TensorView::$variant(array) => array.shape()),* }
             }
-            /// The same elements, borrowed from this view.
+            /// The same elements, borrowed for no longer than this view.
             pub fn view(&self) -> TensorView<'_> {
                 match self { $(TensorView::$variant(array) => TensorView::$variant(array.view())),* }
             }
