@@ -39,7 +39,7 @@ impl Family for Leaf {
             Leaf::Input { ty } | Leaf::Weight { ty, .. } => Ok(vec![ty.clone()]),
             Leaf::Constant { ty, values } => {
                 let found = values.len() as i64;
-                match ty.elements().known() {
+                match ty.known_elements() {
                     Some(elements) if elements == found => Ok(vec![ty.clone()]),
                     _ => Err(self.expects(format!("the values of {ty}"), format!("{found} values"))),
                 }
