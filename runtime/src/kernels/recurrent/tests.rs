@@ -358,3 +358,41 @@ fn many_chunks_are_one_run() {
         1e-5,
     );
 }
+
+/// Measures; run by hand: `cargo test --release -p masque-runtime -- --ignored --nocapture speed`.
+#[test]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stdout, reason = "its result is what it prints")]
+fn speed() {
+    let mut lcg = Lcg::new(4);
+    let (features, units, steps) = (128, 128, 100);
+    let packed = pack(&lcg.floats(features * 3 * units, 0.1), features, 3 * units);
+    let weights = PackedMatrix::new(&packed, features, 3 * units).expect("the packed length");
+    let cell = Gru {
+        kernel: weights,
+        bias: None,
+        recurrent: GruRecurrent::After { weights, bias: None },
+        activation: Activation::Tanh,
+        recurrent_activation: Activation::Sigmoid,
+    };
+    for (batch, valid) in [(1, 100), (8, 100), (32, 100), (32, 25)] {
+        let x = lcg.floats(batch * steps * features, 1.0);
+        let mask: Vec<bool> = (0..batch * steps).map(|i| i % steps < valid).collect();
+        let input = Sequences { x: &x, batch, steps, features, mask: Some(&mask) };
+        let mut out = vec![0.0; batch * units];
+        for threads in [1, 2] {
+            let once = |_| {
+                let start = std::time::Instant::now();
+                let mut h = vec![0.0; batch * units];
+                gru(&cell, &input, Options::default(), &mut h, Output::Last(&mut out));
+                start.elapsed().as_secs_f64()
+            };
+            let best = with_threads(threads, || (0..30).map(once).fold(f64::INFINITY, f64::min));
+            let flops = 2 * batch * valid * (features + units) * 3 * units;
+            let (ms, rate) = (best * 1e3, flops as f64 / best / 1e9);
+            println!(
+                "GRU 128, batch {batch}, {valid} of {steps} steps, threads {threads}: {ms:.3} ms, {rate:.0} GFLOP/s"
+            );
+        }
+    }
+}
