@@ -73,7 +73,7 @@ pub(crate) fn model(kernel: Kernel) -> (Plan, Vec<Vec<u8>>) {
         weights: planned,
         slots: 3,
         steps: steps(kernel),
-        outputs: vec![output("output_0", DType::F32, &["B".into(), SIZES[3].to_string()], 0)],
+        outputs: vec![output("output_0", DType::F32, &["B".into(), SIZES[3].to_string()], 2)],
         masks: vec![output("embedding:0", DType::Bool, &["B".into(), "T".into()], 1)],
     };
     (plan, contents)
@@ -104,7 +104,7 @@ fn steps(kernel: Kernel) -> Vec<Step> {
     let mask = result("mask", DType::Bool, &[batch.clone(), time.clone()], 1);
     let x = result("x", DType::F32, &[batch.clone(), time, width], 2);
     let h = result("h", DType::F32, &[batch.clone(), units], 0);
-    let y = result("y", DType::F32, &[batch, classes], 0);
+    let y = result("y", DType::F32, &[batch, classes], 2);
     vec![
         step(Elementwise::Ne.into(), Kernel::Reference, vec![slot(0), zero], mask, &[]),
         step(Index::Gather.into(), kernel, vec![weight(0), slot(0)], x, &[0]),

@@ -102,10 +102,8 @@ pub enum Stored<'a> {
     Panels {
         /// The panels.
         data: Cow<'a, [f32]>,
-        /// The number of rows.
-        k: usize,
-        /// The number of columns.
-        n: usize,
+        /// The numbers of rows and columns.
+        shape: [usize; 2],
     },
 }
 
@@ -135,7 +133,7 @@ impl<'a> Stored<'a> {
             return None;
         }
         if let (Layout::Panels, &[k, n]) = (weight.layout, shape.as_slice()) {
-            return Some(Stored::Panels { data: cast(bytes), k, n });
+            return Some(Stored::Panels { data: cast(bytes), shape: [k, n] });
         }
         match weight.dtype {
             DType::F32 => numbers(bytes, &shape, TensorView::F32, Tensor::F32),
@@ -147,6 +145,24 @@ impl<'a> Stored<'a> {
                 Some(Stored::Rows(TensorView::Bool(view(flags, &shape)?)))
             }
             DType::Str => None,
+        }
+    }
+
+    /// The same weight, borrowed from this one.
+    pub fn view(&self) -> Stored<'_> {
+        match self {
+            Stored::Rows(view) => Stored::Rows(view.view()),
+            Stored::Owned(tensor) => Stored::Rows(tensor.view()),
+            Stored::Panels { data, shape } => Stored::Panels { data: Cow::Borrowed(data), shape: *shape },
+        }
+    }
+
+    /// The element type, and the size along every axis.
+    pub fn dtype_and_shape(&self) -> (DType, &[usize]) {
+        match self {
+            Stored::Rows(view) => (view.dtype(), view.shape()),
+            Stored::Owned(tensor) => (tensor.dtype(), tensor.shape()),
+            Stored::Panels { shape, .. } => (DType::F32, shape),
         }
     }
 
@@ -162,7 +178,7 @@ impl<'a> Stored<'a> {
     /// The matrix, if it lies in panels.
     pub fn matrix(&self) -> Option<PackedMatrix<'_>> {
         match self {
-            Stored::Panels { data, k, n } => PackedMatrix::new(data, *k, *n),
+            Stored::Panels { data, shape: [k, n] } => PackedMatrix::new(data, *k, *n),
             _ => None,
         }
     }
@@ -172,7 +188,7 @@ impl<'a> Stored<'a> {
         match self {
             Stored::Rows(view) => view.to_owned(),
             Stored::Owned(tensor) => tensor.clone(),
-            Stored::Panels { data, k, n } => {
+            Stored::Panels { data, shape: [k, n] } => {
                 let elements = ndarray::Array1::from_vec(unpack(data, *k, *n)).into_dyn();
                 let zeros = || Tensor::F32(ArrayD::zeros(IxDyn(&[*k, *n])));
                 Tensor::F32(elements).reshaped(&[*k, *n]).unwrap_or_else(zeros)
