@@ -2,16 +2,18 @@
 //!
 //! What an operation means is [`mod@reference`]; how text becomes numbers is [`text`]; what can go wrong is
 //! [`error`]. The fast way to the same numbers is [`kernels`], which [`exec`] chooses. A plan and its weights
-//! come in a [`bundle`], a [`session`] runs them.
+//! come in a [`bundle`], a [`session`] runs them, and [`cli`] is the program around both.
 
 pub mod bundle;
 pub mod check;
+pub mod cli;
 pub mod csv;
 pub mod element;
 mod elements;
 pub mod error;
 pub mod examples;
 pub mod exec;
+pub mod io;
 mod json;
 pub mod json_lines;
 pub mod kernels;
