@@ -1,0 +1,207 @@
+//! Inputs and outputs as JSON.
+//!
+//! Two forms are read. *Lines* (`.jsonl`): one example a line, an object of input names or, if the model has a single
+//! input, a bare value. *Columns* (`.json`): one object with, per input, the list of its examples. Values are nested
+//! lists of numbers, strings and truth values; ragged ones are padded, see [`InputSpec`].
+//!
+//! Outputs are written as lines. A float has the fewest digits that are read back as the same float. `NaN` and the
+//! infinities are no JSON numbers and are written as the strings `"NaN"`, `"Infinity"` and `"-Infinity"`, which are
+//! accepted where an input takes floats.
+
+use std::io::{self, Write};
+
+use ndarray::{ArrayViewD, Axis};
+
+use crate::examples::{self, ExampleError, InputSpec, Place};
+use crate::json::Value;
+use crate::quote::{one_line, quoted};
+use crate::{Tensor, TensorView};
+
+/// The examples of each input, in the order of the inputs.
+type Columns = Vec<Vec<(Place, Value)>>;
+
+/// Reads one example a line; lines of blanks are passed over.
+///
+/// Gives a tensor per input, in their order, with the batch as its first axis.
+///
+/// # Errors
+///
+/// [`ExampleError`], with the line and the input.
+pub fn read_lines(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> {
+    let mut columns = vec![Vec::new(); inputs.len()];
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let place = Place::Line(index + 1);
+        let example = Value::parse(line).map_err(|error| syntax(place, &error))?;
+        match (example, &mut columns[..]) {
+            (Value::Object(fields), _) => distribute(place, fields, inputs, |index, value| {
+                columns[index].push((place, value));
+                Ok(())
+            })?,
+            (value, [column]) => column.push((place, value)),
+            (value, _) => return Err(not_an_object(place, inputs, &value)),
+        }
+    }
+    tensors(inputs, &columns)
+}
+
+/// Reads an object of columns: per input, the list of its examples.
+///
+/// Gives a tensor per input, in their order, with the batch as its first axis.
+///
+/// # Errors
+///
+/// [`ExampleError`], with the position of the example and the input.
+pub fn read_columns(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> {
+    let place = Place::Line(1);
+    let fields = match Value::parse(text).map_err(|error| syntax(Place::Line(error.line()), &error))? {
+        Value::Object(fields) => fields,
+        other => return Err(not_an_object(place, inputs, &other)),
+    };
+    let mut columns = vec![Vec::new(); inputs.len()];
+    distribute(place, fields, inputs, |index, value| match value {
+        Value::List(examples) => {
+            let places = (1..).map(Place::Example);
+            columns[index] = places.zip(examples).collect();
+            Ok(())
+        }
+        other => Err(ExampleError::Value {
+            place,
+            input: quoted(&inputs[index].name),
+            expected: "a list of examples".to_owned(),
+            found: other.kind().to_owned(),
+        }),
+    })?;
+    tensors(inputs, &columns)
+}
+
+/// Writes one object an example, with every output under its name.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::InvalidInput`] if an output has no batch axis or another batch than the first; errors of `out`.
+pub fn write_lines<W: Write>(out: &mut W, outputs: &[(String, Tensor)]) -> io::Result<()> {
+    let batch = outputs.first().and_then(|(_, tensor)| tensor.shape().first().copied());
+    for (name, tensor) in outputs {
+        if batch.is_none() || tensor.shape().first().copied() != batch {
+            let message = format!(
+                "output {} of shape {:?} is not a batch like the others",
+                quoted(name),
+                tensor.shape()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+    }
+    for index in 0..batch.unwrap_or(0) {
+        for (position, (name, tensor)) in outputs.iter().enumerate() {
+            out.write_all(if position == 0 { b"{" } else { b", " })?;
+            serde_json::to_writer(&mut *out, name)?;
+            out.write_all(b": ")?;
+            write_example(out, tensor, index)?;
+        }
+        out.write_all(b"}\n")?;
+    }
+    out.flush()
+}
+
+/// Gives each field to the input of its name; every input gets one.
+fn distribute(
+    place: Place,
+    fields: Vec<(String, Value)>,
+    inputs: &[InputSpec],
+    mut give: impl FnMut(usize, Value) -> Result<(), ExampleError>,
+) -> Result<(), ExampleError> {
+    let mut missing: Vec<bool> = vec![true; inputs.len()];
+    for (name, value) in fields {
+        let Some(index) = inputs.iter().position(|input| input.name == name) else {
+            return Err(ExampleError::Unknown { place, name: quoted(&name), inputs: names(inputs) });
+        };
+        missing[index] = false;
+        give(index, value)?;
+    }
+    match missing.iter().position(|&missing| missing) {
+        Some(index) => Err(ExampleError::Missing { place, input: quoted(&inputs[index].name) }),
+        None => Ok(()),
+    }
+}
+
+fn tensors(inputs: &[InputSpec], columns: &Columns) -> Result<Vec<Tensor>, ExampleError> {
+    let batch = columns.first().map_or(0, Vec::len);
+    for (input, column) in inputs.iter().zip(columns) {
+        if column.len() != batch {
+            let input = quoted(&input.name);
+            return Err(ExampleError::Columns { input, expected: batch, found: column.len() });
+        }
+    }
+    if batch == 0 {
+        return Err(ExampleError::Empty);
+    }
+    inputs.iter().zip(columns).map(|(input, column)| examples::tensor(input, column)).collect()
+}
+
+fn names(inputs: &[InputSpec]) -> String {
+    let names: Vec<_> = inputs.iter().take(8).map(|input| quoted(&input.name)).collect();
+    names.join(", ")
+}
+
+fn not_an_object(place: Place, inputs: &[InputSpec], found: &Value) -> ExampleError {
+    ExampleError::NotAnObject { place, inputs: names(inputs), found: found.kind() }
+}
+
+fn syntax(place: Place, error: &serde_json::Error) -> ExampleError {
+    ExampleError::Syntax { place, format: "JSON", problem: one_line(&error.to_string()) }
+}
+
+fn write_example<W: Write>(out: &mut W, tensor: &Tensor, index: usize) -> io::Result<()> {
+    match tensor.view() {
+        TensorView::F32(array) => write_array(out, &array.index_axis(Axis(0), index), &mut |out, x: &f32| {
+            if x.is_finite() { write!(out, "{x:?}") } else { write_non_finite(out, f64::from(*x)) }
+        }),
+        TensorView::F64(array) => write_array(out, &array.index_axis(Axis(0), index), &mut |out, x: &f64| {
+            if x.is_finite() { write!(out, "{x:?}") } else { write_non_finite(out, *x) }
+        }),
+        TensorView::I32(array) => {
+            write_array(out, &array.index_axis(Axis(0), index), &mut |out, x| write!(out, "{x}"))
+        }
+        TensorView::I64(array) => {
+            write_array(out, &array.index_axis(Axis(0), index), &mut |out, x| write!(out, "{x}"))
+        }
+        TensorView::Bool(array) => {
+            write_array(out, &array.index_axis(Axis(0), index), &mut |out, x| write!(out, "{x}"))
+        }
+        TensorView::Str(array) => write_array(out, &array.index_axis(Axis(0), index), &mut |out, x| {
+            serde_json::to_writer(out, x).map_err(io::Error::from)
+        }),
+    }
+}
+
+fn write_non_finite<W: Write>(out: &mut W, value: f64) -> io::Result<()> {
+    let name = if value.is_nan() {
+        "NaN"
+    } else if value > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    };
+    write!(out, "\"{name}\"")
+}
+
+fn write_array<W: Write, T>(
+    out: &mut W,
+    array: &ArrayViewD<'_, T>,
+    element: &mut impl FnMut(&mut W, &T) -> io::Result<()>,
+) -> io::Result<()> {
+    if let (0, Some(value)) = (array.ndim(), array.first()) {
+        return element(out, value);
+    }
+    out.write_all(b"[")?;
+    for (index, item) in array.axis_iter(Axis(0)).enumerate() {
+        if index > 0 {
+            out.write_all(b", ")?;
+        }
+        write_array(out, &item, element)?;
+    }
+    out.write_all(b"]")
+}
+
+#[cfg(test)]
+mod tests;
