@@ -7,3 +7,4 @@ pub mod layer;
 pub mod layers;
 pub mod lower;
 pub mod masks;
+pub mod rewrite;
