@@ -14,7 +14,7 @@ use crate::program::{Builder, Operand};
 pub enum Activation {
     /// `x`
     Linear,
-    /// `x` above `threshold`, at most `max_value`; below it `negative_slope * (x - threshold)`.
+    /// `x` above `threshold`, between 0 and `max_value` if there is one; else `negative_slope * (x - threshold)`.
     Relu {
         /// The factor below the threshold.
         negative_slope: Float,
@@ -82,6 +82,11 @@ impl Activation {
             Activation::Softmax { axis } | Activation::LogSoftmax { axis } => Some(*axis),
             _ => None,
         }
+    }
+
+    /// Has a tensor of that rank the axis that the function looks along?
+    pub fn fits(&self, rank: usize) -> bool {
+        self.axis().is_none_or(|axis| crate::ty::resolve_axis(i64::from(axis), rank).is_some())
     }
 
     /// Builds the function of `x` in primitives.
@@ -225,8 +230,14 @@ impl Formula<'_> {
             let positive = self.with(Max, x, 0.0)?;
             return max_value.map_or(Ok(positive.clone()), |max| self.with(Min, positive.clone(), max));
         }
-        let above = self.with(if max_value.is_some() { Ge } else { Gt }, x.clone(), threshold)?;
-        let capped = max_value.map_or(Ok(x.clone()), |max| self.with(Min, x.clone(), max))?;
+        let above = self.with(Gt, x.clone(), threshold)?;
+        let capped = match max_value {
+            Some(max) => {
+                let positive = self.with(Max, x.clone(), 0.0)?;
+                self.with(Min, positive, max)?
+            }
+            None => x.clone(),
+        };
         let shifted = self.with(Sub, x, threshold)?;
         let below = self.with(Mul, shifted, negative_slope)?;
         self.builder.emit(Select, &[above, capped, below])

@@ -122,19 +122,24 @@ impl Dim {
 
     /// The size when the symbols are bound; `None` if one is not, or the result is negative or out of range.
     pub fn eval(&self, bindings: &Bindings) -> Option<i64> {
+        self.eval_signed(bindings).filter(|&size| size >= 0)
+    }
+
+    /// Parts of a size may be negative where the whole is not: `floor((T - 1)/2) + 1` of no steps is 0.
+    fn eval_signed(&self, bindings: &Bindings) -> Option<i64> {
         let mut total = 0i64;
         for (product, factor) in &self.terms {
             let mut value = *factor;
             for atom in product {
                 let size = match atom {
                     Atom::Symbol(name) => *bindings.get(name)?,
-                    Atom::Floor(inner, divisor) => inner.eval(bindings)?.div_euclid(*divisor),
+                    Atom::Floor(inner, divisor) => inner.eval_signed(bindings)?.div_euclid(*divisor),
                 };
                 value = value.checked_mul(size)?;
             }
             total = total.checked_add(value)?;
         }
-        (total >= 0).then_some(total)
+        Some(total)
     }
 
     /// Every symbol in the size, once, in order.
@@ -368,6 +373,9 @@ mod tests {
         let bindings = Bindings::from([("T".into(), 7)]);
         assert_eq!(dim("floor((T - 1)/2)").eval(&bindings), Some(3));
         assert_eq!(dim("T - 8").eval(&bindings), None);
+        let nothing = Bindings::from([("T".into(), 0)]);
+        assert_eq!(dim("floor((T - 1)/2) + 1").eval(&nothing), Some(0));
+        assert_eq!(dim("floor((T - 1)/2)").eval(&nothing), None);
         assert_eq!(dim("B").eval(&bindings), None);
     }
 

@@ -54,6 +54,10 @@ macro_rules! tensors {
             pub fn shape(&self) -> &[usize] {
                 match self { $(TensorView::$variant(array) => array.shape()),* }
             }
+            /// The same elements, borrowed for no longer than this view.
+            pub fn view(&self) -> TensorView<'_> {
+                match self { $(TensorView::$variant(array) => TensorView::$variant(array.view())),* }
+            }
             /// A copy that owns its elements.
             pub fn to_owned(&self) -> Tensor {
                 match self { $(TensorView::$variant(array) => Tensor::$variant(array.to_owned())),* }

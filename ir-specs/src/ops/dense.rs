@@ -38,10 +38,10 @@ impl Family for Activate {
         if !x.dtype.is_float() {
             return Err(self.expects("floats", x));
         }
-        match f.axis() {
-            Some(_) if x.rank() == 0 => Err(self.expects("at least one axis", x)),
-            _ => Ok(vec![x.clone()]),
+        if !f.fits(x.rank()) {
+            return Err(self.expects("the axis that the function looks along", x));
         }
+        Ok(vec![x.clone()])
     }
 
     fn is_composite(&self) -> bool {
@@ -74,6 +74,10 @@ impl Family for Dense {
         if !fits {
             let bias = operands[2].map_or(String::new(), |bias| format!(" and {bias}"));
             return Err(self.expects("floats [..., K], [K, N] and [N]", format!("{x} and {kernel}{bias}")));
+        }
+        let Dense::Dense { activation } = self;
+        if !activation.fits(x.rank()) {
+            return Err(self.expects("the axis that the activation looks along", x));
         }
         let mut shape = x.shape.clone();
         shape[x.rank() - 1] = kernel.shape[1].clone();

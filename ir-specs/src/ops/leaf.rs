@@ -2,7 +2,7 @@
 
 use super::{Family, OpError, OpInfo, OperandTypes, family};
 use crate::float::Float;
-use crate::ty::Type;
+use crate::ty::{DType, Type};
 
 family! {
     /// What a program starts from. The type stands in the attribute: nothing else tells it.
@@ -38,6 +38,9 @@ impl Family for Leaf {
         match self {
             Leaf::Input { ty } | Leaf::Weight { ty, .. } => Ok(vec![ty.clone()]),
             Leaf::Constant { ty, values } => {
+                if ty.dtype == DType::Str {
+                    return Err(self.expects("a type of numbers", ty));
+                }
                 let found = values.len() as i64;
                 match ty.elements().known() {
                     Some(elements) if elements == found => Ok(vec![ty.clone()]),

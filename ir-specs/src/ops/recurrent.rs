@@ -83,6 +83,16 @@ impl Recurrent {
         }
     }
 
+    fn activations(&self) -> impl Iterator<Item = &Activation> {
+        let gates = match self {
+            Recurrent::SimpleRnn { .. } => None,
+            Recurrent::Lstm { recurrent_activation, .. } | Recurrent::Gru { recurrent_activation, .. } => {
+                Some(recurrent_activation)
+            }
+        };
+        std::iter::once(&self.options().activation).chain(gates)
+    }
+
     /// The shape of the bias for that many units.
     fn bias_shape(&self, columns: &Dim) -> Vec<Dim> {
         match self {
@@ -126,6 +136,9 @@ impl Family for Recurrent {
             }
         }
         let options = self.options();
+        if !self.activations().all(|activation| activation.fits(state.len())) {
+            return Err(self.expects("activations along an axis of [B, U]", "another axis"));
+        }
         let state = Type { dtype: x.dtype, shape: state };
         let mut output = state.clone();
         if options.sequences {

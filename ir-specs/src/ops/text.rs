@@ -53,7 +53,8 @@ family! {
     /// Text to numbers.
     Text {
         /// Texts cut into tokens and looked up in a vocabulary. `vocabulary` holds the tokens that have a number of
-        /// their own, `weights` one weight for each number (for `tf_idf`).
+        /// their own, `weights` one weight for each number (for `tf_idf`). Of several axes, the last one holds the
+        /// texts of one row: a single one, unless they are not cut.
         Vectorize = "vectorize" ("text", "vocabulary", "weights?") {
             /// What is done before splitting.
             standardize: Standardize,
@@ -78,16 +79,26 @@ impl Family for Text {
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
-        let Text::Vectorize { split, length, to, .. } = self;
+        let Text::Vectorize { split, output, length, to, .. } = self;
         let (text, vocabulary) =
             (operands[0].expect("arity was checked"), operands[1].expect("arity was checked"));
         if text.dtype != DType::Str || vocabulary.dtype != DType::Str || vocabulary.rank() != 1 {
             return Err(self.expects("texts and a vocabulary str[N]", format!("{text} and {vocabulary}")));
         }
+        if *to == DType::Str {
+            return Err(self.expects("an element type for numbers", to));
+        }
+        let weights_fit = |weights: &Type| weights.rank() == 1 && weights.dtype.is_float();
+        if *output == TokenOutput::TfIdf && !operands[2].is_some_and(weights_fit) {
+            let found = operands[2].map_or("none".to_owned(), Type::to_string);
+            return Err(self.expects("weights, floats [N], for tf_idf", found));
+        }
         let mut shape = text.shape.clone();
-        let inner_is_one = shape.len() > 1 && shape.last().is_some_and(Dim::is_one);
-        if inner_is_one && *split != Split::Whole || shape.len() > 1 {
-            shape.pop();
+        if shape.len() > 1 {
+            let each = shape.pop().and_then(|size| size.known());
+            if *split != Split::Whole && each.is_some_and(|each| each != 1) {
+                return Err(self.expects("one text in each row, to cut it into tokens", text));
+            }
         }
         shape.push(length.clone());
         Ok(vec![Type { dtype: *to, shape }])
