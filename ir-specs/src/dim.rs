@@ -231,12 +231,17 @@ impl fmt::Display for Dim {
 #[error("`{0}` is not a size: expected numbers, symbols, `+`, `-`, `*` and `floor((size)/number)`")]
 pub struct DimSyntaxError(String);
 
-/// Reads what `Display` prints.
+/// The longest text that is read as a size.
+const MAX_TEXT: usize = 256;
+
+/// Reads what `Display` prints. Long texts and products of more than two quotients are refused: multiplied out,
+/// a short text could fill the memory.
 impl std::str::FromStr for Dim {
     type Err = DimSyntaxError;
     fn from_str(text: &str) -> Result<Dim, DimSyntaxError> {
-        let mut reader = Reader { rest: text, depth: 0 };
-        let dim = reader.sum().filter(|_| reader.rest.trim_start().is_empty());
+        let mut reader = Reader { rest: text, depth: 0, quotients: 0 };
+        let dim = if text.len() > MAX_TEXT { None } else { reader.sum() };
+        let dim = dim.filter(|_| reader.rest.trim_start().is_empty());
         dim.ok_or_else(|| DimSyntaxError(text.chars().take(80).collect()))
     }
 }
@@ -244,6 +249,8 @@ impl std::str::FromStr for Dim {
 struct Reader<'a> {
     rest: &'a str,
     depth: u32,
+    /// How many products have a quotient on their left.
+    quotients: u32,
 }
 
 impl Reader<'_> {
@@ -287,7 +294,8 @@ impl Reader<'_> {
     fn product(&mut self) -> Option<Dim> {
         let mut total = self.atom()?;
         while self.eat("*") {
-            total = &total * &self.atom()?;
+            self.quotients += u32::from(total.terms.len() > 1);
+            total = (self.quotients < 2).then(|| self.atom())?.map(|factor| &total * &factor)?;
         }
         Some(total)
     }

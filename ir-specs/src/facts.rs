@@ -1,6 +1,7 @@
 //! What inference learned about a layer graph: the type and the mask of every tensor, what every call did with
 //! masks, and the weights every layer needs. A value beside the graph, demanded by every later stage.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -129,11 +130,12 @@ impl Facts {
     /// names. Two sets of facts about one graph are equal when they are equal in this form.
     pub fn compact(&self) -> Facts {
         let mut masks = MaskPool::default();
+        let mut known = HashMap::new();
         let mut calls = self.calls.clone();
         for call in &mut calls {
             let outputs = call.outputs.iter_mut().map(|output| &mut output.mask);
             for mask in call.mask_in.iter_mut().chain(outputs).flatten() {
-                *mask = masks.import(&self.masks, *mask);
+                *mask = masks.import_known(&self.masks, *mask, &mut known);
             }
         }
         Facts { calls, masks, weights: self.weights.clone() }

@@ -8,6 +8,8 @@
 //! | tensor graph | operations on tensors, masks among them | [`program`], [`ops`] |
 //! | plan | what the runtime does, step by step | [`plan`] |
 //!
+//! The text form of all three is [`text`] (feature `text`, on by default), the verifiers are [`verify`].
+//!
 //! Below them lie sizes ([`dim`]), types ([`ty`]), symbolic masks ([`mask`]) and the declared rules
 //! ([`semantics`]).
 
@@ -21,7 +23,10 @@ pub mod ops;
 pub mod plan;
 pub mod program;
 pub mod semantics;
+#[cfg(feature = "text")]
+pub mod text;
 pub mod ty;
+pub mod verify;
 
 pub use dim::Dim;
 pub use semantics::Semantics;

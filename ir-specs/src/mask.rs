@@ -69,6 +69,24 @@ impl MaskExpr {
         }
     }
 
+    /// The same expression of other masks.
+    fn with_parts(&self, new: impl Fn(MaskId) -> MaskId) -> MaskExpr {
+        let mut expr = self.clone();
+        match &mut expr {
+            MaskExpr::AnyLast(part)
+            | MaskExpr::Not(part)
+            | MaskExpr::ExpandLast(part)
+            | MaskExpr::Spread(part, _) => *part = new(*part),
+            MaskExpr::Or(parts) | MaskExpr::And(parts) => {
+                parts.iter_mut().for_each(|part| *part = new(*part));
+                parts.sort();
+            }
+            MaskExpr::Concat(_, parts) => parts.iter_mut().for_each(|part| *part = new(*part)),
+            _ => {}
+        }
+        expr
+    }
+
     /// The tensor it reads itself.
     pub fn tensor(&self) -> Option<TensorRef> {
         match self {
@@ -88,6 +106,8 @@ pub struct MaskPool {
     nodes: Vec<MaskExpr>,
     ranks: Vec<u32>,
     ids: HashMap<MaskExpr, MaskId>,
+    /// What [`MaskPool::any_last`] gave: expressions share parts.
+    any_last: HashMap<MaskId, MaskId>,
 }
 
 impl MaskPool {
@@ -234,6 +254,15 @@ impl MaskPool {
 
     /// True where the mask is true anywhere along its last axis.
     pub fn any_last(&mut self, mask: MaskId) -> MaskId {
+        if let Some(&known) = self.any_last.get(&mask) {
+            return known;
+        }
+        let result = self.any_last_of(mask);
+        self.any_last.insert(mask, result);
+        result
+    }
+
+    fn any_last_of(&mut self, mask: MaskId) -> MaskId {
         let rank = self.rank(mask).saturating_sub(1);
         match self.get(mask).clone() {
             MaskExpr::Spread(inner, _) | MaskExpr::ExpandLast(inner) => inner,
@@ -249,22 +278,33 @@ impl MaskPool {
 
     /// The same expression built in this pool out of another pool's.
     pub fn import(&mut self, other: &MaskPool, id: MaskId) -> MaskId {
-        let mut expr = other.get(id).clone();
-        match &mut expr {
-            MaskExpr::AnyLast(part)
-            | MaskExpr::Not(part)
-            | MaskExpr::ExpandLast(part)
-            | MaskExpr::Spread(part, _) => {
-                *part = self.import(other, *part);
+        self.import_known(other, id, &mut HashMap::new())
+    }
+
+    /// [`MaskPool::import`] that remembers what it has imported from one pool. Expressions share parts and may
+    /// be nested deep, so every part is visited once and none by recursion.
+    pub(crate) fn import_known(
+        &mut self,
+        other: &MaskPool,
+        id: MaskId,
+        known: &mut HashMap<MaskId, MaskId>,
+    ) -> MaskId {
+        let mut waiting = vec![id];
+        while let Some(&next) = waiting.last() {
+            let expr = other.get(next);
+            let before = waiting.len();
+            if !known.contains_key(&next) {
+                waiting.extend(expr.parts().iter().rev().filter(|part| !known.contains_key(part)));
             }
-            MaskExpr::Or(parts) | MaskExpr::And(parts) => {
-                parts.iter_mut().for_each(|part| *part = self.import(other, *part));
-                parts.sort();
+            if waiting.len() == before {
+                if !known.contains_key(&next) {
+                    let id = self.intern(expr.with_parts(|part| known[&part]), other.rank(next));
+                    known.insert(next, id);
+                }
+                waiting.pop();
             }
-            MaskExpr::Concat(_, parts) => parts.iter_mut().for_each(|part| *part = self.import(other, *part)),
-            _ => {}
         }
-        self.intern(expr, other.rank(id))
+        known[&id]
     }
 }
 

@@ -97,6 +97,11 @@ impl Type {
         self.shape.iter().fold(Dim::constant(1), |product, dim| &product * dim)
     }
 
+    /// The number of elements where every size is known; `None` also if it is out of range.
+    pub fn known_elements(&self) -> Option<i64> {
+        self.shape.iter().try_fold(1i64, |product, dim| product.checked_mul(dim.known()?))
+    }
+
     /// The same shape with another element type.
     pub fn with_dtype(&self, dtype: DType) -> Type {
         Type { dtype, shape: self.shape.clone() }

@@ -42,7 +42,7 @@ impl Family for Leaf {
                     return Err(self.expects("a type of numbers", ty));
                 }
                 let found = values.len() as i64;
-                match ty.elements().known() {
+                match ty.known_elements() {
                     Some(elements) if elements == found => Ok(vec![ty.clone()]),
                     _ => Err(self.expects(format!("the values of {ty}"), format!("{found} values"))),
                 }

@@ -70,7 +70,7 @@ impl Family for Shape {
         match self {
             Shape::Reshape { shape } => {
                 let result = Type { dtype: x.dtype, shape: shape.clone() };
-                match (x.elements().known(), result.elements().known()) {
+                match (x.known_elements(), result.known_elements()) {
                     (Some(a), Some(b)) if a != b => {
                         Err(self.expects(format!("{a} elements, as in {x}"), result))
                     }
