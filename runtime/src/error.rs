@@ -15,6 +15,14 @@ pub enum RunError {
         /// The input.
         name: String,
     },
+    /// The caller did not pass exactly the inputs of the model.
+    #[error("{problem}; the model expects {expected}")]
+    InputNames {
+        /// Which input is missing, unknown or there twice.
+        problem: String,
+        /// All inputs with their types.
+        expected: String,
+    },
     /// What the caller passed for an input does not have its type.
     #[error("input {name:?}: expected {expected}, found {found}")]
     InputType {

@@ -1,13 +1,19 @@
 //! Runs masque plans.
 //!
 //! What an operation means is [`mod@reference`]; how text becomes numbers is [`text`]; what can go wrong is
-//! [`error`].
+//! [`error`]. The fast way to the same numbers is [`kernels`], which [`exec`] chooses. A plan and its weights
+//! come in a [`bundle`], a [`session`] runs them, and [`cli`] is the program around both.
 
+pub mod bundle;
+pub mod check;
+pub mod cli;
 pub mod csv;
 pub mod element;
 mod elements;
 pub mod error;
 pub mod examples;
+pub mod exec;
+pub mod io;
 mod json;
 pub mod json_lines;
 pub mod kernels;
@@ -15,10 +21,16 @@ pub mod npy;
 pub mod npz;
 pub mod quote;
 pub mod reference;
+pub mod session;
 pub mod tensor;
+#[cfg(test)]
+mod testing;
 pub mod text;
+pub mod weights;
 pub mod zip;
 
+pub use bundle::Bundle;
 pub use elements::MAX_RESULT_BYTES;
 pub use error::{OpFailure, RunError};
+pub use session::{Options, Outputs, Session};
 pub use tensor::{Tensor, TensorView};

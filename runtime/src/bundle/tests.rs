@@ -1,0 +1,107 @@
+use masque_ir::plan::Kernel;
+
+use super::*;
+use crate::testing::model;
+
+/// What stands before the container: an odd length, so that there is padding.
+const PREFIX: &[u8] = b"#!/bin/true\n";
+
+fn bytes() -> (Vec<u8>, Plan, Vec<Vec<u8>>) {
+    let (plan, weights) = model(Kernel::Native);
+    let mut bytes = Vec::new();
+    let written = write(&mut bytes, PREFIX, &plan, &weights).unwrap();
+    assert_eq!(written, bytes.len() as u64);
+    (bytes, plan, weights)
+}
+
+fn open(bytes: &[u8]) -> Result<Bundle, BundleError> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    Bundle::open(file.path())
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let (written, plan, weights) = bytes();
+    assert_eq!(written, bytes().0, "the same plan gives the same bytes");
+    assert_eq!(written[..PREFIX.len()], *PREFIX);
+    let bundle = open(&written).unwrap();
+    assert_eq!(*bundle.plan(), plan);
+    for (weight, bytes) in plan.weights.iter().zip(&weights) {
+        assert_eq!(bundle.weights()[weight.offset as usize..][..bytes.len()], bytes[..]);
+    }
+    assert_eq!(bundle.weights().as_ptr() as u64 % ALIGNMENT, 0);
+}
+
+#[test]
+fn every_changed_byte_is_noticed() {
+    let (bytes, ..) = bytes();
+    let mut changed = bytes.clone();
+    for place in PAGE as usize..bytes.len() {
+        changed[place] ^= 1 << (place % 8);
+        let verdict = sections(&changed);
+        assert!(verdict.is_err(), "byte {place} of {}", bytes.len());
+        changed[place] = bytes[place];
+    }
+    assert!(sections(&changed).is_ok());
+}
+
+#[test]
+fn every_missing_end_is_noticed() {
+    let (bytes, ..) = bytes();
+    for length in 0..bytes.len() {
+        assert!(sections(&bytes[..length]).is_err(), "{length} of {} bytes", bytes.len());
+    }
+    let mut longer = bytes;
+    longer.push(0);
+    assert!(matches!(sections(&longer), Err(Problem::NoPayload)));
+}
+
+#[test]
+fn messages_name_the_file_and_the_trouble() {
+    let (written, ..) = bytes();
+    let message = |bytes: &[u8]| open(bytes).unwrap_err().to_string();
+    assert!(message(PREFIX).contains("carries no model"), "{}", message(PREFIX));
+    assert!(message(b"").contains("carries no model"));
+    let shifted = &written[1..];
+    assert!(message(shifted).contains("cut short"), "{}", message(shifted));
+    let mut version = written.clone();
+    let trailer = version.len() - TRAILER;
+    version[trailer + 24] = 9;
+    let crc = crc32fast::hash(&version[trailer..trailer + 28]);
+    version[trailer + 28..trailer + 32].copy_from_slice(&crc.to_le_bytes());
+    assert!(message(&version).ends_with("its format is version 9, this program reads version 1"));
+    let missing = Bundle::open(Path::new("/no/such\nfile")).unwrap_err().to_string();
+    assert!(missing.starts_with("/no/such file: ") && !missing.contains('\n'), "{missing}");
+    assert!(Bundle::open(Path::new("/")).unwrap_err().to_string().contains("not a file"));
+}
+
+#[test]
+fn weights_have_to_be_where_the_plan_places_them() {
+    let (mut plan, mut weights) = model(Kernel::Reference);
+    plan.weights[1].offset += 1;
+    assert!(write(&mut Vec::new(), b"", &plan, &weights).is_err());
+    plan.weights[1].offset -= 1;
+    assert!(write(&mut Vec::new(), b"", &plan, &weights[1..]).is_err());
+    weights.push(vec![]);
+    assert!(write(&mut Vec::new(), b"", &plan, &weights).is_err());
+}
+
+/// Bytes that a checksum does not protect, because whoever wrote them wrote the checksum as well.
+#[test]
+fn a_forged_plan_is_refused_without_a_panic() {
+    let (plan, weights) = model(Kernel::Native);
+    let encoded = postcard::to_stdvec(&plan).unwrap();
+    let section: Vec<u8> = weights.concat();
+    let mut refused = 0;
+    for place in 0..encoded.len() {
+        for flip in [1, 0x80, 0xff] {
+            let mut forged = encoded.clone();
+            forged[place] ^= flip;
+            if let Ok(plan) = postcard::from_bytes::<Plan>(&forged) {
+                refused += u32::from(check::check(&plan, section.len() as u64 * 2).is_err());
+            }
+        }
+    }
+    assert!(refused > 50, "only {refused} forgeries were refused");
+}

@@ -1,0 +1,124 @@
+//! The command line of every executable that masque builds.
+//!
+//! Data goes to standard output, everything said to people to standard error, except what they asked for. The exit
+//! status is 0, or 2 with one line `error: …` for bad input or usage.
+
+mod about;
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use lexopt::prelude::{Long, Short, Value};
+
+use crate::Bundle;
+use crate::io::{self as files, Place};
+use crate::quote::one_line;
+use crate::session::{Options, Session};
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+enum Task {
+    Help,
+    Info,
+    Version,
+    Run(Job),
+}
+
+/// A run.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Job {
+    input: Place,
+    output: Place,
+    masks: Option<PathBuf>,
+    threads: Option<usize>,
+}
+
+/// A failure, as one line for people; none if there is nothing to say.
+type Failure = Option<String>;
+
+fn tell(error: impl Display) -> Failure {
+    Some(one_line(&error.to_string()))
+}
+
+/// Runs the model that the executable carries, as the arguments say; the first one is the program's name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match parse(arguments).map_err(tell).and_then(perform) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(None) => ExitCode::SUCCESS,
+        Err(Some(message)) => {
+            // Nobody is left to be told if this fails.
+            let _ = writeln!(io::stderr(), "error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_iter(arguments);
+    let mut job = Job::default();
+    let mut input = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => return Ok(Task::Help),
+            Short('V') | Long("version") => return Ok(Task::Version),
+            Long("info") => return Ok(Task::Info),
+            Short('o') | Long("output") => job.output = PathBuf::from(parser.value()?).into(),
+            Long("masks") => job.masks = Some(parser.value()?.into()),
+            Long("threads") => job.threads = Some(threads(&parser.value()?)?),
+            Short('i') | Long("input") if input.is_none() => input = Some(parser.value()?),
+            Value(path) if input.is_none() => input = Some(path),
+            other => return Err(other.unexpected()),
+        }
+    }
+    job.input = input.map(PathBuf::from).map_or(Place::Standard, Place::from);
+    Ok(Task::Run(job))
+}
+
+fn threads(value: &OsString) -> Result<usize, lexopt::Error> {
+    let number = value.to_str().and_then(|text| text.parse().ok()).filter(|&number| number > 0);
+    number.ok_or_else(|| {
+        lexopt::Error::from(format!(
+            "--threads expects a number from 1 on, found {}",
+            value.to_string_lossy()
+        ))
+    })
+}
+
+fn perform(task: Task) -> Result<(), Failure> {
+    let bundle = Bundle::of_current_exe().map_err(tell)?;
+    let plan = bundle.plan();
+    match task {
+        Task::Help => say(&about::help(plan)),
+        Task::Info => say(&about::info(plan)),
+        Task::Version => say(&about::version(plan)),
+        Task::Run(job) => run(&bundle, job),
+    }
+}
+
+fn say(text: &str) -> Result<(), Failure> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(tell),
+    }
+}
+
+fn run(bundle: &Bundle, job: Job) -> Result<(), Failure> {
+    files::check_output(&job.output).map_err(tell)?;
+    let mut session = Session::of(bundle).map_err(tell)?;
+    let inputs = files::read_inputs(bundle.plan(), &job.input).map_err(tell)?;
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    let options =
+        Options { threads: job.threads.unwrap_or(all), masks: job.masks.is_some(), ..Options::default() };
+    let results = session.run(&inputs, options).map_err(tell)?;
+    if let Some(path) = &job.masks {
+        files::write_masks(path, &results.masks).map_err(tell)?;
+    }
+    files::write_outputs(&job.output, &results.outputs)
+        .map_err(|error| if files::is_broken_pipe(&error) { None } else { tell(error) })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! Files in, files out: what a model is fed with and what becomes of its answers. The executables that masque
+//! builds and the `masque run` command use the same functions, so they take and give the same files.
+
+mod atomic;
+
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use masque_ir::plan::{Plan, PlanInput};
+
+use crate::examples::{ExampleError, InputSpec};
+use crate::npy::NpyError;
+use crate::npz::NpzError;
+use crate::quote::{one_line, quoted};
+use crate::{Tensor, csv, json_lines, npy, npz};
+
+pub use atomic::replace;
+
+/// Named tensors.
+pub type Named = Vec<(String, Tensor)>;
+
+/// A file cannot be read as inputs, or outputs cannot be written. One line, which names the file.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {problem}")]
+pub struct FileError {
+    /// The file's path, fit for a message; `standard input`, `standard output`.
+    pub file: String,
+    /// What is wrong.
+    #[source]
+    pub problem: FileProblem,
+}
+
+/// What is wrong with a file of inputs or outputs.
+#[derive(Debug, thiserror::Error)]
+pub enum FileProblem {
+    /// The file cannot be read or written.
+    #[error("{}", one_line(&.0.to_string()))]
+    Io(#[from] io::Error),
+    /// The examples are not those of the model's inputs.
+    #[error(transparent)]
+    Examples(#[from] ExampleError),
+    /// The archive is none, or holds something else than arrays.
+    #[error(transparent)]
+    Npz(#[from] NpzError),
+    /// The array is none.
+    #[error(transparent)]
+    Npy(#[from] NpyError),
+    /// The file's bytes are no text.
+    #[error("not UTF-8 text")]
+    NotText,
+    /// Nothing says what is in the file.
+    #[error("its name should end in {0}")]
+    Ending(&'static str),
+    /// A single array cannot be the inputs, or the outputs.
+    #[error("one array cannot hold the {0} of this model; use .npz")]
+    OneArray(String),
+}
+
+impl FileError {
+    fn new(file: &str, problem: impl Into<FileProblem>) -> FileError {
+        FileError { file: one_line(file), problem: problem.into() }
+    }
+}
+
+/// Where data comes from or goes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// A file, whose ending tells the form.
+    File(PathBuf),
+    /// Standard input or output: JSON, one example a line.
+    #[default]
+    Standard,
+}
+
+impl From<PathBuf> for Place {
+    /// `-` is standard input or output.
+    fn from(path: PathBuf) -> Place {
+        if path.as_os_str() == "-" { Place::Standard } else { Place::File(path) }
+    }
+}
+
+/// What the readers of examples want to know of the inputs.
+pub fn input_specs(plan: &Plan) -> Vec<InputSpec> {
+    let size = |dim: &masque_ir::Dim| dim.known().and_then(|size| usize::try_from(size).ok());
+    let spec = |input: &PlanInput| InputSpec {
+        name: input.name.clone(),
+        dtype: input.ty.dtype,
+        shape: input.ty.shape.iter().skip(1).map(size).collect(),
+        pad: input.pad.0,
+    };
+    plan.inputs.iter().map(spec).collect()
+}
+
+/// Reads the inputs of a plan: `.npz`, `.npy` (for a single input), `.jsonl`, `.json`, `.csv`, or JSON lines from
+/// standard input. Names and types are checked when the model runs.
+///
+/// # Errors
+///
+/// [`FileError`], naming the file.
+pub fn read_inputs(plan: &Plan, place: &Place) -> Result<Named, FileError> {
+    match place {
+        Place::File(path) => {
+            read_file(plan, path).map_err(|problem| FileError::new(&path.to_string_lossy(), problem))
+        }
+        Place::Standard => read_standard(plan).map_err(|problem| FileError::new("standard input", problem)),
+    }
+}
+
+fn read_standard(plan: &Plan) -> Result<Named, FileProblem> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes)?;
+    let specs = input_specs(plan);
+    let tensors = json_lines::read_lines(text(&bytes)?, &specs)?;
+    Ok(named(specs, tensors))
+}
+
+fn read_file(plan: &Plan, path: &Path) -> Result<Named, FileProblem> {
+    let ending = ending(path);
+    let read: fn(&str, &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> = match ending.as_str() {
+        "npz" => return Ok(npz::read(&std::fs::read(path)?)?),
+        "npy" => {
+            let tensor = npy::read(&std::fs::read(path)?)?;
+            return match plan.inputs.as_slice() {
+                [input] => Ok(vec![(input.name.clone(), tensor)]),
+                inputs => Err(FileProblem::OneArray(format!("{} inputs", inputs.len()))),
+            };
+        }
+        "jsonl" | "ndjson" => json_lines::read_lines,
+        "json" => json_lines::read_columns,
+        "csv" => csv::read,
+        _ => return Err(FileProblem::Ending(".npz, .npy, .jsonl, .json or .csv")),
+    };
+    let bytes = std::fs::read(path)?;
+    let specs = input_specs(plan);
+    let tensors = read(text(&bytes)?, &specs)?;
+    Ok(named(specs, tensors))
+}
+
+fn named(specs: Vec<InputSpec>, tensors: Vec<Tensor>) -> Named {
+    specs.into_iter().map(|spec| spec.name).zip(tensors).collect()
+}
+
+fn text(bytes: &[u8]) -> Result<&str, FileProblem> {
+    std::str::from_utf8(bytes).map_err(|_| FileProblem::NotText)
+}
+
+fn ending(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// Can outputs be written there, as far as the name tells? To be asked before a long run.
+///
+/// # Errors
+///
+/// [`FileError`] if the name's ending is none of a form of outputs.
+pub fn check_output(place: &Place) -> Result<(), FileError> {
+    match place {
+        Place::File(path) if !matches!(ending(path).as_str(), "npz" | "npy" | "jsonl" | "ndjson") => {
+            Err(FileError::new(&path.to_string_lossy(), FileProblem::Ending(".npz, .npy or .jsonl")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes outputs: `.npz`, `.npy` (of a single output), `.jsonl`, or JSON lines to standard output. A file is there
+/// completely or not at all.
+///
+/// # Errors
+///
+/// [`FileError`], naming the file.
+pub fn write_outputs(place: &Place, outputs: &[(String, Tensor)]) -> Result<(), FileError> {
+    match place {
+        Place::File(path) => {
+            check_output(place)?;
+            write_file(path, outputs).map_err(|problem| FileError::new(&path.to_string_lossy(), problem))
+        }
+        Place::Standard => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            json_lines::write_lines(&mut out, outputs)
+                .and_then(|()| out.flush())
+                .map_err(|error| FileError::new("standard output", error))
+        }
+    }
+}
+
+fn write_file(path: &Path, outputs: &[(String, Tensor)]) -> Result<(), FileProblem> {
+    let ending = ending(path);
+    let single = match outputs {
+        [(_, tensor)] => Some(tensor),
+        _ if ending == "npy" => return Err(FileProblem::OneArray(format!("{} outputs", outputs.len()))),
+        _ => None,
+    };
+    replace(path, |file| {
+        let mut out = BufWriter::new(file);
+        match (ending.as_str(), single) {
+            ("npz", _) => npz::write(&mut out, outputs).map(|_| ())?,
+            ("npy", Some(tensor)) => out.write_all(&npy::write(tensor))?,
+            _ => json_lines::write_lines(&mut out, outputs)?,
+        }
+        out.flush()
+    })?;
+    Ok(())
+}
+
+/// Writes masks: `.npz` only, because their batches and names are not those of examples.
+///
+/// # Errors
+///
+/// [`FileError`], naming the file.
+pub fn write_masks(path: &Path, masks: &[(String, Tensor)]) -> Result<(), FileError> {
+    let error = |problem| FileError::new(&path.to_string_lossy(), problem);
+    if ending(path) != "npz" {
+        return Err(error(FileProblem::Ending(".npz")));
+    }
+    write_file(path, masks).map_err(error)
+}
+
+/// Is this failure only that nobody reads what is written? Then there is nothing to say.
+pub fn is_broken_pipe(error: &FileError) -> bool {
+    matches!(&error.problem, FileProblem::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// A line for people: an input or output with its type.
+pub fn describe(name: &str, ty: &masque_ir::Type) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-./:".contains(c));
+    if bare { format!("{name}: {ty}") } else { format!("{}: {ty}", quoted(name)) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+use masque_ir::plan::Kernel;
+use ndarray::{arr1, arr2};
+
+use super::*;
+use crate::testing::model;
+
+fn outputs() -> Named {
+    vec![("output_0".into(), Tensor::F32(arr2(&[[0.5, 0.25], [1.0, 0.0]]).into_dyn()))]
+}
+
+#[test]
+fn inputs_come_in_every_form() {
+    let (plan, _) = model(Kernel::Native);
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        read_inputs(&plan, &Place::File(path))
+    };
+    let ids = Tensor::I32(arr2(&[[4, 5], [6, 0]]).into_dyn());
+    let expected = vec![("ids".to_owned(), ids.clone())];
+    let archive = npz::write(Vec::new(), &expected).unwrap();
+    assert_eq!(write("a.npz", &archive).unwrap(), expected);
+    assert_eq!(write("a.NPY", &npy::write(&ids)).unwrap(), expected);
+    assert_eq!(write("a.jsonl", b"{\"ids\": [4, 5]}\n[6]\n").unwrap(), expected);
+    assert_eq!(write("a.json", b"{\"ids\": [[4, 5], [6]]}").unwrap(), expected);
+    let message = |name: &str, content: &[u8]| write(name, content).unwrap_err().to_string();
+    assert!(
+        message("a.txt", b"").ends_with("a.txt: its name should end in .npz, .npy, .jsonl, .json or .csv")
+    );
+    assert!(message("a.jsonl", b"\xff").ends_with("a.jsonl: not UTF-8 text"));
+    assert!(message("b.npz", b"PK").contains("b.npz: "));
+    assert!(read_inputs(&plan, &Place::File("/no/such.npz".into())).is_err());
+}
+
+#[test]
+fn outputs_go_where_the_ending_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let write = |name: &str, outputs: &Named| write_outputs(&Place::File(path(name)), outputs);
+    write("a.npz", &outputs()).unwrap();
+    assert_eq!(npz::read(&std::fs::read(path("a.npz")).unwrap()).unwrap(), outputs());
+    write("a.jsonl", &outputs()).unwrap();
+    let lines = std::fs::read_to_string(path("a.jsonl")).unwrap();
+    assert_eq!(lines, "{\"output_0\": [0.5, 0.25]}\n{\"output_0\": [1.0, 0.0]}\n");
+    write("a.npy", &outputs()).unwrap();
+    let two = [outputs(), outputs()].concat();
+    assert!(write("b.npy", &two).unwrap_err().to_string().contains("2 outputs"));
+    assert!(write("b.txt", &outputs()).is_err());
+    assert!(write_masks(&path("m.jsonl"), &outputs()).is_err());
+    let names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+}
+
+#[test]
+fn a_failed_write_leaves_everything_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.jsonl");
+    std::fs::write(&path, "before").unwrap();
+    let uneven = [outputs(), vec![("x".into(), Tensor::F32(arr1(&[1.0]).into_dyn()))]].concat();
+    assert!(write_outputs(&Place::File(path.clone()), &uneven).is_err());
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "before");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert!(replace(folder.path(), |_| Ok(())).is_err());
+}
+
+#[test]
+fn a_dash_is_the_standard_stream() {
+    assert_eq!(Place::from(PathBuf::from("-")), Place::Standard);
+    assert_eq!(Place::from(PathBuf::from("./-")), Place::File("./-".into()));
+}

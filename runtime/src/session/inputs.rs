@@ -1,0 +1,128 @@
+//! What the caller passed, against what the model declares.
+
+use masque_ir::dim::Bindings;
+use masque_ir::plan::{Plan, PlanInput};
+use masque_ir::{DType, Type};
+use ndarray::ArrayD;
+
+use super::here;
+use crate::elements::type_of;
+use crate::error::RunError;
+use crate::quote::quoted;
+use crate::{Tensor, TensorView};
+
+/// Finds the tensor of every input, converts it and binds the symbols of its type. Gives slots and their values.
+pub(super) fn bind<N: AsRef<str>>(
+    plan: &Plan,
+    passed: &[(N, Tensor)],
+    bindings: &mut Bindings,
+) -> Result<Vec<(u32, Tensor)>, RunError> {
+    check_names(plan, passed)?;
+    let mut values = Vec::with_capacity(plan.inputs.len());
+    for input in &plan.inputs {
+        let found = passed.iter().find(|(name, _)| name.as_ref() == input.name);
+        let (_, tensor) = found.ok_or_else(|| RunError::MissingInput { name: input.name.clone() })?;
+        let error = |bindings: &Bindings| RunError::InputType {
+            name: input.name.clone(),
+            expected: here(&input.ty, bindings),
+            found: type_of(&tensor.view()).to_string(),
+        };
+        let value = convert(tensor, input).ok_or_else(|| error(bindings))?;
+        if !fits(&input.ty, &value.view(), bindings) {
+            return Err(error(bindings));
+        }
+        values.push((input.slot, value));
+    }
+    // A size made of several symbols can only be checked once they are all bound.
+    for (input, (_, value)) in plan.inputs.iter().zip(&values) {
+        if input.ty.eval(bindings).as_deref() != Some(value.shape()) {
+            let (expected, found) = (here(&input.ty, bindings), type_of(&value.view()).to_string());
+            return Err(RunError::InputType { name: input.name.clone(), expected, found });
+        }
+    }
+    Ok(values)
+}
+
+/// Exactly the inputs of the model, each once.
+fn check_names<N: AsRef<str>>(plan: &Plan, passed: &[(N, Tensor)]) -> Result<(), RunError> {
+    let names: Vec<&str> = passed.iter().map(|(name, _)| name.as_ref()).collect();
+    let known = |name: &str| plan.inputs.iter().any(|input| input.name == name);
+    let unknown = names.iter().find(|name| !known(name)).map(|name| (name, "does not exist"));
+    let mut places = (0..names.len()).map(|place| (&names[place], names[..place].contains(&names[place])));
+    let twice = places.find_map(|(name, twice)| twice.then_some((name, "is there twice")));
+    let missing = plan.inputs.iter().find(|input| !names.contains(&input.name.as_str()));
+    let missing = missing.map(|input| (input.name.as_str(), "is missing"));
+    let Some((name, trouble)) = unknown.or(twice).map(|(name, trouble)| (*name, trouble)).or(missing) else {
+        return Ok(());
+    };
+    let expected: Vec<String> =
+        plan.inputs.iter().map(|input| format!("{}: {}", quoted(&input.name), input.ty)).collect();
+    Err(RunError::InputNames {
+        problem: format!("input {} {trouble}", quoted(name)),
+        expected: expected.join(", "),
+    })
+}
+
+/// Does a value have its declared type? Symbols that stand alone and are not bound yet are bound to what was found;
+/// other sizes that cannot be computed yet agree with everything.
+pub(super) fn fits(declared: &Type, found: &TensorView<'_>, bindings: &mut Bindings) -> bool {
+    let size_fits = |(dim, &size): (&masque_ir::Dim, &usize)| {
+        let Ok(size) = i64::try_from(size) else { return false };
+        match dim.as_symbol() {
+            Some(symbol) => *bindings.entry(symbol.clone()).or_insert(size) == size,
+            None => dim.eval(bindings).is_none_or(|expected| expected == size),
+        }
+    };
+    declared.dtype == found.dtype()
+        && declared.rank() == found.shape().len()
+        && declared.shape.iter().zip(found.shape()).all(size_fits)
+}
+
+/// The tensor with the input's element type, and with a last axis of size 1 where only that is missing.
+fn convert(tensor: &Tensor, input: &PlanInput) -> Option<Tensor> {
+    let tensor = as_type(tensor, input.ty.dtype)?;
+    let one_short = tensor.shape().len() + 1 == input.ty.rank();
+    if one_short && input.ty.shape.last().is_some_and(masque_ir::Dim::is_one) {
+        let shape = [tensor.shape(), &[1]].concat();
+        return tensor.reshaped(&shape);
+    }
+    Some(tensor)
+}
+
+/// Integers to other integers if all fit, numbers to floats, truth values to numbers; `None` for anything else.
+fn as_type(tensor: &Tensor, wanted: DType) -> Option<Tensor> {
+    fn map<T: Copy, U>(array: &ArrayD<T>, f: impl Fn(T) -> U) -> ArrayD<U> {
+        array.mapv(f)
+    }
+    if tensor.dtype() == wanted {
+        return Some(tensor.clone());
+    }
+    Some(match (tensor, wanted) {
+        (Tensor::F64(array), DType::F32) => Tensor::F32(map(array, |x| x as f32)),
+        (Tensor::I32(array), DType::F32) => Tensor::F32(map(array, |x| x as f32)),
+        (Tensor::I64(array), DType::F32) => Tensor::F32(map(array, |x| x as f32)),
+        (Tensor::Bool(array), DType::F32) => Tensor::F32(map(array, |x| f32::from(u8::from(x)))),
+        (Tensor::F32(array), DType::F64) => Tensor::F64(map(array, f64::from)),
+        (Tensor::I32(array), DType::F64) => Tensor::F64(map(array, f64::from)),
+        (Tensor::I64(array), DType::F64) => Tensor::F64(map(array, |x| x as f64)),
+        (Tensor::Bool(array), DType::F64) => Tensor::F64(map(array, |x| f64::from(u8::from(x)))),
+        (Tensor::I32(array), DType::I64) => Tensor::I64(map(array, i64::from)),
+        (Tensor::Bool(array), DType::I64) => Tensor::I64(map(array, i64::from)),
+        (Tensor::Bool(array), DType::I32) => Tensor::I32(map(array, i32::from)),
+        (Tensor::I64(array), DType::I32) => {
+            if array.iter().any(|&x| i32::try_from(x).is_err()) {
+                return None;
+            }
+            Tensor::I32(map(array, |x| x as i32))
+        }
+        _ => return None,
+    })
+}
+
+/// The memory of a tensor's elements.
+pub(super) fn bytes(tensor: &Tensor) -> u64 {
+    let count: usize = tensor.shape().iter().product();
+    let each = tensor.dtype().size().unwrap_or(size_of::<String>());
+    let texts = tensor.as_str().map_or(0, |texts| texts.iter().map(String::len).sum());
+    (count as u64).saturating_mul(each as u64).saturating_add(texts as u64)
+}
