@@ -1,3 +1,306 @@
-//! Placeholder.
+//! A compiler for sequence models on padded batches: a Keras model in, one self-contained executable out.
+//!
+//! A model travels one way, through a chain of types; each can be looked at, and none can be had without the one
+//! before it:
+//!
+//! ```text
+//! Model ──infer──▶ Inferred ──lower──▶ Lowered ──optimize──▶ Optimized ──plan──▶ Planned
+//!   │                 │                   │                      │                  │
+//!   layers            masks, diagnostics  tensor graph           tensor graph       plan, weights
+//! ```
+//!
+//! | part | what it does |
+//! |---|---|
+//! | [`frontend`] | reads and checks files, nothing else |
+//! | [`layers`], [`layer`] | everything known about each Keras layer, one file each |
+//! | [`mod@infer`], [`masks`], [`diagnostics`] | types, masks, what is wrong with them |
+//! | [`mod@lower`] | layers to operations |
+//! | [`rewrite`] | equality saturation |
+//! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
+//!
+//! ```no_run
+//! # fn main() -> Result<(), masque::Error> {
+//! use masque::{Model, Options};
+//!
+//! let mut inferred = Model::open("tagger.keras")?.infer()?;
+//! for finding in inferred.diagnostics(Default::default()) {
+//!     eprintln!("{}", finding.message);
+//! }
+//! inferred.load_weights()?;
+//! let planned = inferred.lower(Options::default())?.optimize().plan()?;
+//! masque::executable::write_executable("tagger".as_ref(), &planned.plan, &planned.weights)?;
+//! # Ok(())
+//! # }
+//! ```
 
+pub mod bind;
+pub mod diagnostics;
+pub mod evaluate;
+pub mod executable;
 pub mod frontend;
+pub mod infer;
+pub mod layer;
+pub mod layers;
+pub mod lower;
+pub mod masks;
+pub mod plan;
+pub mod rewrite;
+pub mod table;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use masque_ir::facts::InferredGraph;
+use masque_ir::layers::LayerGraph;
+use masque_ir::plan::Provenance;
+use masque_ir::program::Program;
+use masque_runtime::Tensor;
+
+use diagnostics::{Diagnostic, Severity, UnsupportedMask};
+use frontend::{Assembled, LoadError, ModelFile, Problem, WeightError, WeightSource};
+use layer::{Layer, WeightSpec};
+pub use plan::Planned;
+
+/// Anything that keeps a model from being compiled. One line: file, place, expected, found.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file can't be read as a model.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The types of the model do not fit together.
+    #[error("{file}: {source}")]
+    Infer {
+        /// The file.
+        file: String,
+        /// What does not fit.
+        source: infer::InferError,
+    },
+    /// The weights are not those of the model.
+    #[error("{file}: {source}")]
+    Weights {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        source: WeightError,
+    },
+    /// A layer built operations that do not fit: a mistake of ours.
+    #[error("{file}: {source}; this is a mistake in masque")]
+    Lower {
+        /// The file.
+        file: String,
+        /// What does not fit.
+        source: lower::LowerError,
+    },
+    /// The program can't be planned.
+    #[error("{file}: {source}")]
+    Plan {
+        /// The file.
+        file: String,
+        /// Why.
+        source: plan::PlanError,
+    },
+    /// Masks reach layers that do not support them, and the policy says that this is an error.
+    #[error("{file}: {} of its calls get a mask that they do not support", diagnostics.len())]
+    UnsupportedMasks {
+        /// The file.
+        file: String,
+        /// All of them.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The executable can't be written.
+    #[error(transparent)]
+    Executable(#[from] executable::ExecutableError),
+}
+
+/// How a model is compiled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// What to do with masks that reach layers without support for them.
+    pub on_unsupported_mask: UnsupportedMask,
+    /// Can the masks be asked for when the model runs?
+    pub mask_outputs: bool,
+}
+
+/// A model as it stands in its file.
+pub struct Model {
+    file: File,
+    assembled: Assembled,
+    weights: WeightSource,
+}
+
+/// Where a model came from.
+#[derive(Clone, Debug)]
+struct File {
+    /// As it was given; errors say it.
+    path: String,
+    /// Without folders; dumps and executables say it.
+    name: String,
+    hash: String,
+}
+
+impl Model {
+    /// Reads a model file: `.keras`, or `.json` for a config without weights.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Load`]: file, place, what was expected there and what was found.
+    pub fn open(path: impl AsRef<Path>) -> Result<Model, Error> {
+        let path = path.as_ref();
+        let ModelFile { raw, weights, hash } = frontend::read(path)?;
+        let fail = |error| LoadError { file: path.to_owned(), problem: Problem::Graph(error) };
+        let assembled = frontend::assemble(&raw).map_err(fail)?;
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let file = File { path: path.display().to_string(), name, hash };
+        Ok(Model { file, assembled, weights })
+    }
+
+    /// The layer graph.
+    pub fn graph(&self) -> &LayerGraph {
+        &self.assembled.graph
+    }
+
+    /// Infers types and masks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Infer`] names the first call whose types do not fit.
+    pub fn infer(self) -> Result<Inferred, Error> {
+        let Model { file, assembled: Assembled { graph, layers, pointers }, weights } = self;
+        let inference = infer::infer(&graph, &layers)
+            .map_err(|source| Error::Infer { file: file.path.clone(), source })?;
+        let graph = InferredGraph { graph, facts: inference.facts.compact() };
+        Ok(Inferred { file, graph, layers, pointers, specs: inference.weights, source: weights, weights: None })
+    }
+}
+
+/// A model with the types and masks of all its tensors.
+pub struct Inferred {
+    file: File,
+    graph: InferredGraph,
+    layers: Vec<Box<dyn Layer>>,
+    pointers: Vec<String>,
+    specs: Vec<Vec<WeightSpec>>,
+    source: WeightSource,
+    weights: Option<BTreeMap<String, Tensor>>,
+}
+
+impl Inferred {
+    /// The layer graph with everything that was inferred.
+    pub fn graph(&self) -> &InferredGraph {
+        &self.graph
+    }
+
+    /// The graph's layers, in order.
+    pub fn layers(&self) -> &[Box<dyn Layer>] {
+        &self.layers
+    }
+
+    /// Everything that is wrong with the masks. Under [`UnsupportedMask::Drop`] nothing is.
+    pub fn diagnostics(&self, policy: UnsupportedMask) -> Vec<Diagnostic> {
+        let severity = match policy {
+            UnsupportedMask::Error => Severity::Error,
+            UnsupportedMask::Warn => Severity::Warning,
+            UnsupportedMask::Drop => return vec![],
+        };
+        diagnostics::unsupported_masks(&self.graph, &self.layers, &self.pointers, severity)
+    }
+
+    /// Reads the weights, and writes their hashes into the facts. A model without weights stays without.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Weights`]: a weight that is missing, of another shape, damaged, or belongs to no layer.
+    pub fn load_weights(&mut self) -> Result<(), Error> {
+        match bind::bind(&self.graph.graph, &mut self.graph.facts, &self.specs, &self.source) {
+            Ok(weights) => self.weights = Some(weights),
+            Err(WeightError::NoWeights) => {}
+            Err(source) => return Err(Error::Weights { file: self.file.path.clone(), source }),
+        }
+        Ok(())
+    }
+
+    /// Lowers the layers to operations.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnsupportedMasks`] if the policy says so.
+    pub fn lower(self, options: Options) -> Result<Lowered, Error> {
+        if options.on_unsupported_mask == UnsupportedMask::Error {
+            let diagnostics = self.diagnostics(UnsupportedMask::Error);
+            if !diagnostics.is_empty() {
+                return Err(Error::UnsupportedMasks { file: self.file.path, diagnostics });
+            }
+        }
+        let program = lower::lower(&self.graph, &self.layers, options.mask_outputs)
+            .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
+        let provenance = Provenance {
+            file: self.file.name.clone(),
+            hash: self.file.hash.clone(),
+            compiler: format!("masque {}", env!("CARGO_PKG_VERSION")),
+            mask_table: table::text(&table::rows(&self.graph)),
+        };
+        let outputs = self.graph.graph.outputs().len();
+        Ok(Lowered { file: self.file, program, outputs, weights: self.weights.unwrap_or_default(), provenance })
+    }
+}
+
+/// A model as a tensor graph, before rewriting.
+pub struct Lowered {
+    file: File,
+    program: Program,
+    outputs: usize,
+    weights: BTreeMap<String, Tensor>,
+    provenance: Provenance,
+}
+
+impl Lowered {
+    /// The tensor graph.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The weights by name; empty for a model without.
+    pub fn weights(&self) -> &BTreeMap<String, Tensor> {
+        &self.weights
+    }
+
+    /// Rewrites the tensor graph.
+    pub fn optimize(self) -> Optimized {
+        let (program, report) = rewrite::optimize(&self.program, rewrite::Limits::DEFAULT);
+        Optimized { lowered: Lowered { program, ..self }, report }
+    }
+}
+
+/// A model as a tensor graph, after rewriting.
+pub struct Optimized {
+    lowered: Lowered,
+    report: rewrite::Report,
+}
+
+impl Optimized {
+    /// The tensor graph.
+    pub fn program(&self) -> &Program {
+        &self.lowered.program
+    }
+
+    /// The weights by name; empty for a model without.
+    pub fn weights(&self) -> &BTreeMap<String, Tensor> {
+        &self.lowered.weights
+    }
+
+    /// How the search for better forms went.
+    pub fn report(&self) -> &rewrite::Report {
+        &self.report
+    }
+
+    /// Chooses kernels, places values, lays out weights.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Plan`] if the model came without weights.
+    pub fn plan(self) -> Result<Planned, Error> {
+        let Lowered { file, program, outputs, weights, provenance } = self.lowered;
+        plan::plan(&program, outputs, &weights, provenance)
+            .map_err(|source| Error::Plan { file: file.path, source })
+    }
+}

@@ -1,0 +1,280 @@
+//! From what a front end read to a layer graph: settings are read by the layers themselves, names become
+//! references, calls are put into execution order, unknown sizes get symbols.
+
+use std::collections::HashMap;
+
+use masque_ir::layers::{
+    Argument, ArgumentValue, Call, CallId, Layer as GraphLayer, LayerGraph, LayerGraphError, TensorRef,
+};
+use petgraph::graph::{DiGraph, NodeIndex};
+use serde_json::{Map, Value as Json};
+
+use super::order::{CallKey, execution_order};
+use super::{RawArgument, RawModel, RawTensor};
+use crate::layer::{Config, ConfigError, Layer};
+use crate::layers;
+
+/// The layers of a file do not make a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AssembleError {
+    /// The class is in no list of ours.
+    #[error("layer `{layer}`: {reason}")]
+    UnknownClass {
+        /// The layer.
+        layer: String,
+        /// Why there is no such class.
+        reason: String,
+    },
+    /// A setting is not what the class expects.
+    #[error("layer `{layer}` ({class}): setting {source}")]
+    Setting {
+        /// The layer.
+        layer: String,
+        /// The class.
+        class: String,
+        /// The setting.
+        source: ConfigError,
+    },
+    /// A call reads what no layer makes.
+    #[error("`{reader}` reads output {output} of call {call} of `{layer}`: {reason}")]
+    Dangling {
+        /// Who reads.
+        reader: String,
+        /// The layer it names.
+        layer: String,
+        /// The call it names.
+        call: u64,
+        /// The output it names.
+        output: u64,
+        /// Why there is no such tensor.
+        reason: String,
+    },
+    /// Calls read each other in a circle.
+    #[error("the model's calls form a cycle, so none of them can come first: {}", calls.join(", "))]
+    Cycle {
+        /// The calls.
+        calls: Vec<String>,
+    },
+    /// There is nothing to compute.
+    #[error("the model has no outputs")]
+    NoOutputs,
+    /// The graph refuses a layer or a call.
+    #[error("{0}")]
+    Graph(#[from] LayerGraphError),
+}
+
+/// A layer graph with its layers as the compiler knows them.
+#[derive(Debug)]
+pub struct Assembled {
+    /// The calls.
+    pub graph: LayerGraph,
+    /// The graph's layers, in order.
+    pub layers: Vec<Box<dyn Layer>>,
+    /// Where each layer stands in the file, as a JSON pointer.
+    pub pointers: Vec<String>,
+}
+
+/// Makes a layer graph of what a front end read.
+pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
+    let mut graph = LayerGraph::new(&raw.name, raw.semantics);
+    let mut symbols = Symbols::default();
+    let mut layers = Vec::with_capacity(raw.layers.len());
+    for entry in &raw.layers {
+        let def = layers::find(&entry.class).ok_or_else(|| AssembleError::UnknownClass {
+            layer: entry.name.clone(),
+            reason: layers::refusal(&entry.class),
+        })?;
+        let setting =
+            |source| AssembleError::Setting { layer: entry.name.clone(), class: entry.class.clone(), source };
+        let mut settings = entry.settings.clone();
+        symbols.name_sizes(&entry.class, &mut settings).map_err(setting)?;
+        let mut config = Config::new(settings).map_err(setting)?;
+        let layer = (def.parse)(&mut config).map_err(setting)?;
+        let settings = config.finish().map_err(setting)?;
+        graph.add_layer(GraphLayer { name: entry.name.clone(), class: entry.class.clone(), settings })?;
+        layers.push(layer);
+    }
+    let calls = Calls::new(raw, &layers);
+    let order = calls.order()?;
+    let ids: HashMap<CallKey, CallId> =
+        order.iter().enumerate().map(|(place, key)| (*key, CallId(place as u32))).collect();
+    for key in &order {
+        graph.add_call(calls.call(*key, &ids)?)?;
+    }
+    for output in &raw.outputs {
+        graph.add_output(calls.tensor("the model's output", output, &ids)?)?;
+    }
+    let pointers = raw.layers.iter().map(|layer| layer.pointer.clone()).collect();
+    Ok(Assembled { graph, layers, pointers })
+}
+
+/// Hands out symbols for sizes that are unknown until the model runs: `B` for the batch, `T`, `T2`, … for others.
+#[derive(Default)]
+struct Symbols {
+    given: u32,
+}
+
+impl Symbols {
+    fn next(&mut self) -> Json {
+        self.given += 1;
+        if self.given == 1 { "T".into() } else { format!("T{}", self.given).into() }
+    }
+
+    /// Gives names to the unknown sizes that a layer's settings speak of.
+    fn name_sizes(&mut self, class: &str, settings: &mut Map<String, Json>) -> Result<(), ConfigError> {
+        let unset = |settings: &Map<String, Json>, key: &str| settings.get(key).is_none_or(Json::is_null);
+        match class {
+            "InputLayer" => {
+                if let Some(shape) = settings.remove("batch_shape") {
+                    let named = self.name_shape(&shape)?;
+                    settings.insert("shape".into(), named);
+                }
+            }
+            "TextVectorization" if unset(settings, "output_sequence_length") && unset(settings, "length") => {
+                let counts = settings.get("output_mode").is_some_and(|mode| !mode.is_null() && mode != "int");
+                if !counts {
+                    let symbol = self.next();
+                    settings.insert("length".into(), symbol);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn name_shape(&mut self, shape: &Json) -> Result<Json, ConfigError> {
+        let expected = "a list of sizes, or null where a size is not known";
+        let sizes = shape.as_array().ok_or_else(|| ConfigError::new("batch_shape", expected, shape))?;
+        let name = |(axis, size): (usize, &Json)| match size {
+            Json::Null if axis == 0 => Ok(masque_ir::Dim::BATCH.into()),
+            Json::Null => Ok(self.next()),
+            size if size.as_i64().is_some_and(|size| size >= 0) => Ok(size.clone()),
+            _ => Err(ConfigError::new("batch_shape", expected, shape)),
+        };
+        sizes.iter().enumerate().map(name).collect()
+    }
+}
+
+/// The calls of a raw model, with names resolved.
+struct Calls<'a> {
+    raw: &'a RawModel,
+    by_name: HashMap<&'a str, usize>,
+    outputs: Vec<u32>,
+}
+
+impl<'a> Calls<'a> {
+    fn new(raw: &'a RawModel, layers: &[Box<dyn Layer>]) -> Calls<'a> {
+        let by_name =
+            raw.layers.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
+        Calls { raw, by_name, outputs: layers.iter().map(|layer| layer.outputs()).collect() }
+    }
+
+    /// The call that makes a tensor, if there is one.
+    fn find(&self, reader: &str, tensor: &RawTensor) -> Result<CallKey, AssembleError> {
+        let dangling = |reason: String| AssembleError::Dangling {
+            reader: reader.to_owned(),
+            layer: tensor.layer.clone(),
+            call: tensor.call,
+            output: tensor.output,
+            reason,
+        };
+        let layer = self.by_name.get(tensor.layer.as_str());
+        let &layer = layer.ok_or_else(|| dangling("there is no such layer".into()))?;
+        let calls = self.raw.layers[layer].calls.len();
+        if tensor.call >= calls as u64 {
+            return Err(dangling(format!("the layer has {calls} calls")));
+        }
+        if tensor.output >= u64::from(self.outputs[layer]) {
+            return Err(dangling(format!("the layer has {} outputs", self.outputs[layer])));
+        }
+        Ok((layer, tensor.call as usize))
+    }
+
+    /// The calls in execution order.
+    fn order(&self) -> Result<Vec<CallKey>, AssembleError> {
+        let mut graph = DiGraph::<CallKey, usize>::new();
+        let mut nodes: HashMap<CallKey, NodeIndex> = HashMap::new();
+        for (layer, entry) in self.raw.layers.iter().enumerate() {
+            for call in 0..entry.calls.len() {
+                nodes.insert((layer, call), graph.add_node((layer, call)));
+            }
+        }
+        for node in graph.node_indices() {
+            let (layer, call) = graph[node];
+            let mut reads = vec![];
+            self.raw.layers[layer].calls[call].iter().for_each(|(_, argument)| visit(argument, &mut reads));
+            for (place, tensor) in reads.into_iter().enumerate() {
+                let from = self.find(&self.raw.layers[layer].name, tensor)?;
+                graph.add_edge(nodes[&from], node, place);
+            }
+        }
+        if self.raw.outputs.is_empty() {
+            return Err(AssembleError::NoOutputs);
+        }
+        let outputs: Vec<NodeIndex> = self
+            .raw
+            .outputs
+            .iter()
+            .map(|output| self.find("the model's output", output).map(|key| nodes[&key]))
+            .collect::<Result<_, _>>()?;
+        let name = |&(layer, call): &CallKey| match call {
+            0 => format!("`{}`", self.raw.layers[layer].name),
+            _ => format!("`{}:{call}`", self.raw.layers[layer].name),
+        };
+        let order = execution_order(&graph, &outputs)
+            .map_err(|cycle| AssembleError::Cycle { calls: cycle.iter().take(8).map(name).collect() })?;
+        Ok(order.into_iter().map(|node| graph[node]).collect())
+    }
+
+    fn tensor(
+        &self,
+        reader: &str,
+        tensor: &RawTensor,
+        ids: &HashMap<CallKey, CallId>,
+    ) -> Result<TensorRef, AssembleError> {
+        Ok(TensorRef { call: ids[&self.find(reader, tensor)?], output: tensor.output as u32 })
+    }
+
+    fn value(
+        &self,
+        reader: &str,
+        argument: &RawArgument,
+        ids: &HashMap<CallKey, CallId>,
+    ) -> Result<ArgumentValue, AssembleError> {
+        Ok(match argument {
+            RawArgument::Tensor(tensor) => ArgumentValue::Tensor(self.tensor(reader, tensor, ids)?),
+            RawArgument::List(items) => ArgumentValue::List(
+                items.iter().map(|item| self.value(reader, item, ids)).collect::<Result<_, _>>()?,
+            ),
+            RawArgument::Constant(json) => ArgumentValue::Constant(json.clone()),
+        })
+    }
+
+    /// One call as it stands in the graph; keywords that say nothing are left out.
+    fn call(&self, (layer, call): CallKey, ids: &HashMap<CallKey, CallId>) -> Result<Call, AssembleError> {
+        let entry = &self.raw.layers[layer];
+        let says_nothing = |keyword: &Option<String>, argument: &RawArgument| {
+            keyword.as_deref() == Some("training")
+                || keyword.is_some() && *argument == RawArgument::Constant(Json::Null)
+        };
+        let arguments =
+            entry.calls[call].iter().filter(|(keyword, argument)| !says_nothing(keyword, argument));
+        let arguments = arguments.map(|(keyword, argument)| {
+            Ok(Argument { keyword: keyword.clone(), value: self.value(&entry.name, argument, ids)? })
+        });
+        Ok(Call {
+            layer: masque_ir::layers::LayerId(layer as u32),
+            index: call as u32,
+            arguments: arguments.collect::<Result<_, AssembleError>>()?,
+            outputs: self.outputs[layer],
+        })
+    }
+}
+
+fn visit<'a>(argument: &'a RawArgument, found: &mut Vec<&'a RawTensor>) {
+    match argument {
+        RawArgument::Tensor(tensor) => found.push(tensor),
+        RawArgument::List(items) => items.iter().for_each(|item| visit(item, found)),
+        RawArgument::Constant(_) => {}
+    }
+}

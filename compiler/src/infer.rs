@@ -1,0 +1,174 @@
+//! Inference: types and masks of every tensor, call by call, before anything runs.
+
+use std::cell::RefCell;
+
+use masque_ir::facts::{CallFact, Facts, TensorFact, WeightDecl};
+use masque_ir::layers::{CallId, LayerGraph, LayerId, TensorRef};
+use masque_ir::mask::{MaskId, MaskPool};
+use masque_ir::{DType, Type};
+
+use crate::layer::config::LARGEST_SIZE;
+use crate::layer::{Arguments, Layer, ShapeError, WeightSpec};
+use crate::masks;
+
+/// A model whose types do not fit together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("layer `{layer}` ({class}): {source}")]
+pub struct InferError {
+    /// The call.
+    pub layer: String,
+    /// Its layer's class.
+    pub class: String,
+    /// What does not fit.
+    pub source: ShapeError,
+}
+
+/// What was inferred, with the weights that every layer needs (by layer).
+#[derive(Clone, Debug)]
+pub struct Inference {
+    /// Types, masks, statuses; the weights are declared without hashes.
+    pub facts: Facts,
+    /// The weights of every layer, in the order of the layers.
+    pub weights: Vec<Vec<WeightSpec>>,
+}
+
+/// The most elements that a tensor of known size may have: a petabyte is a mistake, or an attack.
+const LARGEST_TENSOR: i64 = 1 << 40;
+
+/// Infers a graph. `layers` are the graph's layers, in order.
+pub fn infer(graph: &LayerGraph, layers: &[Box<dyn Layer>]) -> Result<Inference, InferError> {
+    let mut state = State {
+        graph,
+        layers,
+        pool: RefCell::default(),
+        calls: Vec::with_capacity(graph.calls().len()),
+        expressions: Vec::with_capacity(graph.calls().len()),
+        weights: vec![None; layers.len()],
+    };
+    for call in graph.calls() {
+        state.call(call).map_err(|source| InferError {
+            layer: graph.call_name(call),
+            class: graph.layer_of(call).class.clone(),
+            source,
+        })?;
+    }
+    let weights: Vec<Vec<WeightSpec>> = state.weights.into_iter().map(Option::unwrap_or_default).collect();
+    let declared = graph.layers().iter().zip(&weights).flat_map(|(layer, specs)| {
+        specs.iter().map(|spec| WeightDecl {
+            name: format!("{}/{}", layer.name, spec.name),
+            ty: spec.ty.clone(),
+            hash: None,
+        })
+    });
+    let facts = Facts { calls: state.calls, masks: state.pool.into_inner(), weights: declared.collect() };
+    Ok(Inference { facts, weights })
+}
+
+struct State<'a> {
+    graph: &'a LayerGraph,
+    layers: &'a [Box<dyn Layer>],
+    pool: RefCell<MaskPool>,
+    calls: Vec<CallFact>,
+    /// Which mask the first output of each call is.
+    expressions: Vec<Option<MaskId>>,
+    weights: Vec<Option<Vec<WeightSpec>>>,
+}
+
+impl State<'_> {
+    fn fact(&self, tensor: TensorRef) -> &TensorFact {
+        &self.calls[tensor.call.0 as usize].outputs[tensor.output as usize]
+    }
+
+    fn call(&mut self, id: CallId) -> Result<(), ShapeError> {
+        let call = self.graph.call(id);
+        let layer = self.layers[call.layer.0 as usize].as_ref();
+        let arguments = Arguments::bind(call, layer.parameters()).map_err(|found| {
+            ShapeError::new(format!("arguments of `call({})`", layer.parameters().join(", ")), found)
+        })?;
+        let types = arguments.map(|&tensor| autocast(layer, &self.fact(tensor).ty));
+        let outputs = layer.infer(&types)?;
+        check_sizes(&outputs)?;
+        if outputs.len() != call.outputs as usize {
+            return Err(ShapeError::new(format!("{} outputs", call.outputs), outputs.len()));
+        }
+        self.layer_weights(call.layer, layer.weights(&types)?)?;
+
+        let pool = &self.pool;
+        let incoming = masks::incoming(
+            layer,
+            &arguments,
+            |tensor| self.fact(tensor).mask,
+            |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor)),
+        );
+        let rule = layer.mask_rule(&types);
+        let rank = |tensor: TensorRef| self.fact(tensor).ty.rank() as u32;
+        let outgoing =
+            masks::apply(&rule, &arguments, &incoming.previous, &outputs, rank, &mut pool.borrow_mut());
+        let status = masks::status(&rule, &incoming.all, &outgoing);
+        let expression = layer.as_mask(&masks::Parts::new(&arguments, pool, &self.calls, &self.expressions));
+        let expression = expression.or_else(|| {
+            (outputs[0].dtype == DType::Bool).then(|| {
+                pool.borrow_mut().tensor(TensorRef { call: id, output: 0 }, outputs[0].rank() as u32)
+            })
+        });
+        let outputs = outputs.into_iter().zip(outgoing).map(|(ty, mask)| TensorFact { ty, mask }).collect();
+        self.calls.push(CallFact { mask_in: incoming.all, status, outputs });
+        self.expressions.push(expression);
+        Ok(())
+    }
+
+    fn expression(&self, tensor: TensorRef) -> Option<MaskId> {
+        self.expressions[tensor.call.0 as usize].filter(|_| tensor.output == 0)
+    }
+
+    /// A tensor of another element type as a mask: Keras casts it to bool, and so does lowering.
+    fn opaque(&self, tensor: TensorRef) -> MaskId {
+        self.pool.borrow_mut().tensor(tensor, self.fact(tensor).ty.rank() as u32)
+    }
+
+    /// All calls of a layer share its weights: they must need the same ones.
+    fn layer_weights(&mut self, layer: LayerId, specs: Vec<WeightSpec>) -> Result<(), ShapeError> {
+        let known = &mut self.weights[layer.0 as usize];
+        match known {
+            Some(known) if *known != specs => {
+                let list = |specs: &[WeightSpec]| {
+                    specs
+                        .iter()
+                        .map(|spec| format!("{} {}", spec.name, spec.ty))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                };
+                Err(ShapeError::new(
+                    format!("inputs as in the first call, with weights {}", list(known)),
+                    list(&specs),
+                ))
+            }
+            Some(_) => Ok(()),
+            None => {
+                *known = Some(specs);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Layers compute in float32: wider floats are converted on the way in.
+pub(crate) fn autocast(layer: &dyn Layer, ty: &Type) -> Type {
+    if ty.dtype == DType::F64 && !layer.is_operation() { ty.with_dtype(DType::F32) } else { ty.clone() }
+}
+
+/// No size may be negative or beyond any use: sizes are multiplied later.
+fn check_sizes(types: &[Type]) -> Result<(), ShapeError> {
+    for ty in types {
+        let sizes = ty.shape.iter().filter_map(masque_ir::Dim::known);
+        let fits = sizes.clone().all(|size| (0..=LARGEST_SIZE).contains(&size))
+            && sizes
+                .map(i128::from)
+                .try_fold(1i128, i128::checked_mul)
+                .is_some_and(|all| all <= i128::from(LARGEST_TENSOR));
+        if !fits {
+            return Err(ShapeError::new("a shape that is not negative, nor too large", ty));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! What a layer is to the compiler: one trait that holds everything known about it — settings, weights, shape
+//! rule, mask rule, lowering.
+//!
+//! A layer never computes masks. It *names* its rule out of a small vocabulary ([`MaskRule`]) and one function
+//! applies all of them ([`crate::masks`]), so that rules are data: printed, compared with Keras, read by analyses.
+
+pub mod arguments;
+pub mod config;
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+
+use masque_ir::ops::OpError;
+use masque_ir::program::{Builder, Operand};
+use masque_ir::{DType, Dim, Type};
+
+pub use arguments::{Arguments, Passed};
+pub use config::{Config, ConfigError};
+
+/// A layer with its settings; see the module's documentation.
+pub trait Layer: Debug + Send + Sync {
+    /// The names of the parameters of Keras' `call`, in order; the first takes the data.
+    fn parameters(&self) -> &'static [&'static str] {
+        &["inputs"]
+    }
+
+    /// How many tensors a call gives.
+    fn outputs(&self) -> u32 {
+        1
+    }
+
+    /// Keras' `supports_masking`.
+    fn supports_masking(&self) -> bool;
+
+    /// What its outputs' masks are.
+    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule;
+
+    /// The types of its outputs.
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError>;
+
+    /// The weights it needs; all sizes known.
+    fn weights(&self, _arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
+        Ok(vec![])
+    }
+
+    /// Builds what it computes; one operand for each output.
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError>;
+
+    /// Is it an operation (`keras.ops`), which drops masks without a word and converts nothing?
+    fn is_operation(&self) -> bool {
+        false
+    }
+
+    /// What its output is as a mask, where it is one of the operations of which Keras builds masks.
+    fn as_mask(&self, _parts: &MaskParts<'_>) -> Option<masque_ir::mask::MaskId> {
+        None
+    }
+}
+
+/// What an operation sees that may be part of a mask's computation.
+pub type MaskParts<'a> = crate::masks::Parts<'a>;
+
+/// What the masks of a call's outputs are. The vocabulary of all layers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MaskRule {
+    /// Made from the values of the first input.
+    Born(Birth),
+    /// That of the first input.
+    Keep,
+    /// True where any input's mask is; none as soon as one input has none.
+    Union,
+    /// Joined along an axis; an input without a mask counts as valid everywhere.
+    Concat {
+        /// The axis, from the front.
+        axis: usize,
+    },
+    /// None, and rightly: the mask was used, or the outputs have no such axis.
+    Ends,
+    /// None: the mask is lost.
+    Lost,
+    /// One rule for each output.
+    PerOutput(Vec<MaskRule>),
+}
+
+/// How a mask is made from values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Birth {
+    /// `x != 0`
+    NonZero,
+    /// `any(x != number, axis = -1)`
+    AnyDiffers(f64),
+}
+
+impl MaskRule {
+    /// The rule of one output.
+    pub fn of_output(&self, output: usize) -> &MaskRule {
+        match self {
+            MaskRule::PerOutput(rules) => rules.get(output).unwrap_or(&MaskRule::Ends),
+            // With several outputs only the first one gets the mask.
+            MaskRule::Keep | MaskRule::Born(_) if output > 0 => &MaskRule::Ends,
+            rule => rule,
+        }
+    }
+}
+
+/// The types that a layer is called on do not fit it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found}")]
+pub struct ShapeError {
+    /// What the layer needs.
+    pub expected: String,
+    /// What it got.
+    pub found: String,
+}
+
+impl ShapeError {
+    /// An error with both halves.
+    pub fn new(expected: impl Into<String>, found: impl ToString) -> ShapeError {
+        ShapeError { expected: expected.into(), found: found.to_string() }
+    }
+}
+
+/// A weight that a layer needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightSpec {
+    /// The name in the layer: `kernel`.
+    pub name: String,
+    /// Element type and shape, all sizes known.
+    pub ty: Type,
+    /// Where a Keras weights file keeps it.
+    pub place: WeightPlace,
+}
+
+/// Where a Keras file keeps a weight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WeightPlace {
+    /// A dataset of the weights file, below the layer's group: `cell/vars/0`.
+    Dataset(String),
+    /// The vocabulary of a text layer.
+    Vocabulary,
+    /// The inverse document frequencies of a text layer, one for each column.
+    IdfWeights,
+}
+
+impl WeightSpec {
+    /// Floats in a dataset of the weights file.
+    pub fn new(name: &str, dataset: &str, shape: impl IntoIterator<Item = i64>) -> WeightSpec {
+        let ty = Type::new(DType::F32, shape.into_iter().map(Dim::from).collect::<Vec<_>>());
+        WeightSpec { name: name.to_owned(), ty, place: WeightPlace::Dataset(dataset.to_owned()) }
+    }
+
+    /// The same weight inside a wrapper: its name and its dataset below the wrapper's.
+    pub fn inside(mut self, name: &str, group: &str) -> WeightSpec {
+        self.name = format!("{name}/{}", self.name);
+        if let WeightPlace::Dataset(dataset) = &mut self.place {
+            *dataset = format!("{group}/{dataset}");
+        }
+        self
+    }
+}
+
+/// Where a layer builds what it computes: the program so far, and the layer's weights by name.
+pub struct Scope<'a> {
+    /// The program so far.
+    pub builder: &'a mut Builder,
+    weights: &'a HashMap<String, Operand>,
+    prefix: String,
+}
+
+impl<'a> Scope<'a> {
+    /// A scope for the layer whose weights are named with this prefix.
+    pub fn new(builder: &'a mut Builder, weights: &'a HashMap<String, Operand>, prefix: String) -> Scope<'a> {
+        Scope { builder, weights, prefix }
+    }
+
+    /// The scope of a layer inside a wrapper.
+    pub fn inside(&mut self, name: &str) -> Scope<'_> {
+        Scope { builder: self.builder, weights: self.weights, prefix: format!("{}{name}/", self.prefix) }
+    }
+
+    /// A weight of the layer; absent if the layer has none of that name.
+    pub fn weight(&self, name: &str) -> Operand {
+        self.weights.get(&format!("{}{name}", self.prefix)).cloned().unwrap_or(Operand::Absent)
+    }
+
+    /// The same numbers as floats of the compute type.
+    pub fn float(&mut self, x: &Operand) -> Result<Operand, OpError> {
+        self.cast(x, DType::F32)
+    }
+
+    /// The same numbers as another element type.
+    pub fn cast(&mut self, x: &Operand, to: DType) -> Result<Operand, OpError> {
+        if self.builder.type_of(x).dtype == to {
+            return Ok(x.clone());
+        }
+        self.builder.emit(masque_ir::ops::Elementwise::Cast { to }, std::slice::from_ref(x))
+    }
+}
+
+/// A row of the registry.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerDef {
+    /// The class: Keras' name of a layer, or `ops.` and Keras' name of an operation.
+    pub class: &'static str,
+    /// When masks are supported.
+    pub supports_masking: Supports,
+    /// What its outputs' masks are, in a few words.
+    pub masks: &'static str,
+    /// Reads the settings.
+    pub parse: fn(&mut Config) -> Result<Box<dyn Layer>, ConfigError>,
+}
+
+/// When a class supports masks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supports {
+    /// With any settings.
+    Always,
+    /// With no settings.
+    Never,
+    /// If that setting is true.
+    If(&'static str),
+}
+
+impl std::fmt::Display for Supports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Supports::Always => f.pad("yes"),
+            Supports::Never => f.pad("no"),
+            Supports::If(setting) => f.pad(&format!("if {setting}")),
+        }
+    }
+}

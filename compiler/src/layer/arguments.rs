@@ -1,0 +1,139 @@
+//! The arguments of one call, bound to the parameters of Keras' `call`.
+
+use masque_ir::layers::{ArgumentValue, Call, TensorRef};
+use serde_json::Value as Json;
+
+/// What was passed for one parameter. `T` is what is known of a tensor: its reference, type or operand.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Passed<T> {
+    /// One tensor.
+    Tensor(T),
+    /// A list of tensors, nested lists flattened.
+    List(Vec<T>),
+    /// Something without tensors.
+    Constant(Json),
+}
+
+impl<T> Passed<T> {
+    /// The tensors in it.
+    pub fn tensors(&self) -> &[T] {
+        match self {
+            Passed::Tensor(tensor) => std::slice::from_ref(tensor),
+            Passed::List(tensors) => tensors,
+            Passed::Constant(_) => &[],
+        }
+    }
+}
+
+/// The arguments of one call by parameter name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arguments<T> {
+    passed: Vec<(String, Passed<T>)>,
+    /// The mask that the layer gets for each tensor of the data argument, by its `mask` argument or by itself.
+    pub masks: Vec<Option<T>>,
+}
+
+impl Arguments<TensorRef> {
+    /// Binds a call's arguments; `None` names the first that no parameter takes.
+    pub fn bind(call: &Call, parameters: &[&'static str]) -> Result<Arguments<TensorRef>, String> {
+        let mut passed = vec![];
+        let mut positional = parameters.iter();
+        for argument in &call.arguments {
+            let name = match &argument.keyword {
+                Some(keyword) => keyword.clone(),
+                None => positional
+                    .next()
+                    .map(ToString::to_string)
+                    .ok_or_else(|| "too many positional arguments".to_owned())?,
+            };
+            if !parameters.contains(&name.as_str()) && !IGNORED.contains(&name.as_str()) {
+                return Err(format!("no parameter `{name}`"));
+            }
+            if passed.iter().any(|(other, _)| *other == name) {
+                return Err(format!("`{name}` is passed twice"));
+            }
+            passed.push((name, pass(&argument.value)));
+        }
+        Ok(Arguments { passed, masks: vec![] })
+    }
+}
+
+/// Parameters that say nothing about what is computed at inference.
+const IGNORED: &[&str] = &["training"];
+
+fn pass(value: &ArgumentValue) -> Passed<TensorRef> {
+    match value {
+        ArgumentValue::Tensor(tensor) => Passed::Tensor(*tensor),
+        ArgumentValue::List(_) => Passed::List(value.tensors()),
+        ArgumentValue::Constant(json) => Passed::Constant(json.clone()),
+    }
+}
+
+impl<T> Arguments<T> {
+    /// Only tensors for the data argument, without masks.
+    pub fn of(data: &str, tensors: Vec<T>) -> Arguments<T> {
+        let passed = match <[T; 1]>::try_from(tensors) {
+            Ok([tensor]) => Passed::Tensor(tensor),
+            Err(tensors) => Passed::List(tensors),
+        };
+        Arguments { passed: vec![(data.to_owned(), passed)], masks: vec![] }
+    }
+
+    /// The same arguments and a list of tensors for one more parameter; an empty list is nothing.
+    pub fn with(mut self, parameter: &str, tensors: Vec<T>) -> Arguments<T> {
+        if !tensors.is_empty() {
+            self.passed.push((parameter.to_owned(), Passed::List(tensors)));
+        }
+        self
+    }
+
+    /// What was passed for a parameter; JSON's null counts as nothing.
+    pub fn get(&self, parameter: &str) -> Option<&Passed<T>> {
+        let found = self.passed.iter().find(|(name, _)| name == parameter).map(|(_, passed)| passed);
+        found.filter(|passed| !matches!(passed, Passed::Constant(Json::Null)))
+    }
+
+    /// The tensors passed for a parameter.
+    pub fn tensors(&self, parameter: &str) -> &[T] {
+        self.get(parameter).map_or(&[], Passed::tensors)
+    }
+
+    /// Everything passed, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Passed<T>)> {
+        self.passed.iter().map(|(name, passed)| (name.as_str(), passed))
+    }
+
+    /// The names of the parameters that were given tensors, `mask` left out.
+    pub fn data_parameters(&self) -> Vec<&str> {
+        let data = self.iter().filter(|(name, passed)| *name != "mask" && !passed.tensors().is_empty());
+        data.map(|(name, _)| name).collect()
+    }
+
+    /// The first argument's first tensor: the data of a layer with one input.
+    pub fn first(&self) -> Option<&T> {
+        self.data().first()
+    }
+
+    /// The tensors of the first argument.
+    pub fn data(&self) -> &[T] {
+        self.passed.first().map_or(&[], |(_, passed)| passed.tensors())
+    }
+
+    /// The mask of the first data tensor.
+    pub fn mask(&self) -> Option<&T> {
+        self.masks.first().and_then(Option::as_ref)
+    }
+
+    /// The same arguments with something else known of every tensor.
+    pub fn map<U>(&self, mut f: impl FnMut(&T) -> U) -> Arguments<U> {
+        let passed = self.passed.iter().map(|(name, passed)| {
+            let passed = match passed {
+                Passed::Tensor(tensor) => Passed::Tensor(f(tensor)),
+                Passed::List(tensors) => Passed::List(tensors.iter().map(&mut f).collect()),
+                Passed::Constant(json) => Passed::Constant(json.clone()),
+            };
+            (name.clone(), passed)
+        });
+        Arguments { passed: passed.collect(), masks: vec![] }
+    }
+}

@@ -1,0 +1,236 @@
+//! Reading a layer's settings.
+//!
+//! Every setting is *taken*; what is left over at the end is an error, so that a setting we do not know can never
+//! be a silent difference from Keras. While reading, the settings that differ from Keras' defaults are written
+//! down again in one canonical form: that is what dumps show.
+
+use masque_ir::activation::Activation;
+use masque_ir::float::Float;
+use masque_ir::layers::Settings;
+use serde_json::{Map, Value as Json};
+
+/// A setting is not what the layer expects.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}`: expected {expected}, found {found}")]
+pub struct ConfigError {
+    /// The setting.
+    pub field: String,
+    /// What it may be.
+    pub expected: String,
+    /// What it is.
+    pub found: String,
+}
+
+impl ConfigError {
+    /// An error at a setting.
+    pub fn new(field: &str, expected: impl Into<String>, found: &Json) -> ConfigError {
+        ConfigError { field: field.to_owned(), expected: expected.into(), found: brief(found) }
+    }
+}
+
+/// A value in at most a few words.
+pub fn brief(value: &Json) -> String {
+    match value {
+        Json::Null => "nothing".to_owned(),
+        Json::Object(map) if map.contains_key("class_name") => format!("a {}", map["class_name"]),
+        _ => {
+            let text = value.to_string();
+            if text.chars().count() > 60 {
+                text.chars().take(57).chain("...".chars()).collect()
+            } else {
+                text
+            }
+        }
+    }
+}
+
+/// Settings that speak of training, of how weights were made, or of the layer's name: no layer computes with them.
+const WITHOUT_MEANING: &[&str] =
+    &["name", "trainable", "activity_regularizer", "autocast", "build_config", "quantization_config", "seed"];
+
+/// The same by ending: `kernel_initializer`, `bias_regularizer`, `gamma_constraint`.
+const WITHOUT_MEANING_ENDINGS: &[&str] = &["_initializer", "_regularizer", "_constraint"];
+
+/// The only dtype policy computed with.
+const FLOAT32_ONLY: &str = "the dtype policy float32";
+
+/// The largest size that a setting may name.
+pub const LARGEST_SIZE: i64 = 1 << 31;
+
+/// A layer's settings while they are read; see the module's documentation.
+#[derive(Clone, Debug)]
+pub struct Config {
+    rest: Map<String, Json>,
+    canonical: Settings,
+}
+
+impl Config {
+    /// Settings as a model file has them.
+    pub fn new(mut settings: Map<String, Json>) -> Result<Config, ConfigError> {
+        settings.retain(|key, _| {
+            !WITHOUT_MEANING.contains(&key.as_str())
+                && !WITHOUT_MEANING_ENDINGS.iter().any(|end| key.ends_with(end))
+        });
+        let mut config = Config { rest: settings, canonical: Settings::new() };
+        config.dtype_policy()?;
+        Ok(config)
+    }
+
+    /// Everything is computed in float32; another policy would be another answer.
+    fn dtype_policy(&mut self) -> Result<(), ConfigError> {
+        let Some(policy) = self.rest.get("dtype") else { return Ok(()) };
+        let name = policy.pointer("/config/name").unwrap_or(policy);
+        if name.is_null() || name == "float32" {
+            self.rest.remove("dtype");
+        } else if !policy.is_string() {
+            return Err(ConfigError::new("dtype", FLOAT32_ONLY, name));
+        }
+        // A bare word is left for InputLayer, whose element type it is; for any other layer it is left over.
+        Ok(())
+    }
+
+    /// The settings that differ from the defaults; anything not taken is an error.
+    pub fn finish(self) -> Result<Settings, ConfigError> {
+        match self.rest.into_iter().next() {
+            Some((key, value)) => {
+                let expected = if key == "dtype" { FLOAT32_ONLY } else { "no such setting" };
+                Err(ConfigError::new(&key, expected, &value))
+            }
+            None => Ok(self.canonical),
+        }
+    }
+
+    /// Takes a setting as it is; null counts as absent.
+    pub fn take(&mut self, key: &str) -> Option<Json> {
+        self.rest.remove(key).filter(|value| !value.is_null())
+    }
+
+    /// Drops settings that say nothing about what is computed at inference.
+    pub fn ignore(&mut self, keys: &[&str]) {
+        for key in keys {
+            self.rest.remove(*key);
+        }
+    }
+
+    /// Gives null a name, for settings where it means something else than the default.
+    pub fn name_null(&mut self, key: &str, name: &str) {
+        if let Some(value) = self.rest.get_mut(key).filter(|value| value.is_null()) {
+            *value = name.into();
+        }
+    }
+
+    /// Writes a setting into the canonical form.
+    pub fn keep(&mut self, key: &str, value: impl Into<Json>) {
+        self.canonical.insert(key.to_owned(), value.into());
+    }
+
+    /// Takes a setting that is read by `read`; `default` where it is absent.
+    fn typed<T: Clone + PartialEq>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        default: Option<T>,
+        read: impl Fn(&Json) -> Option<T>,
+    ) -> Result<T, ConfigError> {
+        let error = |value: &Json| ConfigError::new(key, expected, value);
+        let Some(value) = self.take(key) else { return default.ok_or_else(|| error(&Json::Null)) };
+        let result = read(&value).ok_or_else(|| error(&value))?;
+        if Some(&result) != default.as_ref() {
+            self.keep(key, value);
+        }
+        Ok(result)
+    }
+
+    /// A truth value.
+    pub fn bool(&mut self, key: &str, default: bool) -> Result<bool, ConfigError> {
+        self.typed(key, "true or false", Some(default), Json::as_bool)
+    }
+
+    /// A finite number.
+    pub fn number(&mut self, key: &str, default: f64) -> Result<f64, ConfigError> {
+        self.typed(key, "a number", Some(default), Json::as_f64)
+    }
+
+    /// An integer.
+    pub fn integer(&mut self, key: &str, default: Option<i64>) -> Result<i64, ConfigError> {
+        self.typed(key, "an integer", default, Json::as_i64)
+    }
+
+    /// A size: an integer from 1 to [`LARGEST_SIZE`].
+    pub fn size(&mut self, key: &str) -> Result<i64, ConfigError> {
+        self.typed(key, "a positive size, not too large", None, size)
+    }
+
+    /// A size that may be absent.
+    pub fn optional_size(&mut self, key: &str) -> Result<Option<i64>, ConfigError> {
+        if self.rest.get(key).is_none_or(Json::is_null) {
+            self.rest.remove(key);
+            return Ok(None);
+        }
+        self.size(key).map(Some)
+    }
+
+    /// One of a few words.
+    pub fn word<T: Copy + PartialEq>(
+        &mut self,
+        key: &str,
+        default: T,
+        words: &[(&str, T)],
+    ) -> Result<T, ConfigError> {
+        let expected = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(" or ");
+        let find = |value: &Json| words.iter().find(|(word, _)| value == word).map(|(_, meaning)| *meaning);
+        self.typed(key, &expected, Some(default), find)
+    }
+
+    /// An activation function by Keras' name; null is `linear`.
+    pub fn activation(&mut self, key: &str, default: Activation) -> Result<Activation, ConfigError> {
+        self.name_null(key, "linear");
+        self.typed(key, "the name of an activation function of Keras", Some(default), activation)
+    }
+
+    /// One layer inside a wrapper, as Keras writes it: class name and settings.
+    pub fn layer(&mut self, key: &str) -> Result<(String, Map<String, Json>), ConfigError> {
+        let value = self.take(key).unwrap_or(Json::Null);
+        let class = value.get("class_name").and_then(Json::as_str);
+        match (class, value.get("config").and_then(Json::as_object)) {
+            (Some(class), Some(settings)) => Ok((class.to_owned(), settings.clone())),
+            _ => Err(ConfigError::new(key, "a layer with class_name and config", &value)),
+        }
+    }
+}
+
+fn size(value: &Json) -> Option<i64> {
+    value.as_i64().filter(|size| (1..=LARGEST_SIZE).contains(size))
+}
+
+/// The activation function of that name in `keras.activations`.
+fn activation(value: &Json) -> Option<Activation> {
+    let parametric_relu = |negative_slope: f64, max_value: Option<f64>| Activation::Relu {
+        negative_slope: Float(negative_slope),
+        max_value: max_value.map(Float),
+        threshold: Float(0.0),
+    };
+    Some(match value.as_str()? {
+        "elu" => Activation::Elu { alpha: Float(1.0) },
+        "exponential" => Activation::Exponential,
+        "gelu" => Activation::Gelu,
+        "hard_sigmoid" => Activation::HardSigmoid,
+        "hard_silu" | "hard_swish" => Activation::HardSilu,
+        "hard_tanh" => Activation::HardTanh,
+        "leaky_relu" => parametric_relu(0.2, None),
+        "linear" => Activation::Linear,
+        "log_sigmoid" => Activation::LogSigmoid,
+        "log_softmax" => Activation::LogSoftmax { axis: -1 },
+        "mish" => Activation::Mish,
+        "relu" => Activation::RELU,
+        "relu6" => parametric_relu(0.0, Some(6.0)),
+        "selu" => Activation::Selu,
+        "sigmoid" => Activation::Sigmoid,
+        "silu" | "swish" => Activation::Silu,
+        "softmax" => Activation::Softmax { axis: -1 },
+        "softplus" => Activation::Softplus,
+        "softsign" => Activation::Softsign,
+        "tanh" => Activation::Tanh,
+        _ => return None,
+    })
+}

@@ -1,0 +1,92 @@
+//! The registry: one line for every layer. A layer's file holds all that is known about it.
+
+mod activation;
+mod bidirectional;
+mod dense;
+mod dropout;
+mod embedding;
+mod flatten;
+mod global_average_pooling1d;
+mod input_layer;
+mod layer_normalization;
+mod masking;
+mod merging;
+mod operations;
+mod recurrent;
+mod text_vectorization;
+mod time_distributed;
+
+use crate::layer::LayerDef;
+
+/// Every layer known, sorted by class.
+pub static LAYERS: &[&LayerDef] = &[
+    &activation::ACTIVATION,
+    &merging::ADD,
+    &dropout::ALPHA_DROPOUT,
+    &bidirectional::BIDIRECTIONAL,
+    &merging::CONCATENATE,
+    &dense::DENSE,
+    &dropout::DROPOUT,
+    &embedding::EMBEDDING,
+    &flatten::FLATTEN,
+    &recurrent::GRU,
+    &dropout::GAUSSIAN_DROPOUT,
+    &dropout::GAUSSIAN_NOISE,
+    &global_average_pooling1d::GLOBAL_AVERAGE_POOLING1D,
+    &input_layer::INPUT_LAYER,
+    &recurrent::LSTM,
+    &layer_normalization::LAYER_NORMALIZATION,
+    &masking::MASKING,
+    &recurrent::SIMPLE_RNN,
+    &dropout::SPATIAL_DROPOUT1D,
+    &dropout::SPATIAL_DROPOUT2D,
+    &dropout::SPATIAL_DROPOUT3D,
+    &text_vectorization::TEXT_VECTORIZATION,
+    &time_distributed::TIME_DISTRIBUTED,
+    &operations::ANY,
+    &operations::CONCATENATE,
+    &operations::EXPAND_DIMS,
+    &operations::LOGICAL_AND,
+    &operations::LOGICAL_NOT,
+    &operations::LOGICAL_OR,
+    &operations::NOT_EQUAL,
+    &operations::ONES_LIKE,
+    &operations::ZEROS_LIKE,
+];
+
+/// The layer of that class.
+pub fn find(class: &str) -> Option<&'static LayerDef> {
+    LAYERS.binary_search_by(|def| def.class.cmp(class)).ok().map(|place| LAYERS[place])
+}
+
+/// Why a class is not in the registry, and what to do.
+pub fn refusal(class: &str) -> String {
+    match class {
+        "Lambda" => {
+            "a Lambda layer holds Python code, and nothing in a model file is run; replace it by layers or \
+                     operations of Keras"
+                .to_owned()
+        }
+        "FlaxLayer" | "JaxLayer" | "TFSMLayer" | "TorchModuleWrapper" => {
+            format!("{class} runs code of another framework, and nothing in a model file is run")
+        }
+        "Functional" | "Model" | "Sequential" => {
+            format!("a model inside a model ({class}) is not supported yet; call its layers directly")
+        }
+        _ if class.contains('>') => {
+            format!("{class} is a class of somebody's own: its code is not in the file; use layers of Keras")
+        }
+        _ => format!("unknown class {class}; `masque layers` lists the known ones"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registry_is_sorted_and_found() {
+        assert!(LAYERS.is_sorted_by(|a, b| a.class < b.class));
+        assert!(LAYERS.iter().all(|def| find(def.class).is_some_and(|found| found.class == def.class)));
+    }
+}

@@ -1,0 +1,198 @@
+//! `Bidirectional`: a recurrent layer forwards and one backwards over the same sequences, merged step by step.
+
+use masque_ir::Type;
+use masque_ir::ops::{Elementwise, OpError, Shape};
+use masque_ir::program::Operand;
+use serde_json::{Map, Value as Json, json};
+
+use super::recurrent::Recurrent;
+use crate::layer::{
+    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+};
+
+pub(super) static BIDIRECTIONAL: LayerDef = LayerDef {
+    class: "Bidirectional",
+    supports_masking: Supports::Always,
+    masks: "keep, if return_sequences (each output, if merge_mode is none); else ends; states: ends",
+    parse,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Merge {
+    Concat,
+    Sum,
+    Average,
+    Product,
+    Apart,
+}
+
+#[derive(Debug)]
+struct Bidirectional {
+    forward: Recurrent,
+    backward: Recurrent,
+    merge: Merge,
+}
+
+fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    // Read through its inner layers.
+    config.ignore(&["return_sequences", "return_state", "stateful", "go_backwards", "zero_output_for_mask"]);
+    let merge = merge_mode(config)?;
+    let inner = config.layer("layer")?;
+    let mut forward = direction(config, "layer", inner.clone())?;
+    let given = config.take("backward_layer").filter(|layer| layer.get("config").is_some());
+    let mut backward = match given {
+        Some(layer) => {
+            let mut nested = Config::new(Map::from_iter([("backward_layer".to_owned(), layer)]))?;
+            let inner = nested.layer("backward_layer")?;
+            direction(config, "backward_layer", inner)?
+        }
+        None => {
+            let mut mirrored = forward.clone();
+            mirrored.options_mut().backwards = !forward.options().backwards;
+            mirrored
+        }
+    };
+    let (f, b) = (forward.options(), backward.options());
+    if f.sequences != b.sequences || f.states != b.states || f.backwards == b.backwards {
+        let expected = "the same return_sequences and return_state as `layer`, and the other direction";
+        return Err(ConfigError::new("backward_layer", expected, &"other settings".into()));
+    }
+    for layer in [&mut forward, &mut backward] {
+        layer.options_mut().zero_masked = layer.options().sequences;
+    }
+    Ok(Box::new(Bidirectional { forward, backward, merge }))
+}
+
+fn merge_mode(config: &mut Config) -> Result<Merge, ConfigError> {
+    let words = [
+        ("concat", Merge::Concat),
+        ("sum", Merge::Sum),
+        ("ave", Merge::Average),
+        ("mul", Merge::Product),
+        ("none", Merge::Apart),
+    ];
+    config.name_null("merge_mode", "none");
+    config.word("merge_mode", Merge::Concat, &words)
+}
+
+/// A recurrent layer inside; its settings are read, and kept, like any layer's.
+fn direction(
+    config: &mut Config,
+    key: &str,
+    (class, settings): (String, Map<String, Json>),
+) -> Result<Recurrent, ConfigError> {
+    if !["GRU", "LSTM", "SimpleRNN"].contains(&class.as_str()) {
+        return Err(ConfigError::new(key, "GRU, LSTM or SimpleRNN", &class.into()));
+    }
+    let mut inner = Config::new(settings)?;
+    let layer = Recurrent::parse(&class, &mut inner)?;
+    config.keep(key, json!({"class_name": class, "config": inner.finish()?}));
+    Ok(layer)
+}
+
+impl Bidirectional {
+    fn merge(
+        &self,
+        scope: &mut Scope<'_>,
+        forward: Operand,
+        backward: Operand,
+    ) -> Result<Vec<Operand>, OpError> {
+        let b = &mut *scope.builder;
+        let merged = match self.merge {
+            Merge::Apart => return Ok(vec![forward, backward]),
+            Merge::Concat => {
+                let axis = b.type_of(&forward).rank() as u32 - 1;
+                b.emit(Shape::Concat { axis }, &[forward, backward])?
+            }
+            Merge::Sum => b.emit(Elementwise::Add, &[forward, backward])?,
+            Merge::Product => b.emit(Elementwise::Mul, &[forward, backward])?,
+            Merge::Average => {
+                let sum = b.emit(Elementwise::Add, &[forward, backward])?;
+                let half = b.number(&sum, 0.5);
+                b.emit(Elementwise::Mul, &[sum, half])?
+            }
+        };
+        Ok(vec![merged])
+    }
+
+    /// The arguments of one direction: the same data, its half of the initial states.
+    fn half(&self, arguments: &Arguments<Type>, first: bool) -> Result<Arguments<Type>, ShapeError> {
+        let states = arguments.tensors("initial_state");
+        if !states.is_empty() && states.len() != self.forward.states() + self.backward.states() {
+            let expected =
+                format!("{} tensors as `initial_state`", self.forward.states() + self.backward.states());
+            return Err(ShapeError::new(expected, states.len()));
+        }
+        let (front, back) = states.split_at(states.len() / 2);
+        let half = if first { front } else { back };
+        Ok(Arguments::of("sequences", arguments.data().to_vec()).with("initial_state", half.to_vec()))
+    }
+}
+
+impl Layer for Bidirectional {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["sequences", "initial_state", "mask", "training"]
+    }
+
+    fn outputs(&self) -> u32 {
+        let merged = if self.merge == Merge::Apart { 0 } else { 1 };
+        self.forward.outputs() + self.backward.outputs() - merged
+    }
+
+    fn supports_masking(&self) -> bool {
+        true
+    }
+
+    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        let output = if self.forward.options().sequences { MaskRule::Keep } else { MaskRule::Ends };
+        let outputs = if self.merge == Merge::Apart { 2 } else { 1 };
+        // With states among the outputs Keras gives no output a mask.
+        let rules = if self.forward.options().states { vec![] } else { vec![output; outputs] };
+        MaskRule::PerOutput(rules)
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let mut forward = self.forward.infer(&self.half(arguments, true)?)?;
+        let mut backward = self.backward.infer(&self.half(arguments, false)?)?;
+        let (states, others) = (forward.split_off(1), backward.split_off(1));
+        let mut outputs = forward;
+        match self.merge {
+            Merge::Apart => outputs.extend(backward),
+            Merge::Concat => {
+                let last = outputs[0].rank() - 1;
+                outputs[0].shape[last] = &outputs[0].shape[last] + &backward[0].shape[last];
+            }
+            _ if outputs != backward => {
+                return Err(ShapeError::new(format!("{} from both directions", outputs[0]), &backward[0]));
+            }
+            _ => {}
+        }
+        Ok([outputs, states, others].concat())
+    }
+
+    fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
+        let mut weights = vec![];
+        for (layer, first, name) in [(&self.forward, true, "forward"), (&self.backward, false, "backward")] {
+            let group = format!("{name}_layer");
+            let specs = layer.weights(&self.half(arguments, first)?)?;
+            weights.extend(specs.into_iter().map(|spec| spec.inside(name, &group)));
+        }
+        Ok(weights)
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let (x, mask) = (&arguments.data()[0], arguments.mask());
+        let states = arguments.tensors("initial_state").to_vec();
+        let (front, back) = states.split_at(states.len() / 2);
+        let mut forward = self.forward.build(&mut scope.inside("forward"), x, mask, front)?;
+        let mut backward = self.backward.build(&mut scope.inside("backward"), x, mask, back)?;
+        let (ahead, behind) = (forward.remove(0), backward.remove(0));
+        // The second direction's sequence comes in its own order; turned round it stands step beside step.
+        let behind = match self.backward.options().sequences {
+            true => scope.builder.emit(Shape::Reverse { axis: 1 }, &[behind])?,
+            false => behind,
+        };
+        let merged = self.merge(scope, ahead, behind)?;
+        Ok([merged, forward, backward].concat())
+    }
+}

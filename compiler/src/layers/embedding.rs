@@ -1,0 +1,63 @@
+//! `Embedding`: a row of a table for every integer. With `mask_zero` the integer 0 is padding; its row is an
+//! ordinary row all the same.
+
+use masque_ir::ops::{Index, OpError};
+use masque_ir::program::Operand;
+use masque_ir::{DType, Dim, Type};
+
+use crate::layer::{
+    Arguments, Birth, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+};
+
+pub(super) static EMBEDDING: LayerDef = LayerDef {
+    class: "Embedding",
+    supports_masking: Supports::If("mask_zero"),
+    masks: "born: inputs != 0, if mask_zero; else lost",
+    parse,
+};
+
+#[derive(Debug)]
+struct Embedding {
+    rows: i64,
+    columns: i64,
+    mask_zero: bool,
+}
+
+fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    config.ignore(&["input_length", "lora_rank", "lora_alpha"]);
+    Ok(Box::new(Embedding {
+        rows: config.size("input_dim")?,
+        columns: config.size("output_dim")?,
+        mask_zero: config.bool("mask_zero", false)?,
+    }))
+}
+
+impl Layer for Embedding {
+    fn supports_masking(&self) -> bool {
+        self.mask_zero
+    }
+
+    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        if self.mask_zero { MaskRule::Born(Birth::NonZero) } else { MaskRule::Lost }
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let ids = arguments.first().filter(|ids| ids.dtype != DType::Str);
+        let ids = ids.ok_or_else(|| ShapeError::new("numbers", "text"))?;
+        let mut shape = ids.shape.clone();
+        shape.push(Dim::constant(self.columns));
+        Ok(vec![Type::new(DType::F32, shape)])
+    }
+
+    fn weights(&self, _: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
+        Ok(vec![WeightSpec::new("embeddings", "vars/0", [self.rows, self.columns])])
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let mut ids = arguments.data()[0].clone();
+        if !scope.builder.type_of(&ids).dtype.is_int() {
+            ids = scope.cast(&ids, DType::I32)?;
+        }
+        Ok(vec![scope.builder.emit(Index::Gather, &[scope.weight("embeddings"), ids])?])
+    }
+}

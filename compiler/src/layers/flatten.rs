@@ -1,0 +1,56 @@
+//! `Flatten`: all axes behind the batch become one; a mask over one of them has no meaning any more.
+
+use masque_ir::ops::{OpError, Shape};
+use masque_ir::program::Operand;
+use masque_ir::{Dim, Type};
+
+use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+
+pub(super) static FLATTEN: LayerDef =
+    LayerDef { class: "Flatten", supports_masking: Supports::Never, masks: "lost", parse };
+
+#[derive(Debug)]
+struct Flatten {
+    channels_first: bool,
+}
+
+fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    let formats = [("channels_last", false), ("channels_first", true)];
+    Ok(Box::new(Flatten { channels_first: config.word("data_format", false, &formats)? }))
+}
+
+impl Flatten {
+    fn flat(x: &Type) -> Vec<Dim> {
+        let inner = x.shape.iter().skip(1).fold(Dim::constant(1), |product, dim| &product * dim);
+        x.shape.iter().take(1).cloned().chain([inner]).collect()
+    }
+}
+
+impl Layer for Flatten {
+    fn supports_masking(&self) -> bool {
+        false
+    }
+
+    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        MaskRule::Lost
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let x = arguments
+            .first()
+            .filter(|x| x.rank() > 0)
+            .ok_or_else(|| ShapeError::new("a batch", "no axes"))?;
+        Ok(vec![Type::new(x.dtype, Flatten::flat(x))])
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let mut x = arguments.data()[0].clone();
+        let rank = scope.builder.type_of(&x).rank() as u32;
+        if self.channels_first && rank > 2 {
+            let perm = [0].into_iter().chain(2..rank).chain([1]).collect();
+            x = scope.builder.emit(Shape::Transpose { perm }, &[x])?;
+        }
+        let shape = Flatten::flat(&scope.builder.type_of(&x));
+        Ok(vec![scope.builder.emit(Shape::Reshape { shape }, &[x])?])
+    }
+}

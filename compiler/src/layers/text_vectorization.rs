@@ -1,0 +1,169 @@
+//! `TextVectorization`: strings in, the numbers of their tokens out. It makes no mask; 0 becomes padding only in
+//! an `Embedding` with `mask_zero` behind it.
+
+use masque_ir::ops::{self, OpError, Split, Standardize, TokenOutput};
+use masque_ir::program::Operand;
+use masque_ir::{DType, Dim, Type};
+use serde_json::Value as Json;
+
+use crate::layer::{
+    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightPlace,
+    WeightSpec,
+};
+
+pub(super) static TEXT_VECTORIZATION: LayerDef =
+    LayerDef { class: "TextVectorization", supports_masking: Supports::Never, masks: "lost", parse };
+
+#[derive(Debug)]
+struct TextVectorization {
+    op: ops::Text,
+    output: TokenOutput,
+    /// How many tokens have a number of their own.
+    tokens: i64,
+    /// How many columns an output that counts tokens has.
+    columns: i64,
+}
+
+fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    config.ignore(&["vocabulary", "idf_weights"]);
+    for key in ["sparse", "ragged"] {
+        if config.bool(key, false)? {
+            return Err(ConfigError::new(key, "false", &true.into()));
+        }
+    }
+    config.word("encoding", (), &[("utf-8", ())])?;
+    let output = config.word(
+        "output_mode",
+        TokenOutput::Int,
+        &[
+            ("int", TokenOutput::Int),
+            ("multi_hot", TokenOutput::MultiHot),
+            ("count", TokenOutput::Count),
+            ("tf_idf", TokenOutput::TfIdf),
+        ],
+    )?;
+    let specials = if output == TokenOutput::Int { 2 } else { 1 };
+    let size = config.size("vocabulary_size")?;
+    if size < specials {
+        return Err(ConfigError::new("vocabulary_size", format!("at least {specials}"), &size.into()));
+    }
+    let (most, pad) = (config.optional_size("max_tokens")?, config.bool("pad_to_max_tokens", false)?);
+    let columns = if pad { most.unwrap_or(size).max(size) } else { size };
+    let length = match output {
+        TokenOutput::Int => length(config)?,
+        _ => {
+            config.ignore(&["output_sequence_length", "length"]);
+            Dim::constant(columns)
+        }
+    };
+    let to = match output {
+        TokenOutput::Int | TokenOutput::MultiHot | TokenOutput::Count => DType::I64,
+        TokenOutput::TfIdf => DType::F32,
+    };
+    let op = ops::Text::Vectorize {
+        standardize: standardize(config)?,
+        split: split(config)?,
+        ngrams: ngrams(config)?,
+        output,
+        length,
+        to,
+    };
+    Ok(Box::new(TextVectorization { op, output, tokens: size - specials, columns }))
+}
+
+/// The fixed length, or the symbol that the front end chose for that of the longest text.
+fn length(config: &mut Config) -> Result<Dim, ConfigError> {
+    if let Some(length) = config.optional_size("output_sequence_length")? {
+        config.ignore(&["length"]);
+        return Ok(Dim::constant(length));
+    }
+    let symbol = config.take("length").unwrap_or(Json::Null);
+    let length =
+        serde_json::from_value(symbol.clone()).map_err(|_| ConfigError::new("length", "a size", &symbol))?;
+    config.keep("length", symbol);
+    Ok(length)
+}
+
+/// A setting where null means something: nothing is done.
+fn with_null<T: Copy + PartialEq>(
+    config: &mut Config,
+    key: &str,
+    default: T,
+    words: &[(&str, T)],
+) -> Result<T, ConfigError> {
+    config.name_null(key, "none");
+    config.word(key, default, words)
+}
+
+fn standardize(config: &mut Config) -> Result<Standardize, ConfigError> {
+    let words = [
+        ("lower_and_strip_punctuation", Standardize::LowerAndStripPunctuation),
+        ("lower", Standardize::Lower),
+        ("strip_punctuation", Standardize::StripPunctuation),
+        ("none", Standardize::Keep),
+    ];
+    with_null(config, "standardize", Standardize::LowerAndStripPunctuation, &words)
+}
+
+fn split(config: &mut Config) -> Result<Split, ConfigError> {
+    let words = [("whitespace", Split::Whitespace), ("character", Split::Character), ("none", Split::Whole)];
+    with_null(config, "split", Split::Whitespace, &words)
+}
+
+/// A number stands for all widths up to it.
+fn ngrams(config: &mut Config) -> Result<Vec<u32>, ConfigError> {
+    let Some(value) = config.take("ngrams") else { return Ok(vec![]) };
+    let width =
+        |value: &Json| value.as_u64().filter(|width| (1..=64).contains(width)).map(|width| width as u32);
+    let widths: Option<Vec<u32>> = match &value {
+        Json::Array(widths) => widths.iter().map(width).collect(),
+        number => width(number).map(|most| (1..=most).collect()),
+    };
+    let widths = widths.filter(|widths| !widths.is_empty());
+    let widths = widths
+        .ok_or_else(|| ConfigError::new("ngrams", "a width from 1 to 64, or a list of them", &value))?;
+    config.keep("ngrams", value);
+    Ok(widths)
+}
+
+impl Layer for TextVectorization {
+    fn supports_masking(&self) -> bool {
+        false
+    }
+
+    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        MaskRule::Lost
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let text = arguments.first().ok_or_else(|| ShapeError::new("texts", "none"))?;
+        let fits =
+            text.dtype == DType::Str && (text.rank() == 1 || text.rank() == 2 && text.shape[1].is_one());
+        if !fits {
+            return Err(ShapeError::new("texts str[B] or str[B, 1]", text));
+        }
+        let vocabulary = Type::new(DType::Str, vec![Dim::constant(self.tokens)]);
+        ops::Op::from(self.op.clone())
+            .infer(&[Some(text), Some(&vocabulary), None])
+            .map_err(|error| ShapeError { expected: error.expected, found: error.found })
+    }
+
+    fn weights(&self, _: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
+        let column = |dtype, size| Type::new(dtype, vec![Dim::constant(size)]);
+        let mut weights = vec![WeightSpec {
+            name: "vocabulary".into(),
+            ty: column(DType::Str, self.tokens),
+            place: WeightPlace::Vocabulary,
+        }];
+        if self.output == TokenOutput::TfIdf {
+            let (name, ty) = ("idf_weights".into(), column(DType::F32, self.columns));
+            weights.push(WeightSpec { name, ty, place: WeightPlace::IdfWeights });
+        }
+        Ok(weights)
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let operands = [arguments.data()[0].clone(), scope.weight("vocabulary"), scope.weight("idf_weights")];
+        Ok(vec![scope.builder.emit(self.op.clone(), &operands)?])
+    }
+}

@@ -1,0 +1,238 @@
+//! Lowering: every layer becomes operations, every mask an ordinary bool tensor.
+
+use std::collections::HashMap;
+
+use masque_ir::DType;
+use masque_ir::facts::{Facts, InferredGraph};
+use masque_ir::layers::{CallId, LayerGraph, TensorRef};
+use masque_ir::mask::{MaskExpr, MaskId};
+use masque_ir::ops::{Elementwise, OpError, Reduce, Shape};
+use masque_ir::program::{Builder, Literal, Operand, Program};
+
+use crate::layer::{Arguments, Layer, Scope};
+use crate::masks;
+
+/// A layer built an operation that does not fit: a mistake in the layer, never in the model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("lowering of layer `{layer}` ({class}): {source}")]
+pub struct LowerError {
+    /// The call.
+    pub layer: String,
+    /// Its layer's class.
+    pub class: String,
+    /// What does not fit.
+    pub source: OpError,
+}
+
+/// Lowers a graph. Mask outputs, if asked for, stand behind the model's outputs, named `LAYER:CALL[:OUTPUT]`.
+pub fn lower(
+    model: &InferredGraph,
+    layers: &[Box<dyn Layer>],
+    mask_outputs: bool,
+) -> Result<Program, LowerError> {
+    let graph = &model.graph;
+    let mut lowering = Lowering::new(graph, &model.facts);
+    for id in graph.calls() {
+        let layer = layers[graph.call(id).layer.0 as usize].as_ref();
+        lowering.call(id, layer).map_err(|source| LowerError {
+            layer: graph.call_name(id),
+            class: graph.layer_of(id).class.clone(),
+            source,
+        })?;
+    }
+    for output in graph.outputs() {
+        let operand = lowering.tensors[&output.tensor].clone();
+        lowering.builder.output(&output.name, operand);
+    }
+    if mask_outputs {
+        for (name, operand) in lowering.mask_outputs() {
+            lowering.builder.output(name, operand);
+        }
+    }
+    Ok(lowering.builder.finish())
+}
+
+/// The key of a call's mask: `LAYER:CALL`, with `:OUTPUT` behind it where a call has several outputs.
+pub fn mask_key(graph: &LayerGraph, tensor: TensorRef) -> String {
+    let call = graph.call(tensor.call);
+    let key = format!("{}:{}", graph.layer(call.layer).name, call.index);
+    if call.outputs > 1 { format!("{key}:{}", tensor.output) } else { key }
+}
+
+struct Lowering<'a> {
+    graph: &'a LayerGraph,
+    facts: &'a Facts,
+    builder: Builder,
+    weights: HashMap<String, Operand>,
+    tensors: HashMap<TensorRef, Operand>,
+    masks: HashMap<MaskId, Operand>,
+}
+
+impl<'a> Lowering<'a> {
+    fn new(graph: &'a LayerGraph, facts: &'a Facts) -> Lowering<'a> {
+        let mut builder = Builder::new(&graph.name, graph.semantics);
+        let weights = facts.weights.iter().map(|weight| {
+            let operand = builder.weight(&weight.name, weight.ty.clone(), weight.hash.clone());
+            (weight.name.clone(), operand)
+        });
+        let weights = weights.collect();
+        Lowering { graph, facts, builder, weights, tensors: HashMap::new(), masks: HashMap::new() }
+    }
+
+    fn call(&mut self, id: CallId, layer: &dyn Layer) -> Result<(), OpError> {
+        let call = self.graph.call(id);
+        let name = self.graph.call_name(id);
+        self.builder.set_scope(&name);
+        let Ok(references) = Arguments::bind(call, layer.parameters()) else { return Ok(()) };
+        let mut arguments = self.arguments(layer, &references)?;
+        arguments.masks = self.used_masks(layer, &references)?;
+        let before = self.builder.program().nodes.len() as u32;
+        let prefix = format!("{}/", self.graph.layer(call.layer).name);
+        let mut scope = Scope::new(&mut self.builder, &self.weights, prefix);
+        let outputs = layer.lower(&mut scope, &arguments)?;
+        for (output, operand) in outputs.into_iter().enumerate() {
+            let tensor = TensorRef { call: id, output: output as u32 };
+            // A layer that gives its very input leaves the name where it is.
+            if operand.value().is_some_and(|value| value.node >= before) {
+                self.builder.rename(&operand, &self.graph.tensor_name(tensor));
+            }
+            if let Some(mask) = self.facts.tensor(tensor).mask {
+                self.tensors.insert(tensor, operand.clone());
+                let mask = self.mask(mask)?.value();
+                self.builder.set_mask(&operand, mask);
+            }
+            self.tensors.insert(tensor, operand);
+        }
+        Ok(())
+    }
+
+    /// The operands of a call; floats wider than the layer computes in are converted.
+    fn arguments(
+        &mut self,
+        layer: &dyn Layer,
+        references: &Arguments<TensorRef>,
+    ) -> Result<Arguments<Operand>, OpError> {
+        let mut failed = Ok(());
+        let arguments = references.map(|&tensor| {
+            let operand = self.tensors[&tensor].clone();
+            let ty = &self.facts.tensor(tensor).ty;
+            let wanted = crate::infer::autocast(layer, ty).dtype;
+            if wanted == ty.dtype {
+                return operand;
+            }
+            match self.builder.emit(Elementwise::Cast { to: wanted }, std::slice::from_ref(&operand)) {
+                Ok(cast) => cast,
+                Err(error) => {
+                    failed = Err(error);
+                    operand
+                }
+            }
+        });
+        failed.map(|()| arguments)
+    }
+
+    /// What the layer's `mask` argument holds.
+    fn used_masks(
+        &mut self,
+        layer: &dyn Layer,
+        references: &Arguments<TensorRef>,
+    ) -> Result<Vec<Option<Operand>>, OpError> {
+        // An explicit mask is a tensor of the graph; it is passed as it is, as truth values.
+        if layer.parameters().contains(&"mask") && references.get("mask").is_some() {
+            let explicit: Vec<Operand> =
+                references.tensors("mask").iter().map(|mask| self.tensors[mask].clone()).collect();
+            return explicit.iter().map(|mask| self.truth(mask).map(Some)).collect();
+        }
+        let own = |tensor: TensorRef| self.facts.tensor(tensor).mask;
+        let incoming = masks::incoming(layer, references, own, |_| MaskId(0));
+        incoming.used.into_iter().map(|mask| mask.map(|mask| self.mask(mask)).transpose()).collect()
+    }
+
+    fn truth(&mut self, mask: &Operand) -> Result<Operand, OpError> {
+        match self.builder.type_of(mask).dtype {
+            DType::Bool => Ok(mask.clone()),
+            _ => self.builder.emit(Elementwise::Cast { to: DType::Bool }, std::slice::from_ref(mask)),
+        }
+    }
+
+    /// A symbolic mask as a value; every mask is built once.
+    fn mask(&mut self, id: MaskId) -> Result<Operand, OpError> {
+        if let Some(known) = self.masks.get(&id) {
+            return Ok(known.clone());
+        }
+        let parts: Vec<Operand> = self
+            .facts
+            .masks
+            .get(id)
+            .parts()
+            .to_vec()
+            .into_iter()
+            .map(|part| self.mask(part))
+            .collect::<Result<_, _>>()?;
+        let before = self.builder.program().nodes.len() as u32;
+        let operand = self.mask_node(id, &parts)?;
+        if operand.value().is_some_and(|value| value.node >= before) {
+            let base =
+                masks::sources(&self.facts.masks, id).first().map(|&tensor| self.graph.tensor_name(tensor));
+            self.builder.rename(&operand, &format!("{}.mask", base.unwrap_or_else(|| "all".into())));
+        }
+        self.masks.insert(id, operand.clone());
+        Ok(operand)
+    }
+
+    fn mask_node(&mut self, id: MaskId, parts: &[Operand]) -> Result<Operand, OpError> {
+        let rank = self.facts.masks.rank(id) as usize;
+        let tensor = |lowering: &Self, tensor: &TensorRef| lowering.tensors[tensor].clone();
+        match self.facts.masks.get(id).clone() {
+            MaskExpr::Tensor(x) => self.truth(&tensor(self, &x)),
+            MaskExpr::NotEqual(x, number) => {
+                let x = tensor(self, &x);
+                let number = self.builder.number(&x, number.0);
+                self.builder.emit(Elementwise::Ne, &[x, number])
+            }
+            MaskExpr::AnyLast(_) => {
+                self.builder.emit(Reduce::Any { axes: vec![rank as u32], keep: false }, parts)
+            }
+            MaskExpr::Or(_) => self.fold(Elementwise::Or, parts),
+            MaskExpr::And(_) => self.fold(Elementwise::And, parts),
+            MaskExpr::Not(_) => self.builder.emit(Elementwise::Not, parts),
+            MaskExpr::Ones(x, rank) => self.filled(&x, rank as usize, 1.0),
+            MaskExpr::Zeros(x, rank) => self.filled(&x, rank as usize, 0.0),
+            MaskExpr::ExpandLast(_) => self.builder.trail_axes(&parts[0], rank),
+            MaskExpr::Spread(_, x) => {
+                let column = self.builder.trail_axes(&parts[0], rank)?;
+                let shape = self.facts.tensor(x).ty.shape[..rank].to_vec();
+                self.builder.emit(Shape::Broadcast { shape }, &[column])
+            }
+            MaskExpr::Concat(axis, _) => self.builder.emit(Shape::Concat { axis }, parts),
+        }
+    }
+
+    fn fold(&mut self, op: Elementwise, parts: &[Operand]) -> Result<Operand, OpError> {
+        let mut all = parts[0].clone();
+        for part in &parts[1..] {
+            all = self.builder.emit(op.clone(), &[all, part.clone()])?;
+        }
+        Ok(all)
+    }
+
+    fn filled(&mut self, x: &TensorRef, rank: usize, truth: f64) -> Result<Operand, OpError> {
+        let shape = self.facts.tensor(*x).ty.shape[..rank].to_vec();
+        let literal = Literal { dtype: DType::Bool, number: masque_ir::float::Float(truth) };
+        self.builder.emit(Shape::Broadcast { shape }, &[Operand::Literal(literal)])
+    }
+
+    /// Every mask that a call's output carries.
+    fn mask_outputs(&self) -> Vec<(String, Operand)> {
+        let mut outputs = vec![];
+        for call in self.graph.calls() {
+            for (output, fact) in self.facts.call(call).outputs.iter().enumerate() {
+                let tensor = TensorRef { call, output: output as u32 };
+                if let Some(operand) = fact.mask.and_then(|mask| self.masks.get(&mask)) {
+                    outputs.push((mask_key(self.graph, tensor), operand.clone()));
+                }
+            }
+        }
+        outputs
+    }
+}

@@ -1,0 +1,178 @@
+//! The one function that applies mask rules, and which masks a call sees.
+//!
+//! Keras' order of things (3.15), for one call:
+//! 1. The layer's `mask` argument: what the model file stores, else — if exactly one argument holds tensors — the
+//!    masks of that argument's tensors, else nothing.
+//! 2. What the rule speaks of: the `mask` argument if there is one, else the first argument's own masks.
+//! 3. The rule gives the masks of the outputs.
+
+use std::cell::RefCell;
+
+use masque_ir::Type;
+use masque_ir::facts::{CallFact, MaskStatus, TensorFact};
+use masque_ir::layers::TensorRef;
+use masque_ir::mask::{MaskExpr, MaskId, MaskPool};
+
+use crate::layer::{Arguments, Birth, Layer, MaskRule};
+
+/// What an operation sees of the masks among its arguments.
+pub struct Parts<'a> {
+    /// Its arguments.
+    pub arguments: &'a Arguments<TensorRef>,
+    /// Where masks live.
+    pub pool: &'a RefCell<MaskPool>,
+    facts: &'a [CallFact],
+    expressions: &'a [Option<MaskId>],
+}
+
+impl<'a> Parts<'a> {
+    /// The arguments of a call, with the facts of the calls before it and the masks that their first outputs are.
+    pub fn new(
+        arguments: &'a Arguments<TensorRef>,
+        pool: &'a RefCell<MaskPool>,
+        facts: &'a [CallFact],
+        expressions: &'a [Option<MaskId>],
+    ) -> Parts<'a> {
+        Parts { arguments, pool, facts, expressions }
+    }
+
+    /// The number of axes of a tensor.
+    pub fn rank(&self, tensor: TensorRef) -> u32 {
+        fact(self.facts, tensor).ty.rank() as u32
+    }
+
+    /// The symbolic mask that a bool tensor is, if it is known to be one.
+    pub fn mask_of(&self, tensor: TensorRef) -> Option<MaskId> {
+        self.expressions[tensor.call.0 as usize].filter(|_| tensor.output == 0)
+    }
+}
+
+fn fact(facts: &[CallFact], tensor: TensorRef) -> &TensorFact {
+    &facts[tensor.call.0 as usize].outputs[tensor.output as usize]
+}
+
+/// The masks of one call on its way in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incoming {
+    /// What the layer's `mask` argument holds: one entry for each tensor of the first argument. Empty if the layer
+    /// has no such parameter or gets nothing for it.
+    pub used: Vec<Option<MaskId>>,
+    /// What the rule speaks of, one entry for each tensor of the first argument.
+    pub previous: Vec<Option<MaskId>>,
+    /// The same for every tensor that the call reads as data.
+    pub all: Vec<Option<MaskId>>,
+}
+
+/// Finds the masks that a call sees. `mask_of` is the symbolic mask that a bool tensor is.
+pub fn incoming(
+    layer: &dyn Layer,
+    arguments: &Arguments<TensorRef>,
+    own_mask: impl Fn(TensorRef) -> Option<MaskId>,
+    mask_of: impl Fn(TensorRef) -> MaskId,
+) -> Incoming {
+    let own: Vec<Option<MaskId>> = arguments.data().iter().map(|&tensor| own_mask(tensor)).collect();
+    let explicit: Option<Vec<Option<MaskId>>> = arguments
+        .get("mask")
+        .map(|passed| passed.tensors().iter().map(|&tensor| Some(mask_of(tensor))).collect());
+    let data = arguments.data_parameters();
+    let filled = || (data.len() == 1 && own.iter().any(Option::is_some)).then(|| own.clone());
+    let used = match layer.parameters().contains(&"mask") {
+        true => explicit.clone().or_else(filled).unwrap_or_default(),
+        false => vec![],
+    };
+    let previous = explicit.unwrap_or(own);
+    let rest = data.iter().skip(1).flat_map(|name| arguments.tensors(name)).map(|&tensor| own_mask(tensor));
+    let all = previous.iter().copied().chain(rest).collect();
+    Incoming { used, previous, all }
+}
+
+/// Applies a rule: the mask of each output.
+pub fn apply(
+    rule: &MaskRule,
+    arguments: &Arguments<TensorRef>,
+    incoming: &[Option<MaskId>],
+    outputs: &[Type],
+    rank: impl Fn(TensorRef) -> u32,
+    pool: &mut MaskPool,
+) -> Vec<Option<MaskId>> {
+    let mut apply = |rule: &MaskRule| -> Option<MaskId> {
+        match rule {
+            MaskRule::Born(birth) => {
+                let x = *arguments.first()?;
+                let rank = rank(x);
+                Some(match birth {
+                    Birth::NonZero => pool.not_equal(x, 0.0, rank),
+                    Birth::AnyDiffers(number) => {
+                        let differs = pool.not_equal(x, *number, rank);
+                        pool.any_last(differs)
+                    }
+                })
+            }
+            MaskRule::Keep => incoming.first().copied().flatten(),
+            MaskRule::Union => {
+                let masks: Option<Vec<MaskId>> = incoming.iter().copied().collect();
+                masks.filter(|masks| !masks.is_empty()).map(|masks| pool.or(&masks))
+            }
+            MaskRule::Concat { axis } => concat(*axis, arguments, incoming, &rank, pool),
+            MaskRule::Ends | MaskRule::Lost | MaskRule::PerOutput(_) => None,
+        }
+    };
+    (0..outputs.len()).map(|output| apply(rule.of_output(output))).collect()
+}
+
+/// Keras' formula, which the pool simplifies: `any(concat(axis, m_i in the shape of x_i, or ones), -1)`.
+fn concat(
+    axis: usize,
+    arguments: &Arguments<TensorRef>,
+    incoming: &[Option<MaskId>],
+    rank: &impl Fn(TensorRef) -> u32,
+    pool: &mut MaskPool,
+) -> Option<MaskId> {
+    incoming.iter().flatten().next()?;
+    let mut parts = vec![];
+    for (&tensor, mask) in arguments.data().iter().zip(incoming) {
+        parts.push(match mask {
+            Some(mask) if pool.rank(*mask) + 1 == rank(tensor) => pool.spread(*mask, tensor),
+            Some(mask) => *mask,
+            None => pool.ones(tensor, rank(tensor)),
+        });
+    }
+    let joined = pool.concat(axis as u32, &parts);
+    Some(pool.any_last(joined))
+}
+
+/// What a call did with the masks that came in.
+pub fn status(rule: &MaskRule, incoming: &[Option<MaskId>], outgoing: &[Option<MaskId>]) -> MaskStatus {
+    let came = incoming.iter().any(Option::is_some);
+    let first = outgoing.iter().flatten().next();
+    match (came, first) {
+        (false, None) => MaskStatus::None,
+        (false, Some(_)) => MaskStatus::Born,
+        (true, Some(_)) if outgoing.iter().flatten().all(|mask| incoming.contains(&Some(*mask))) => {
+            MaskStatus::Carried
+        }
+        (true, Some(_)) => MaskStatus::Changed,
+        (true, None) if matches!(rule.of_output(0), MaskRule::Ends) => MaskStatus::Consumed,
+        (true, None) => MaskStatus::Dropped,
+    }
+}
+
+/// The tensors whose values decide a mask, in order, each once.
+pub fn sources(pool: &MaskPool, mask: MaskId) -> Vec<TensorRef> {
+    let mut found = vec![];
+    let mut seen = std::collections::HashSet::new();
+    let mut open = vec![mask];
+    while let Some(mask) = open.pop() {
+        if !seen.insert(mask) {
+            continue;
+        }
+        match pool.get(mask) {
+            MaskExpr::Tensor(tensor) | MaskExpr::NotEqual(tensor, _) if !found.contains(tensor) => {
+                found.push(*tensor)
+            }
+            expression => open.extend_from_slice(expression.parts()),
+        }
+    }
+    found.sort();
+    found
+}

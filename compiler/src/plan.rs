@@ -1,0 +1,242 @@
+//! Planning: kernels chosen, slots given and used again, weights laid out the way the kernels want them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use masque_ir::float::Float;
+use masque_ir::ops::{Elementwise, Leaf, Op};
+use masque_ir::plan::{Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanWeight, Provenance, Source, Step};
+use masque_ir::program::{Node, Operand, Program, Value};
+use masque_ir::{DType, Type};
+use masque_runtime::weights::lay_out;
+use masque_runtime::{Tensor, exec};
+
+/// A plan with the bytes of its weights, in the order of the plan.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// The weights' bytes.
+    pub weights: Vec<Vec<u8>>,
+}
+
+/// A plan could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The program names a weight that the model does not have.
+    #[error("weight `{0}` has no content: the model came without weights")]
+    MissingWeight(String),
+    /// A weight does not go into the layout that its kernel wants.
+    #[error("{0}")]
+    Layout(#[from] masque_runtime::weights::WeightError),
+}
+
+/// Plans a program. The first `outputs` of its outputs are the model's, the others masks.
+pub fn plan(
+    program: &Program,
+    outputs: usize,
+    weights: &BTreeMap<String, Tensor>,
+    provenance: Provenance,
+) -> Result<Planned, PlanError> {
+    let mut planner = Planner::new(program, weights);
+    let inputs = planner.inputs();
+    for place in 0..program.nodes.len() {
+        if planner.live[place] {
+            planner.node(place)?;
+        }
+    }
+    let mut outputs_and_masks = program.outputs.iter().map(|output| PlanOutput {
+        name: output.name.clone(),
+        ty: program.operand_type(&output.operand).unwrap_or_else(|| Type::scalar(DType::Bool)),
+        source: planner.source(&output.operand),
+    });
+    let outputs: Vec<PlanOutput> = outputs_and_masks.by_ref().take(outputs).collect();
+    let masks = outputs_and_masks.collect();
+    masque_runtime::bundle::place(&mut planner.placed);
+    let plan = Plan {
+        name: program.name.clone(),
+        semantics: program.semantics,
+        provenance,
+        inputs,
+        weights: planner.placed,
+        slots: planner.slots,
+        steps: planner.steps,
+        outputs,
+        masks,
+    };
+    Ok(Planned { plan, weights: planner.bytes })
+}
+
+struct Planner<'a> {
+    program: &'a Program,
+    contents: &'a BTreeMap<String, Tensor>,
+    live: Vec<bool>,
+    /// By value: the last node that reads it; outputs are read at the very end.
+    last_use: HashMap<Value, usize>,
+    slot_of: HashMap<Value, u32>,
+    free: Vec<u32>,
+    slots: u32,
+    /// Constants and weights by name and layout.
+    placed_at: HashMap<(String, Layout), u32>,
+    placed: Vec<PlanWeight>,
+    bytes: Vec<Vec<u8>>,
+    steps: Vec<Step>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(program: &'a Program, contents: &'a BTreeMap<String, Tensor>) -> Planner<'a> {
+        let live = program.live(false);
+        let mut last_use = HashMap::new();
+        for (place, node) in program.nodes.iter().enumerate().filter(|(place, _)| live[*place]) {
+            last_use.extend(node.operands.iter().filter_map(Operand::value).map(|value| (value, place)));
+        }
+        let outputs = program.outputs.iter().filter_map(|output| output.operand.value());
+        last_use.extend(outputs.map(|value| (value, usize::MAX)));
+        Planner {
+            program,
+            contents,
+            live,
+            last_use,
+            slot_of: HashMap::new(),
+            free: vec![],
+            slots: 0,
+            placed_at: HashMap::new(),
+            placed: vec![],
+            bytes: vec![],
+            steps: vec![],
+        }
+    }
+
+    fn take_slot(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.slots += 1;
+            self.slots - 1
+        })
+    }
+
+    /// Every input has a slot from the start, whether it is read or not: it is part of the model's face.
+    fn inputs(&mut self) -> Vec<PlanInput> {
+        let program = self.program;
+        let mut inputs = vec![];
+        for (value, info) in program.inputs() {
+            let slot = self.take_slot();
+            self.slot_of.insert(value, slot);
+            let (name, ty) = (info.name.clone(), info.ty.clone());
+            inputs.push(PlanInput { name, ty, pad: Float(padding(program, value)), slot });
+        }
+        inputs
+    }
+
+    fn node(&mut self, place: usize) -> Result<(), PlanError> {
+        let node = &self.program.nodes[place];
+        match &node.op {
+            // Constants are stored with the weights; weights are placed where they are read.
+            Op::Leaf(_) => return Ok(()),
+            op => {
+                let types: Vec<Option<Type>> =
+                    node.operands.iter().map(|operand| self.program.operand_type(operand)).collect();
+                let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
+                let kernel = if exec::has_native(op, &types) { Kernel::Native } else { Kernel::Reference };
+                let mut sources = vec![];
+                for (operand_place, operand) in node.operands.iter().enumerate() {
+                    sources.push(self.operand(op, kernel, operand_place, operand)?);
+                }
+                let results = self.results(place, node);
+                let release = self.release(place, node);
+                self.steps.push(Step { op: op.clone(), kernel, sources, results, release });
+            }
+        }
+        Ok(())
+    }
+
+    fn results(&mut self, place: usize, node: &Node) -> Vec<PlanResult> {
+        let mut results = vec![];
+        for (result, info) in node.results.iter().enumerate() {
+            let slot = self.take_slot();
+            self.slot_of.insert(Value { node: place as u32, result: result as u32 }, slot);
+            results.push(PlanResult { name: info.name.clone(), ty: info.ty.clone(), slot });
+        }
+        results
+    }
+
+    /// Slots that nobody reads behind this node: of what it read last, and of results that nobody reads at all.
+    fn release(&mut self, place: usize, node: &Node) -> Vec<u32> {
+        let read = node.operands.iter().filter_map(Operand::value).filter(|value| self.last_use[value] == place);
+        let made = (0..node.results.len() as u32).map(|result| Value { node: place as u32, result });
+        let unread = made.filter(|value| !self.last_use.contains_key(value));
+        let mut slots: Vec<u32> = read.chain(unread).filter_map(|value| self.slot_of.get(&value).copied()).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        self.free.extend(slots.iter().rev());
+        slots
+    }
+
+    fn operand(&mut self, op: &Op, kernel: Kernel, place: usize, operand: &Operand) -> Result<Source, PlanError> {
+        let Operand::Value(value) = operand else { return Ok(self.source(operand)) };
+        let node = &self.program.nodes[value.node as usize];
+        let dtype = node.results[0].ty.dtype;
+        let layout = match kernel {
+            Kernel::Native => exec::weight_layout(op, place, dtype),
+            Kernel::Reference if dtype == DType::Str => Layout::Texts,
+            Kernel::Reference => Layout::Rows,
+        };
+        match &node.op {
+            Op::Leaf(Leaf::Weight { .. } | Leaf::Constant { .. }) => self.weight(*value, layout).map(Source::Weight),
+            _ => Ok(self.source(operand)),
+        }
+    }
+
+    /// What an operand outside of a step's weights is: an output that is a weight is not planned for.
+    fn source(&self, operand: &Operand) -> Source {
+        match operand {
+            Operand::Absent => Source::Absent,
+            Operand::Literal(literal) => Source::Literal(*literal),
+            Operand::Value(value) => self.slot_of.get(value).map_or(Source::Absent, |slot| Source::Slot(*slot)),
+        }
+    }
+
+    /// Places a weight in a layout, once for each layout.
+    fn weight(&mut self, value: Value, layout: Layout) -> Result<u32, PlanError> {
+        let info = self.program.result(value);
+        let key = (info.name.clone(), layout);
+        if let Some(&known) = self.placed_at.get(&key) {
+            return Ok(known);
+        }
+        let constant;
+        let (tensor, hash) = match &self.program.nodes[value.node as usize].op {
+            Op::Leaf(Leaf::Constant { ty, values }) => {
+                constant = crate::bind::constant(ty, values);
+                (&constant, crate::bind::hash(&constant))
+            }
+            _ => {
+                let tensor = self.contents.get(&info.name);
+                let tensor = tensor.ok_or_else(|| PlanError::MissingWeight(info.name.clone()))?;
+                (tensor, crate::bind::hash(tensor))
+            }
+        };
+        let bytes = lay_out(&tensor.view(), layout)?;
+        let place = self.placed.len() as u32;
+        self.placed.push(PlanWeight {
+            name: info.name.clone(),
+            dtype: tensor.dtype(),
+            shape: tensor.shape().iter().map(|&size| size as u64).collect(),
+            layout,
+            offset: 0,
+            bytes: bytes.len() as u64,
+            hash,
+        });
+        self.bytes.push(bytes);
+        self.placed_at.insert(key, place);
+        Ok(place)
+    }
+}
+
+/// What ragged examples of an input are filled up with: the number that a mask compares the input to, if one does.
+fn padding(program: &Program, input: Value) -> f64 {
+    let compared = program.nodes.iter().find_map(|node| match (&node.op, node.operands.as_slice()) {
+        (Op::Elementwise(Elementwise::Ne), [Operand::Value(value), Operand::Literal(number)]) if *value == input => {
+            Some(number.number.0)
+        }
+        _ => None,
+    });
+    compared.unwrap_or(0.0)
+}

@@ -1,0 +1,120 @@
+//! The language of the e-graph: terms over the operations of the IR, without a second list of them.
+//!
+//! An operation is its mnemonic and its operands; its attributes, if it has any, are one more child at the end. So
+//! a pattern binds attributes as it binds operands: `(transpose ?x ?a)`.
+
+use std::fmt;
+
+use egg::{EGraph, FromOp, Id, Language};
+use masque_ir::ops::{Leaf, Op};
+use masque_ir::program::Literal;
+
+/// A node of the e-graph.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Term {
+    /// An optional operand that is not there.
+    Absent,
+    /// A number.
+    Literal(Literal),
+    /// An operation with its attributes, its operands left out: the last child of [`Term::Apply`].
+    Attributes(Op),
+    /// Where a program starts: the name keeps apart what is not the same tensor.
+    Leaf(String, Leaf),
+    /// An operation, by mnemonic, applied: operands, then attributes.
+    Apply(&'static str, Vec<Id>),
+    /// One result of an operation with several.
+    Result(u32, Id),
+}
+
+impl Term {
+    /// An operation applied to operands.
+    pub fn apply<N: egg::Analysis<Term>>(op: &Op, mut operands: Vec<Id>, egraph: &mut EGraph<Term, N>) -> Term {
+        if !op.info().attributes.is_empty() {
+            operands.push(egraph.add(Term::Attributes(op.clone())));
+        }
+        Term::Apply(op.info().mnemonic, operands)
+    }
+}
+
+/// The operation with that mnemonic, which has no attributes.
+pub(super) fn plain(mnemonic: &str) -> Op {
+    Op::from_parts(mnemonic, serde_json::Value::Object(Default::default()))
+        .expect("a term without attributes has the mnemonic of an operation without attributes")
+}
+
+impl Language for Term {
+    type Discriminant = (u8, &'static str);
+
+    fn discriminant(&self) -> Self::Discriminant {
+        match self {
+            Term::Absent => (0, ""),
+            Term::Literal(_) => (1, ""),
+            Term::Attributes(op) => (2, op.info().mnemonic),
+            Term::Leaf(..) => (3, ""),
+            Term::Apply(mnemonic, _) => (4, mnemonic),
+            Term::Result(..) => (5, ""),
+        }
+    }
+
+    fn matches(&self, other: &Term) -> bool {
+        match (self, other) {
+            (Term::Apply(a, left), Term::Apply(b, right)) => a == b && left.len() == right.len(),
+            (Term::Result(a, _), Term::Result(b, _)) => a == b,
+            (Term::Apply(..) | Term::Result(..), _) | (_, Term::Apply(..) | Term::Result(..)) => false,
+            _ => self == other,
+        }
+    }
+
+    fn children(&self) -> &[Id] {
+        match self {
+            Term::Apply(_, children) => children,
+            Term::Result(_, of) => std::slice::from_ref(of),
+            _ => &[],
+        }
+    }
+
+    fn children_mut(&mut self) -> &mut [Id] {
+        match self {
+            Term::Apply(_, children) => children,
+            Term::Result(_, of) => std::slice::from_mut(of),
+            _ => &mut [],
+        }
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Term::Absent => f.write_str("_"),
+            Term::Literal(literal) => write!(f, "{}:{}", literal.number, literal.dtype),
+            Term::Attributes(op) => write!(f, "{{{}}}", op.attributes()),
+            Term::Leaf(name, leaf) => write!(f, "%{name}{}", if name.is_empty() { format!("{leaf:?}") } else { String::new() }),
+            Term::Apply(mnemonic, _) => f.write_str(mnemonic),
+            Term::Result(result, _) => write!(f, "result-{result}"),
+        }
+    }
+}
+
+/// A rule names an operation that does not exist, or gives it the wrong number of operands.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a rule's `{op}` with {children} children is no operation of the IR")]
+pub struct NoSuchTerm {
+    op: String,
+    children: usize,
+}
+
+/// Reads a rule's terms.
+impl FromOp for Term {
+    type Error = NoSuchTerm;
+
+    fn from_op(op: &str, children: Vec<Id>) -> Result<Term, NoSuchTerm> {
+        let wrong = || NoSuchTerm { op: op.to_owned(), children: children.len() };
+        let info = Op::table().find(|info| info.mnemonic == op).ok_or_else(wrong)?;
+        let attributes = usize::from(!info.attributes.is_empty());
+        let many = info.operands.last().is_some_and(|last| last.arity == masque_ir::ops::Arity::Many);
+        if !many && children.len() != info.operands.len() + attributes {
+            return Err(wrong());
+        }
+        Ok(Term::Apply(info.mnemonic, children))
+    }
+}

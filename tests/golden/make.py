@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Make the golden cases: models saved by Keras, with the numbers and the masks Keras gives.
+
+    pip install keras==3.15.1 tensorflow-cpu==2.21.0 numpy h5py
+    python make.py                    # every case
+    python make.py --only lstm        # the cases whose path contains "lstm"
+
+Nothing but these packages and the files beside this one is read. The same packages on the same
+kind of machine give the same bytes. README.md tells what lies in a case's folder.
+"""
+
+import argparse
+from pathlib import Path
+
+from generator import environment
+from generator import layers, loss, record, seed  # after environment: it sets Keras up
+
+HERE = Path(__file__).resolve().parent
+AREAS = {"seed": seed.cases, "layers": layers.cases, "loss": loss.cases}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="make only the cases whose path contains this")
+    parser.add_argument("--any-keras", action="store_true", help="don't insist on the Keras version")
+    options = parser.parse_args()
+    environment.require_keras(options.any_keras)
+
+    made = set()
+    for area, cases in AREAS.items():
+        for case in cases():
+            path = f"{area}/{case.name}"
+            assert path not in made, f"two cases called {path}"
+            made.add(path)
+            if options.only in path:
+                record.write(case, HERE / area / case.name)
+                print(path)
+            # Names that Keras makes up (`dense`, `not_equal_1`) count from the start again.
+            environment.keras.backend.clear_session()
+    for folder in HERE.glob("*/*/"):
+        if (folder / "case.json").exists() and folder.relative_to(HERE).as_posix() not in made:
+            print(f"{folder.relative_to(HERE)}: no longer made, remove it")
+
+
+if __name__ == "__main__":
+    main()

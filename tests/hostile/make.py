@@ -1,0 +1,351 @@
+#!/usr/bin/env python3
+"""Make the hostile files: models that are broken, or that somebody built to do harm.
+
+    pip install keras==3.15.1 tensorflow-cpu==2.21.0 numpy h5py
+    python make.py
+
+Two sound models are made with Keras, then each file breaks one of them in one way. `expect.json`
+says for each which commands must refuse it, and which words may tell why. See README.md.
+"""
+
+import copy
+import io
+import json
+import struct
+import sys
+import zipfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+# The golden cases' generator knows how to set Keras up and how to save the same bytes each time.
+sys.path.insert(0, str(HERE.parent / "golden"))
+
+from generator import archive, environment  # noqa: E402
+
+import h5py  # noqa: E402
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+MAX_SECONDS, MAX_MB = 5, 500
+INSPECT = [["masks", "{dir}/FILE", "--format", "json"], ["check", "{dir}/FILE"]]
+RUN = [["run", "{dir}/FILE", "--input", "{dir}/input.npz", "--output", "{tmp}/out.npz"]]
+
+ZIP_WORDS = "zip archive truncat corrupt directory eof empty format invalid".split()
+CONFIG_WORDS = "config json parse expected eof utf".split()
+WEIGHT_WORDS = "weight dataset kernel bias variable h5 hdf5 shape".split()
+KERNEL, BIAS = "layers/dense/vars/0", "layers/dense/vars/1"
+
+expectations = {}
+
+
+def expect(file, title, words, commands):
+    """Note what must happen to a file, and give the path to write it to."""
+    assert file not in expectations, f"two files called {file}"
+    expectations[file] = {
+        "title": title,
+        "commands": [[word.replace("FILE", file) for word in command] for command in commands],
+        "exit": 2,
+        "message_any": list(words),
+        "max_seconds": MAX_SECONDS,
+        "max_mb": MAX_MB,
+    }
+    return HERE / file
+
+
+# The sound models ---------------------------------------------------------------------------------
+
+
+def dense_members():
+    """x [4] -> Dense(3): the members of its archive. Small, for what happens to ZIP and HDF5."""
+    x = keras.Input((4,), name="x")
+    model = keras.Model(x, keras.layers.Dense(3, name="head")(x))
+    for i, weight in enumerate(model.weights):
+        weight.assign(np.full(weight.shape, 0.25 * (i + 1), "float32"))
+    path = HERE / "sound.keras"
+    model.save(path)
+    archive.normalise(path)
+    members = archive.read_members(path)
+    path.unlink()
+    return members
+
+
+def to_config(model):
+    return json.loads(archive.canonical_config(model.to_json()))
+
+
+def sentence_config():
+    """ids -> words (mask_zero) -> rnn -> head: for what happens to the graph. No weights needed."""
+    ids = keras.Input((5,), dtype="int32", name="ids")
+    x = keras.layers.Embedding(9, 4, mask_zero=True, name="words")(ids)
+    x = keras.layers.GRU(3, name="rnn")(x)
+    return to_config(keras.Model(ids, keras.layers.Dense(2, name="head")(x)))
+
+
+def lambda_config():
+    """A Lambda with real code in it. Compiled under a made-up file name, so that no path is stored."""
+    double = eval(compile("lambda x: x * 2", "<model>", "eval"))
+    x = keras.Input((4,), name="x")
+    return to_config(keras.Model(x, keras.layers.Lambda(double, name="double")(x)))
+
+
+# Breaking the ZIP ---------------------------------------------------------------------------------
+
+
+def packed(members):
+    buffer = io.BytesIO()
+    archive.write_members(buffer, members)
+    return buffer.getvalue()
+
+
+def without(members, name):
+    return {k: v for k, v in members.items() if k != name}
+
+
+def archives(members):
+    """Files that are not the archive that they seem to be."""
+    both = INSPECT + RUN
+    whole = packed(members)
+
+    def write(file, title, words, data):
+        expect(file, title, words, both).write_bytes(data)
+
+    def write_config(file, title, config, words=CONFIG_WORDS):
+        write(file, title, words, packed({**members, "config.json": config}))
+
+    write("empty.keras", "an empty file", ZIP_WORDS, b"")
+    write("not-a-zip.keras", "text", ZIP_WORDS, b"This is not a model.\n" * 40)
+    write("truncated.keras", "the second half is missing", ZIP_WORDS, whole[: len(whole) // 2])
+    no_config = packed(without(members, "config.json"))
+    write("no-config.keras", "there is no config.json", ["config"], no_config)
+    write_config("config-not-json.keras", "config.json is a sentence", b"I am a model, trust me.")
+    write_config("config-empty.keras", "config.json is empty", b"")
+    write_config("config-not-utf8.keras", "config.json is not UTF-8", b'{"module": "\xff\xfe\x80"}')
+    write_config("config-is-a-number.keras", "config.json is 42", b"42")
+    write_config("config-cut.keras", "config.json ends halfway", members["config.json"][:700])
+
+    at = whole.index(members["config.json"]) + 200
+    flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+    words = ["crc", "checksum", "corrupt", "config", "zip"]
+    write("crc-mismatch.keras", "one bit of config.json is flipped", words, flipped)
+
+    words = ["large", "size", "limit", "big", "exceed", "ratio", "config", "json"]
+    title = "config.json inflates to 64 MiB of spaces"
+    with zipfile.ZipFile(expect("bomb.keras", title, words, both), "w") as bomb:
+        info = zipfile.ZipInfo("config.json", archive.ZIP_DATE)
+        info.compress_type = zipfile.ZIP_DEFLATED
+        bomb.writestr(info, b" " * (64 << 20), compresslevel=9)
+    words += ["zip", "archive", "truncat", "corrupt", "eof"]
+    title = "config.json claims to be of nearly 4 GiB"
+    write("bomb-claimed.keras", title, words, with_claimed_size(whole, members, 0xFFFFFFF0))
+
+    escaping = {f"../../{name}": data for name, data in members.items()}
+    words = ["config", "path", "name", "member", "traversal"]
+    write("path-traversal.keras", "every member is called ../../…", words, packed(escaping))
+
+
+def with_claimed_size(data, members, size):
+    """Write another size over that of config.json, in the local header and in the directory."""
+    name, true_size = b"config.json", struct.pack("<I", len(members["config.json"]))
+    result = bytearray(data)
+    for signature, name_at, sizes_at in ((b"PK\3\4", 30, 18), (b"PK\1\2", 46, 20)):
+        at = data.index(signature)
+        while data[at + name_at : at + name_at + len(name)] != name:
+            at = data.index(signature, at + 1)
+        assert data[at + sizes_at : at + sizes_at + 8] == true_size * 2
+        result[at + sizes_at : at + sizes_at + 8] = struct.pack("<II", size, size)
+    return bytes(result)
+
+
+# Breaking the weights -----------------------------------------------------------------------------
+
+
+def weights(members):
+    """Archives whose weights are not those that the layer needs."""
+    name = "model.weights.h5"
+    sound = members[name]
+
+    def write(file, title, data, words=()):
+        changed = without(members, name) if data is None else {**members, name: data}
+        archive.write_members(expect(file, title, [*words, *WEIGHT_WORDS], RUN), changed)
+
+    def edited(edit):
+        buffer = io.BytesIO(sound)
+        with h5py.File(buffer, "r+") as file:
+            edit(file)
+        return buffer.getvalue()
+
+    def replaced(path, **dataset):
+        def edit(file):
+            del file[path]
+            file.create_dataset(path, **dataset)
+
+        return edited(edit)
+
+    def remove_bias(file):
+        del file[BIAS]
+
+    def link_kernel(file):
+        del file[KERNEL]
+        file[KERNEL] = h5py.ExternalLink("/etc/hostname", "/kernel")
+
+    def add_third(file):
+        file["layers/dense/vars/2"] = np.zeros((3,), "float32")
+
+    text = np.array([["a"] * 3] * 4, dtype=h5py.string_dtype())
+    write("weights-missing.keras", "there is no model.weights.h5", None)
+    write("weight-missing.keras", "the bias of head is not there", edited(remove_bias))
+    write("weight-extra.keras", "head has a third weight", edited(add_third), ["extra", "expected"])
+    wide = np.zeros((4, 7), "float32")
+    write("weight-shape.keras", "the kernel is (4, 7), not (4, 3)", replaced(KERNEL, data=wide))
+    flat = np.zeros((12,), "float32")
+    write("weight-rank.keras", "the kernel is (12,), not (4, 3)", replaced(KERNEL, data=flat))
+    title = "the kernel claims 2**40 rows and stores none"
+    huge = replaced(KERNEL, shape=(1 << 40, 3), dtype="float32", chunks=(64, 3))
+    write("weight-huge.keras", title, huge, ["large", "size"])
+    write("weight-text.keras", "the kernel is text", replaced(KERNEL, data=text), ["type", "string"])
+    title = "the kernel is a link to another file"
+    write("weight-external.keras", title, edited(link_kernel), ["link", "external"])
+    write("h5-truncated.keras", "the HDF5 file is cut at 1000 bytes", sound[:1000], ["eof"])
+    write("h5-not.keras", "model.weights.h5 is text", b"no weights here\n" * 20, ["signature"])
+    zeroed = sound[:96] + bytes(400) + sound[496:]
+    write("h5-zeroed.keras", "400 bytes of the HDF5 file's headers are zero", zeroed)
+
+
+# Breaking the graph -------------------------------------------------------------------------------
+
+
+def layer(config, name):
+    return next(entry for entry in config["config"]["layers"] if entry["name"] == name)
+
+
+def tensor_of(config, name):
+    """Where the layer's first argument comes from: [producer, call, output]."""
+    return layer(config, name)["inbound_nodes"][0]["args"][0]["config"]["keras_history"]
+
+
+def set_input(name, source):
+    def change(config):
+        tensor_of(config, name)[:] = source
+
+    return change
+
+
+def set_option(name, option, value):
+    def change(config):
+        layer(config, name)["config"][option] = value
+
+    return change
+
+
+def set_class(name, class_name):
+    def change(config):
+        layer(config, name)["class_name"] = class_name
+
+    return change
+
+
+def cycle(config):
+    tensor_of(config, "words")[:] = ["head", 0, 0]
+
+
+def mask_from_nowhere(config):
+    mask = layer(config, "rnn")["inbound_nodes"][0]["kwargs"]["mask"]
+    mask["config"]["keras_history"][0] = "nowhere"
+
+
+def same_name(config):
+    entry = layer(config, "head")
+    entry["name"] = entry["config"]["name"] = "rnn"
+    config["config"]["output_layers"][0] = "rnn"
+
+
+def output_from_nowhere(config):
+    config["config"]["output_layers"][0] = "nowhere"
+
+
+def no_layers(config):
+    del config["config"]["layers"]
+
+
+def other_model(config):
+    config.update(module="my_code", class_name="MyModel", registered_name="MyModel")
+
+
+def deep(config):
+    """Arrays in arrays; the loop spares this script the recursion that the reader is tempted into."""
+    layer(config, "head")["inbound_nodes"][0]["kwargs"]["extra"] = "DEEP"
+
+
+def graphs(config):
+    """Configurations that parse and make no sense."""
+    graph = "resolve depend order connect unreachable".split()
+    units = "unit positive integer number invalid expected type size".split()
+    nan, sparkle = float("nan"), set_option("head", "activation", "sparkle")
+    minus_five = set_option("ids", "batch_shape", [None, -5])
+    for file, title, words, change in (
+        ("layer-unknown", "a layer of class FooBar", ["foobar"], set_class("head", "FooBar")),
+        ("model-unknown", "a model class of somebody's own", ["mymodel"], other_model),
+        ("layers-missing", "the model has no list of layers", ["layers"], no_layers),
+        ("cycle", "words reads head reads rnn reads words", ["cycl", "loop", *graph], cycle),
+        ("reads-itself", "rnn reads rnn", ["cycl", "loop", *graph], set_input("rnn", ["rnn", 0, 0])),
+        ("input-nowhere", "rnn reads no layer", ["nowhere"], set_input("rnn", ["nowhere", 0, 0])),
+        ("input-call", "rnn reads the 6th call of words", ["words"], set_input("rnn", ["words", 5, 0])),
+        ("input-output", "rnn reads the 4th output of words", ["words"], set_input("rnn", ["words", 0, 3])),
+        ("mask-nowhere", "rnn's mask comes from no layer", ["nowhere"], mask_from_nowhere),
+        ("output-nowhere", "the model's output is no layer", ["nowhere"], output_from_nowhere),
+        ("same-name", "two layers called rnn", ["duplicate", "twice", "unique", "name"], same_name),
+        ("units-negative", "Dense(-3)", units, set_option("head", "units", -3)),
+        ("units-zero", "Dense(0)", units, set_option("head", "units", 0)),
+        ("units-text", 'Dense("three")', units, set_option("head", "units", "three")),
+        ("units-nan", "Dense(NaN)", ["nan", *units, *CONFIG_WORDS], set_option("head", "units", nan)),
+        ("units-beyond", "Dense(10**30)", ["large", *units], set_option("head", "units", 10**30)),
+        ("dtype-unknown", "dtype float13", ["float13"], set_option("head", "dtype", "float13")),
+        ("activation-unknown", "activation sparkle", ["sparkle"], sparkle),
+        ("key-unknown", "Dense(frobnicate=1)", ["frobnicate"], set_option("head", "frobnicate", 1)),
+        ("shape-negative", "an input of -5 steps", ["shape", "dim", "negative"], minus_five),
+    ):  # fmt: skip
+        broken = copy.deepcopy(config)
+        change(broken)
+        expect(f"{file}.json", title, words, INSPECT).write_text(json.dumps(broken))
+
+    broken = copy.deepcopy(config)
+    deep(broken)
+    nested = json.dumps(broken).replace('"DEEP"', "[" * 4000 + "]" * 4000)
+    words = ["deep", "nest", "depth", "recursion", *CONFIG_WORDS]
+    expect("deep.json", "4000 nested arrays", words, INSPECT).write_text(nested)
+
+    twice = json.dumps(config).replace('"units": 2', '"units": 2, "units": 7')
+    words = ["duplicate", "twice", "units"]
+    expect("same-key.json", "Dense has two units", words, INSPECT).write_text(twice)
+
+    words = ["lambda"]
+    code = json.dumps(lambda_config())
+    expect("lambda.json", "a Lambda with compiled Python in it", words, INSPECT).write_text(code)
+
+
+def huge_layer(members):
+    """Sound, but for a size that must not be allocated before the weights are looked at."""
+    config = json.loads(members["config.json"])
+    layer(config, "head")["config"]["units"] = 10**12
+    changed = {**members, "config.json": json.dumps(config).encode()}
+    words = ["unit", "size", "large", "head", *WEIGHT_WORDS]
+    archive.write_members(expect("units-huge.keras", "Dense(10**12)", words, RUN), changed)
+
+
+def main():
+    environment.require_keras()
+    for old in [*HERE.glob("*.keras"), *HERE.glob("*.json")]:
+        old.unlink()
+    members = dense_members()
+    archives(members)
+    weights(members)
+    huge_layer(members)
+    graphs(sentence_config())
+    np.savez(HERE / "input.npz", x=np.ones((2, 4), "float32"))
+    text = json.dumps(dict(sorted(expectations.items())), indent=1, ensure_ascii=False)
+    (HERE / "expect.json").write_text(text + "\n")
+    print(f"{len(expectations)} files")
+
+
+if __name__ == "__main__":
+    main()
