@@ -79,7 +79,12 @@ const EPSILON: f64 = 1e-7;
 /// # Errors
 ///
 /// [`LossError`] if shapes do not go together or a class does not exist.
-pub fn loss(loss: Loss, predictions: &Tensor, targets: &Tensor, mask: Option<&ArrayD<bool>>) -> Result<f64, LossError> {
+pub fn loss(
+    loss: Loss,
+    predictions: &Tensor,
+    targets: &Tensor,
+    mask: Option<&ArrayD<bool>>,
+) -> Result<f64, LossError> {
     let p = numbers("predictions", predictions)?;
     let y = numbers("target", targets)?;
     let losses = positions(loss, &p, &y)?;
@@ -151,16 +156,25 @@ fn like(p: &ArrayD<f64>, y: &ArrayD<f64>) -> Result<ArrayD<f64>, LossError> {
     } else if fitted.ndim() == p.ndim() + 1 && y.shape().last() == Some(&1) {
         fitted = fitted.index_axis_move(Axis(p.ndim()), 0);
     }
-    let error = || LossError::Shape { what: "target".into(), expected: p.shape().to_vec(), found: y.shape().to_vec() };
+    let error = || LossError::Shape {
+        what: "target".into(),
+        expected: p.shape().to_vec(),
+        found: y.shape().to_vec(),
+    };
     if fitted.shape() == p.shape() { Ok(fitted) } else { Err(error()) }
 }
 
 fn sparse(p: &ArrayD<f64>, y: &ArrayD<f64>) -> Result<ArrayD<f64>, LossError> {
     let last = Axis(p.ndim() - 1);
     let front = &p.shape()[..p.ndim() - 1];
-    let y = if y.ndim() == p.ndim() && y.shape().last() == Some(&1) { y.index_axis(last, 0) } else { y.view() };
+    let y =
+        if y.ndim() == p.ndim() && y.shape().last() == Some(&1) { y.index_axis(last, 0) } else { y.view() };
     if y.shape() != front {
-        return Err(LossError::Shape { what: "target".into(), expected: front.to_vec(), found: y.shape().to_vec() });
+        return Err(LossError::Shape {
+            what: "target".into(),
+            expected: front.to_vec(),
+            found: y.shape().to_vec(),
+        });
     }
     let classes = p.len_of(last) as i64;
     if let Some(&found) = y.iter().find(|&&class| !(0..classes).contains(&(class as i64))) {

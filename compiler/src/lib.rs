@@ -169,7 +169,15 @@ impl Model {
         let inference = infer::infer(&graph, &layers)
             .map_err(|source| Error::Infer { file: file.path.clone(), source })?;
         let graph = InferredGraph { graph, facts: inference.facts.compact() };
-        Ok(Inferred { file, graph, layers, pointers, specs: inference.weights, source: weights, weights: None })
+        Ok(Inferred {
+            file,
+            graph,
+            layers,
+            pointers,
+            specs: inference.weights,
+            source: weights,
+            weights: None,
+        })
     }
 }
 
@@ -240,7 +248,13 @@ impl Inferred {
             mask_table: table::text(&table::rows(&self.graph)),
         };
         let outputs = self.graph.graph.outputs().len();
-        Ok(Lowered { file: self.file, program, outputs, weights: self.weights.unwrap_or_default(), provenance })
+        Ok(Lowered {
+            file: self.file,
+            program,
+            outputs,
+            weights: self.weights.unwrap_or_default(),
+            provenance,
+        })
     }
 }
 

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use masque_ir::float::Float;
 use masque_ir::ops::{Elementwise, Leaf, Op};
-use masque_ir::plan::{Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanWeight, Provenance, Source, Step};
+use masque_ir::plan::{
+    Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanWeight, Provenance, Source, Step,
+};
 use masque_ir::program::{Node, Operand, Program, Value};
 use masque_ir::{DType, Type};
 use masque_runtime::weights::lay_out;
@@ -160,17 +162,25 @@ impl<'a> Planner<'a> {
 
     /// Slots that nobody reads behind this node: of what it read last, and of results that nobody reads at all.
     fn release(&mut self, place: usize, node: &Node) -> Vec<u32> {
-        let read = node.operands.iter().filter_map(Operand::value).filter(|value| self.last_use[value] == place);
+        let read =
+            node.operands.iter().filter_map(Operand::value).filter(|value| self.last_use[value] == place);
         let made = (0..node.results.len() as u32).map(|result| Value { node: place as u32, result });
         let unread = made.filter(|value| !self.last_use.contains_key(value));
-        let mut slots: Vec<u32> = read.chain(unread).filter_map(|value| self.slot_of.get(&value).copied()).collect();
+        let mut slots: Vec<u32> =
+            read.chain(unread).filter_map(|value| self.slot_of.get(&value).copied()).collect();
         slots.sort_unstable();
         slots.dedup();
         self.free.extend(slots.iter().rev());
         slots
     }
 
-    fn operand(&mut self, op: &Op, kernel: Kernel, place: usize, operand: &Operand) -> Result<Source, PlanError> {
+    fn operand(
+        &mut self,
+        op: &Op,
+        kernel: Kernel,
+        place: usize,
+        operand: &Operand,
+    ) -> Result<Source, PlanError> {
         let Operand::Value(value) = operand else { return Ok(self.source(operand)) };
         let node = &self.program.nodes[value.node as usize];
         let dtype = node.results[0].ty.dtype;
@@ -180,7 +190,9 @@ impl<'a> Planner<'a> {
             Kernel::Reference => Layout::Rows,
         };
         match &node.op {
-            Op::Leaf(Leaf::Weight { .. } | Leaf::Constant { .. }) => self.weight(*value, layout).map(Source::Weight),
+            Op::Leaf(Leaf::Weight { .. } | Leaf::Constant { .. }) => {
+                self.weight(*value, layout).map(Source::Weight)
+            }
             _ => Ok(self.source(operand)),
         }
     }
@@ -190,7 +202,9 @@ impl<'a> Planner<'a> {
         match operand {
             Operand::Absent => Source::Absent,
             Operand::Literal(literal) => Source::Literal(*literal),
-            Operand::Value(value) => self.slot_of.get(value).map_or(Source::Absent, |slot| Source::Slot(*slot)),
+            Operand::Value(value) => {
+                self.slot_of.get(value).map_or(Source::Absent, |slot| Source::Slot(*slot))
+            }
         }
     }
 
@@ -233,7 +247,9 @@ impl<'a> Planner<'a> {
 /// What ragged examples of an input are filled up with: the number that a mask compares the input to, if one does.
 fn padding(program: &Program, input: Value) -> f64 {
     let compared = program.nodes.iter().find_map(|node| match (&node.op, node.operands.as_slice()) {
-        (Op::Elementwise(Elementwise::Ne), [Operand::Value(value), Operand::Literal(number)]) if *value == input => {
+        (Op::Elementwise(Elementwise::Ne), [Operand::Value(value), Operand::Literal(number)])
+            if *value == input =>
+        {
             Some(number.number.0)
         }
         _ => None,

@@ -82,7 +82,8 @@ fn insert(program: &Program, egraph: &mut EGraph<Term, folding::TypesAndNumbers>
         let term = match &node.op {
             Op::Leaf(leaf) => {
                 // Two inputs of one type are two tensors; two equal constants are one.
-                let name = if matches!(leaf, Leaf::Constant { .. }) { "" } else { node.results[0].name.as_str() };
+                let name =
+                    if matches!(leaf, Leaf::Constant { .. }) { "" } else { node.results[0].name.as_str() };
                 Term::Leaf(name.to_owned(), leaf.clone())
             }
             op => {
@@ -133,7 +134,10 @@ impl<'a> Rebuild<'a> {
             let class = egraph.find(*class);
             // A layer's own name says more than that of a step within it; so does the last one's.
             let better = |known: &Value| is_inner(program, *known) && !is_inner(program, *value);
-            origin.entry(class).and_modify(|known| *known = if better(known) { *value } else { *known }).or_insert(*value);
+            origin
+                .entry(class)
+                .and_modify(|known| *known = if better(known) { *value } else { *known })
+                .or_insert(*value);
         }
         Rebuild { program, egraph, classes, choices, origin, built: HashMap::new(), nodes: vec![] }
     }
@@ -181,7 +185,9 @@ impl<'a> Rebuild<'a> {
                 continue;
             }
             if let Some(choice) = self.choices.get(&class) {
-                open.extend(egg::Language::children(&choice.term).iter().map(|child| self.egraph.find(*child)));
+                open.extend(
+                    egg::Language::children(&choice.term).iter().map(|child| self.egraph.find(*child)),
+                );
             }
             if let Some(mask) = self.origin.get(&class).and_then(|value| self.program.result(*value).mask) {
                 open.push(self.class(mask));
@@ -227,7 +233,11 @@ impl<'a> Rebuild<'a> {
         let operands = children.iter().map(|child| self.built[&self.egraph.find(*child)].clone()).collect();
         let types = self.egraph[class].data.types.clone();
         let results = types.into_iter().enumerate().map(|(result, ty)| ResultInfo {
-            name: if result == 0 { self.name(class, op.info().mnemonic) } else { self.fresh(op.info().mnemonic) },
+            name: if result == 0 {
+                self.name(class, op.info().mnemonic)
+            } else {
+                self.fresh(op.info().mnemonic)
+            },
             ty,
             mask: None,
         });
@@ -256,7 +266,9 @@ impl<'a> Rebuild<'a> {
     }
 
     fn name(&self, class: Id, mnemonic: &str) -> String {
-        self.origin.get(&class).map_or_else(|| self.fresh(mnemonic), |value| self.program.result(*value).name.clone())
+        self.origin
+            .get(&class)
+            .map_or_else(|| self.fresh(mnemonic), |value| self.program.result(*value).name.clone())
     }
 
     /// Names of values that the old program did not have; `new/` keeps them apart from all others.

@@ -66,7 +66,7 @@ pub(crate) fn model(kernel: Kernel) -> (Plan, Vec<Vec<u8>>) {
         provenance: Provenance {
             file: "reviews.keras".into(),
             hash: "0123".into(),
-            compiler: "0.1.0".into(),
+            compiler: "masque 0.1.0".into(),
             mask_table: "embedding  born  ne(%ids, 0)\n".into(),
         },
         inputs: vec![PlanInput { name: "ids".into(), ty: ids, pad: Float(0.0), slot: 0 }],

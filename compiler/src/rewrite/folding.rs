@@ -30,7 +30,9 @@ impl Analysis<Term> for TypesAndNumbers {
         let known = |types: Vec<Type>| Facts { types, number: None };
         match term {
             Term::Absent | Term::Attributes(_) => known(vec![]),
-            Term::Literal(literal) => Facts { types: vec![Type::scalar(literal.dtype)], number: Some(*literal) },
+            Term::Literal(literal) => {
+                Facts { types: vec![Type::scalar(literal.dtype)], number: Some(*literal) }
+            }
             Term::Leaf(_, leaf) => known(Op::from(leaf.clone()).infer(&[]).unwrap_or_default()),
             Term::Result(result, of) => {
                 known(egraph[*of].data.types.get(*result as usize).cloned().into_iter().collect())
@@ -58,7 +60,11 @@ impl Analysis<Term> for TypesAndNumbers {
 }
 
 /// The operation of a term.
-pub(super) fn operation(egraph: &EGraph<Term, TypesAndNumbers>, mnemonic: &'static str, children: &[Id]) -> Op {
+pub(super) fn operation(
+    egraph: &EGraph<Term, TypesAndNumbers>,
+    mnemonic: &'static str,
+    children: &[Id],
+) -> Op {
     let attributes = children.last().and_then(|last| {
         egraph[*last].nodes.iter().find_map(|term| match term {
             Term::Attributes(op) if op.info().mnemonic == mnemonic => Some(op.clone()),
@@ -80,7 +86,8 @@ fn apply(egraph: &EGraph<Term, TypesAndNumbers>, mnemonic: &'static str, childre
 /// The number that an element-wise operation on numbers gives.
 fn fold(egraph: &EGraph<Term, TypesAndNumbers>, op: &Op, operands: &[Id]) -> Option<Literal> {
     let Op::Elementwise(_) = op else { return None };
-    let tensors: Option<Vec<Tensor>> = operands.iter().map(|child| scalar(egraph[*child].data.number?)).collect();
+    let tensors: Option<Vec<Tensor>> =
+        operands.iter().map(|child| scalar(egraph[*child].data.number?)).collect();
     let tensors = tensors?;
     let views: Vec<_> = tensors.iter().map(|tensor| Some(tensor.view())).collect();
     let results = masque_runtime::reference::evaluate(op, &views, &Default::default()).ok()?;
@@ -108,7 +115,9 @@ fn literal(tensor: &Tensor) -> Option<Literal> {
         Tensor::F32(array) => f64::from(*array.first()?),
         Tensor::F64(array) => *array.first()?,
         Tensor::I32(array) => f64::from(*array.first()?),
-        Tensor::I64(array) => array.first().filter(|number| number.abs() <= EXACT).map(|number| *number as f64)?,
+        Tensor::I64(array) => {
+            array.first().filter(|number| number.abs() <= EXACT).map(|number| *number as f64)?
+        }
         Tensor::Bool(array) => f64::from(u8::from(*array.first()?)),
         Tensor::Str(_) => return None,
     };

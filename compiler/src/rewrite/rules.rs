@@ -52,8 +52,20 @@ pub const NUMBERS: &[(&str, &str, &str, f64, &str)] = &[
 /// read, how, and the right side, where `?new` stands for the result.
 pub const DERIVED: &[(&str, &str, &[&str], Derive, &str)] = &[
     ("dense-activation", "(activate (dense ?x ?k ?b ?d) ?f)", &["?d", "?f"], fuse, "(dense ?x ?k ?b ?new)"),
-    ("dense-of-rows", "(reshape (dense (reshape ?x ?a) ?k ?b ?d) ?s)", &["?d"], row_wise, "(dense ?x ?k ?b ?new)"),
-    ("transpose-transpose", "(transpose (transpose ?x ?a) ?b)", &["?a", "?b"], compose, "(transpose ?x ?new)"),
+    (
+        "dense-of-rows",
+        "(reshape (dense (reshape ?x ?a) ?k ?b ?d) ?s)",
+        &["?d"],
+        row_wise,
+        "(dense ?x ?k ?b ?new)",
+    ),
+    (
+        "transpose-transpose",
+        "(transpose (transpose ?x ?a) ?b)",
+        &["?a", "?b"],
+        compose,
+        "(transpose ?x ?new)",
+    ),
 ];
 
 /// Rules that drop an operation with certain attributes: the variables that are read, and when.
@@ -74,9 +86,10 @@ pub type Holds = fn(&[&Op]) -> bool;
 /// An activation function behind a layer without one becomes part of the layer.
 fn fuse(ops: &[&Op]) -> Option<Op> {
     match ops {
-        [Op::Dense(Dense::Dense { activation: Activation::Linear }), Op::Activate(Activate::Activate { f })] => {
-            Some(Dense::Dense { activation: *f }.into())
-        }
+        [
+            Op::Dense(Dense::Dense { activation: Activation::Linear }),
+            Op::Activate(Activate::Activate { f }),
+        ] => Some(Dense::Dense { activation: *f }.into()),
         _ => None,
     }
 }
@@ -84,7 +97,9 @@ fn fuse(ops: &[&Op]) -> Option<Op> {
 /// A dense layer works on rows, however they are arranged, unless its function looks beyond the row.
 fn row_wise(ops: &[&Op]) -> Option<Op> {
     match ops {
-        [Op::Dense(dense @ Dense::Dense { activation })] if activation.axis().is_none_or(|axis| axis == -1) => {
+        [Op::Dense(dense @ Dense::Dense { activation })]
+            if activation.axis().is_none_or(|axis| axis == -1) =>
+        {
             Some(dense.clone().into())
         }
         _ => None,
@@ -108,7 +123,8 @@ fn is_identity(ops: &[&Op]) -> bool {
 
 /// All rules, in the order of their names.
 pub fn all() -> Vec<Rewrite<Term, TypesAndNumbers>> {
-    let pattern = |text: &str| -> Pattern<Term> { text.parse().expect("the rules are well formed: a test reads them") };
+    let pattern =
+        |text: &str| -> Pattern<Term> { text.parse().expect("the rules are well formed: a test reads them") };
     let var = |name: &str| -> Var { name.parse().expect("a variable") };
     let vars = |names: &[&str]| names.iter().map(|name| var(name)).collect::<Vec<Var>>();
     let mut rules = vec![];
@@ -162,11 +178,13 @@ impl Typed {
                 graph[subst[*var]].data.number.filter(|literal| literal.number.0 == *number)?;
             }
             Condition::Holds(vars, holds) => {
-                let ops: Vec<&Op> = vars.iter().map(|var| attributes(graph, subst[*var])).collect::<Option<_>>()?;
+                let ops: Vec<&Op> =
+                    vars.iter().map(|var| attributes(graph, subst[*var])).collect::<Option<_>>()?;
                 holds(&ops).then_some(())?;
             }
             Condition::Derive(vars, derive) => {
-                let ops: Vec<&Op> = vars.iter().map(|var| attributes(graph, subst[*var])).collect::<Option<_>>()?;
+                let ops: Vec<&Op> =
+                    vars.iter().map(|var| attributes(graph, subst[*var])).collect::<Option<_>>()?;
                 let op = derive(&ops)?;
                 let id = graph.add(Term::Attributes(op));
                 subst.insert(Typed::new_attributes()?, id);

@@ -28,7 +28,11 @@ pub enum Term {
 
 impl Term {
     /// An operation applied to operands.
-    pub fn apply<N: egg::Analysis<Term>>(op: &Op, mut operands: Vec<Id>, egraph: &mut EGraph<Term, N>) -> Term {
+    pub fn apply<N: egg::Analysis<Term>>(
+        op: &Op,
+        mut operands: Vec<Id>,
+        egraph: &mut EGraph<Term, N>,
+    ) -> Term {
         if !op.info().attributes.is_empty() {
             operands.push(egraph.add(Term::Attributes(op.clone())));
         }
@@ -88,7 +92,9 @@ impl fmt::Display for Term {
             Term::Absent => f.write_str("_"),
             Term::Literal(literal) => write!(f, "{}:{}", literal.number, literal.dtype),
             Term::Attributes(op) => write!(f, "{{{}}}", op.attributes()),
-            Term::Leaf(name, leaf) => write!(f, "%{name}{}", if name.is_empty() { format!("{leaf:?}") } else { String::new() }),
+            Term::Leaf(name, leaf) => {
+                write!(f, "%{name}{}", if name.is_empty() { format!("{leaf:?}") } else { String::new() })
+            }
             Term::Apply(mnemonic, _) => f.write_str(mnemonic),
             Term::Result(result, _) => write!(f, "result-{result}"),
         }

@@ -83,7 +83,7 @@ fn example(input: &PlanInput) -> String {
 
 pub(super) fn version(plan: &Plan) -> String {
     let [name, compiler] = [&plan.name, &plan.provenance.compiler].map(|text| one_line(text));
-    format!("{name} (masque {compiler}, runtime {})\n", env!("CARGO_PKG_VERSION"))
+    format!("{name} ({compiler}, runtime {})\n", env!("CARGO_PKG_VERSION"))
 }
 
 pub(super) fn info(plan: &Plan) -> String {

@@ -3,12 +3,12 @@
 use masque_ir::dim::Bindings;
 use masque_ir::plan::{Plan, PlanInput};
 use masque_ir::{DType, Type};
-use ndarray::ArrayD;
 
 use super::here;
 use crate::elements::type_of;
 use crate::error::RunError;
 use crate::quote::quoted;
+use crate::reference::cast;
 use crate::{Tensor, TensorView};
 
 /// Finds the tensor of every input, converts it and binds the symbols of its type. Gives slots and their values.
@@ -91,32 +91,16 @@ fn convert(tensor: &Tensor, input: &PlanInput) -> Option<Tensor> {
 
 /// Integers to other integers if all fit, numbers to floats, truth values to numbers; `None` for anything else.
 fn as_type(tensor: &Tensor, wanted: DType) -> Option<Tensor> {
-    fn map<T: Copy, U>(array: &ArrayD<T>, f: impl Fn(T) -> U) -> ArrayD<U> {
-        array.mapv(f)
-    }
-    if tensor.dtype() == wanted {
+    let found = tensor.dtype();
+    if found == wanted {
         return Some(tensor.clone());
     }
-    Some(match (tensor, wanted) {
-        (Tensor::F64(array), DType::F32) => Tensor::F32(map(array, |x| x as f32)),
-        (Tensor::I32(array), DType::F32) => Tensor::F32(map(array, |x| x as f32)),
-        (Tensor::I64(array), DType::F32) => Tensor::F32(map(array, |x| x as f32)),
-        (Tensor::Bool(array), DType::F32) => Tensor::F32(map(array, |x| f32::from(u8::from(x)))),
-        (Tensor::F32(array), DType::F64) => Tensor::F64(map(array, f64::from)),
-        (Tensor::I32(array), DType::F64) => Tensor::F64(map(array, f64::from)),
-        (Tensor::I64(array), DType::F64) => Tensor::F64(map(array, |x| x as f64)),
-        (Tensor::Bool(array), DType::F64) => Tensor::F64(map(array, |x| f64::from(u8::from(x)))),
-        (Tensor::I32(array), DType::I64) => Tensor::I64(map(array, i64::from)),
-        (Tensor::Bool(array), DType::I64) => Tensor::I64(map(array, i64::from)),
-        (Tensor::Bool(array), DType::I32) => Tensor::I32(map(array, i32::from)),
-        (Tensor::I64(array), DType::I32) => {
-            if array.iter().any(|&x| i32::try_from(x).is_err()) {
-                return None;
-            }
-            Tensor::I32(map(array, |x| x as i32))
-        }
-        _ => return None,
-    })
+    let in_range = match tensor {
+        Tensor::I64(array) if wanted == DType::I32 => array.iter().all(|&x| i32::try_from(x).is_ok()),
+        _ => true,
+    };
+    let to_number = wanted.is_float() || wanted.is_int() && !found.is_float();
+    (found != DType::Str && to_number && in_range).then(|| cast(&tensor.view(), wanted).ok())?
 }
 
 /// The memory of a tensor's elements.
