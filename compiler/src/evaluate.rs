@@ -96,7 +96,8 @@ pub fn loss(
     };
     let mut mask = mask.clone();
     while mask.ndim() < losses.ndim() {
-        mask = mask.insert_axis(Axis(mask.ndim()));
+        let behind = Axis(mask.ndim());
+        mask = mask.insert_axis(behind);
     }
     let mask = mask.broadcast(losses.raw_dim()).ok_or_else(|| shape(mask.shape()))?;
     let (mut sum, mut count) = (0.0, 0.0);

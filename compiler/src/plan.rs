@@ -21,6 +21,18 @@ pub struct Planned {
     pub weights: Vec<Vec<u8>>,
 }
 
+impl Planned {
+    /// The weights section: every weight's bytes where the plan places them.
+    pub fn section(&self) -> Vec<u8> {
+        let mut section = vec![];
+        for (weight, bytes) in self.plan.weights.iter().zip(&self.weights) {
+            section.resize(weight.offset as usize, 0);
+            section.extend_from_slice(bytes);
+        }
+        section
+    }
+}
+
 /// A plan could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {

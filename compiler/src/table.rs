@@ -74,15 +74,20 @@ pub fn cells(row: &Row) -> [String; 5] {
     [row.name(), row.class.clone(), row.types.join(", "), row.status.to_string(), mask]
 }
 
-/// The table as aligned text, without trailing blanks.
+/// The table as aligned text.
 pub fn text(rows: &[Row]) -> String {
-    let mut lines: Vec<[String; 5]> = vec![HEADER.map(str::to_owned)];
-    lines.extend(rows.iter().map(cells));
+    align(&HEADER, &rows.iter().map(cells).collect::<Vec<_>>())
+}
+
+/// Columns as wide as their widest cell, two blanks between them, none at a line's end.
+pub fn align<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
+    let lines: Vec<[&str; N]> =
+        std::iter::once(*header).chain(rows.iter().map(|row| row.each_ref().map(String::as_str))).collect();
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
+    let widths: Vec<usize> = (0..N).map(width).collect();
     let mut text = String::new();
     for line in &lines {
-        let padded = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let padded = line.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
         text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }

@@ -24,8 +24,9 @@ pub use printer::layer_lines;
 
 use serde_json::Value as Json;
 
-use crate::facts::InferredGraph;
+use crate::facts::{Facts, InferredGraph};
 use crate::layers::{ArgumentValue, LayerGraph};
+use crate::mask::MaskId;
 use crate::plan::Plan;
 use crate::program::Program;
 
@@ -171,6 +172,11 @@ pub fn print_layers(graph: &LayerGraph) -> String {
 /// The text of stage `masks`.
 pub fn print_masks(inferred: &InferredGraph) -> String {
     printer::masks(inferred)
+}
+
+/// One mask as an expression, as the stage `masks` shows it: `any(ne(%x, 0.0), -1)`.
+pub fn print_mask(graph: &LayerGraph, facts: &Facts, mask: MaskId) -> String {
+    printer::mask(graph, facts, mask)
 }
 
 /// The text of a stage whose form is a tensor graph.

@@ -14,7 +14,10 @@ pub(super) use plan::plan;
 pub(super) use program::program;
 
 use super::{Stage, VERSION, lexer};
+use crate::facts::Facts;
 use crate::float::Float;
+use crate::layers::LayerGraph;
+use crate::mask::MaskId;
 use crate::ops::{Arity, Op, Scan};
 use crate::program::Literal;
 use crate::semantics::Semantics;
@@ -28,6 +31,11 @@ const LONGEST_WORD: usize = 31;
 
 /// The attributes of an operation that its line shows elsewhere: the type and the block.
 pub(super) const ELSEWHERE: [&str; 2] = ["ty", "body"];
+
+/// One mask, written out: `any(ne(%x, 0.0), -1)`.
+pub(super) fn mask(graph: &LayerGraph, facts: &Facts, mask: MaskId) -> String {
+    masks::MaskPrinter::written_out(graph, facts, mask)
+}
 
 /// A text that grows line by line.
 #[derive(Default)]

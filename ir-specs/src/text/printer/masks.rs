@@ -72,6 +72,12 @@ impl<'a> MaskPrinter<'a> {
         format!(" [{}{separator}{}]", fact.status, masks.join(", "))
     }
 
+    /// One mask, written out.
+    pub(super) fn written_out(graph: &LayerGraph, facts: &Facts, id: MaskId) -> String {
+        let printer = MaskPrinter { graph, facts, shared: vec![None; id.0 as usize + 1] };
+        printer.mask(id)
+    }
+
     fn mask(&self, id: MaskId) -> String {
         match self.shared[id.0 as usize] {
             Some(number) => format!("!{number}"),

@@ -1,0 +1,196 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use masque::diagnostics::UnsupportedMask;
+use masque_ir::text::Stage;
+
+/// Compiles sequence models on padded batches: a Keras model in, one executable out.
+#[derive(Debug, Parser)]
+#[command(name = "masque", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Options of all commands.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// What to do with a mask that reaches a layer without support for masks
+    #[arg(long, global = true, value_enum, default_value = "error", value_name = "POLICY")]
+    pub(crate) on_unsupported_mask: Policy,
+    /// How many threads may work at a time; the numbers do not depend on it
+    #[arg(long, global = true, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: u16,
+    /// Colours in what is said to people
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Say how the work went
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// What to do with a mask that reaches a layer without support for masks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Policy {
+    /// It is an error
+    Error,
+    /// Report it, drop the mask, go on: Keras 3
+    Warn,
+    /// Drop the mask: Keras 2
+    Drop,
+}
+
+impl From<Policy> for UnsupportedMask {
+    fn from(policy: Policy) -> UnsupportedMask {
+        match policy {
+            Policy::Error => UnsupportedMask::Error,
+            Policy::Warn => UnsupportedMask::Warn,
+            Policy::Drop => UnsupportedMask::Drop,
+        }
+    }
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compile a model into one self-contained executable
+    Build(Build),
+    /// Find masks that layers do not support; exit status 1 if there are any
+    Check(Check),
+    /// Show a model as a stage of the compiler sees it
+    Dump(Dump),
+    /// Compute a masked loss, as Keras does
+    Evaluate(Evaluate),
+    /// List the layers known, and what each does with masks
+    Layers(Layers),
+    /// Show which mask every call gets and gives
+    Masks(Masks),
+    /// Compile a model and run it at once
+    Run(Run),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Build {
+    /// The model: a .keras file
+    pub(crate) model: PathBuf,
+    /// The executable to write
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Let the executable give the masks, too
+    #[arg(long)]
+    pub(crate) masks: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The model: a .keras or .json file
+    pub(crate) model: PathBuf,
+    /// Treat findings with this code as errors
+    #[arg(long, value_name = "CODE", value_parser = ["mask-unsupported"])]
+    pub(crate) deny: Vec<String>,
+    /// In which form
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dump {
+    /// The model: a .keras or .json file
+    pub(crate) model: PathBuf,
+    /// Which stage: layers, masks, tensor, optimized or plan
+    #[arg(long, default_value = "masks")]
+    pub(crate) stage: Stage,
+    /// In which form
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: DumpFormat,
+}
+
+/// Forms of dumps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DumpFormat {
+    /// The text form of the IR, which parses back
+    Text,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Evaluate {
+    /// The model: a .keras file
+    pub(crate) model: PathBuf,
+    /// The inputs: .npz, .npy, .jsonl, .json or .csv
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: PathBuf,
+    /// The targets: .npz with an array output_N for each output
+    #[arg(long, value_name = "FILE")]
+    pub(crate) target: PathBuf,
+    /// The loss, by Keras' name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) loss: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Layers {
+    /// In which form
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: TableFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Masks {
+    /// The model: a .keras or .json file
+    pub(crate) model: PathBuf,
+    /// In which form
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: TableFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The model: a .keras file
+    pub(crate) model: PathBuf,
+    /// The inputs: .npz, .npy, .jsonl, .json or .csv; JSON lines from standard input if absent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// Where the outputs go: .npz, .npy or .jsonl; JSON lines to standard output if absent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Where the masks go: .npz
+    #[arg(long, value_name = "FILE")]
+    pub(crate) masks: Option<PathBuf>,
+}
+
+/// Forms for people and for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextOrJson {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Forms of tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// With lines, as wide as the terminal
+    Table,
+    /// Aligned columns, made to be committed
+    Text,
+    /// For programs
+    Json,
+}

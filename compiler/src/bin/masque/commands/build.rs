@@ -1,0 +1,24 @@
+//! `masque build MODEL -o FILE`
+
+use std::process::ExitCode;
+
+use crate::args::{Build, Common};
+use crate::commands;
+use crate::report::{Failure, Terminal};
+
+pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let inferred = commands::infer(&arguments.model)?;
+    let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
+        return Ok(ExitCode::from(1));
+    };
+    let planned = commands::plan(inferred, common, arguments.masks, terminal)?;
+    let size = planned.write_executable(&arguments.output)?;
+    let weights: u64 = planned.plan.weights.iter().map(|weight| weight.bytes).sum();
+    terminal.inform(&format!(
+        "{}: {:.1} MB, {:.1} MB of it weights",
+        arguments.output.display(),
+        size as f64 / 1e6,
+        weights as f64 / 1e6
+    ));
+    Ok(ExitCode::SUCCESS)
+}

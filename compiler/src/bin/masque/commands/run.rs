@@ -1,0 +1,29 @@
+//! `masque run MODEL --input IN --output OUT`
+
+use std::process::ExitCode;
+
+use masque_runtime::io::{self, Place};
+
+use crate::args::{Common, Run};
+use crate::commands;
+use crate::report::{Failure, Terminal};
+
+pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let place = |path: &Option<std::path::PathBuf>| path.clone().map(Place::from).unwrap_or_default();
+    let (input, output) = (place(&arguments.input), place(&arguments.output));
+    io::check_output(&output)?;
+    let inferred = commands::infer(&arguments.model)?;
+    let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
+        return Ok(ExitCode::from(1));
+    };
+    let masks = arguments.masks.is_some();
+    let planned = commands::plan(inferred, common, masks, terminal)?;
+    let outputs = commands::execute(&arguments.model, &planned, common, masks, || {
+        Ok(io::read_inputs(&planned.plan, &input)?)
+    })?;
+    io::write_outputs(&output, &outputs.outputs)?;
+    if let Some(path) = &arguments.masks {
+        io::write_masks(path, &outputs.masks)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

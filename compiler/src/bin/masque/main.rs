@@ -1,0 +1,42 @@
+//! The `masque` command. Data goes to standard output, everything said to people to standard error. Exit status 0:
+//! fine; 1: the model was found wanting; 2: bad input or usage.
+
+mod args;
+mod commands;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use report::{Failure, Terminal};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors; a closed pipe is nobody's.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    let terminal = Terminal::new(arguments.common.color, arguments.common.quiet, arguments.common.verbose);
+    match run(&arguments, &terminal) {
+        Ok(code) => code,
+        Err(failure) => terminal.fail(&failure),
+    }
+}
+
+fn run(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let common = &arguments.common;
+    match &arguments.command {
+        Command::Build(build) => commands::build::run(build, common, terminal),
+        Command::Check(check) => commands::check::run(check, common, terminal),
+        Command::Dump(dump) => commands::dump::run(dump, common, terminal),
+        Command::Evaluate(evaluate) => commands::evaluate::run(evaluate, common, terminal),
+        Command::Layers(layers) => commands::layers::run(layers, terminal),
+        Command::Masks(masks) => commands::masks::run(masks, common, terminal),
+        Command::Run(run) => commands::run::run(run, common, terminal),
+    }
+}

@@ -1,2 +1,0 @@
-//! The masque command.
-fn main() {}
