@@ -138,6 +138,7 @@ fn hostile_texts_are_refused() {
         format!("{}%x = scan(%x) body b {{\n", head("tensor")).repeat(200),
         format!("{}%x = input : f32[{}]", head("tensor"), "floor((A+A+B+B)/2)*".repeat(1000)),
         format!("{}!0 = any({}", head("masks"), "!0, ".repeat(1000)),
+        format!("{}%x = A() : f32[] mask expand(ones(%x, 4294967295), -1)\nreturn", head("masks")),
         format!("{}%x = A() {{a = 99999999999999999999}}\nreturn", head("layers")),
         format!("{}%\"\\ud800\" = A()\nreturn", head("layers")),
         format!("{}%x:99999999999 = A()\nreturn", head("layers")),

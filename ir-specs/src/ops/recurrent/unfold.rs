@@ -29,7 +29,7 @@ pub(super) fn unfold(op: &Recurrent, b: &mut Builder, operands: &[Operand]) -> R
     sequences.extend((*mask != Operand::Absent).then(|| mask.clone()));
     if options.backwards {
         for sequence in &mut sequences {
-            *sequence = b.emit(Shape::Reverse { axis: 1 }, &[sequence.clone()])?;
+            *sequence = b.emit(Shape::Reverse { axis: 1 }, std::slice::from_ref(sequence))?;
         }
     }
     let shape = vec![b.type_of(x).shape[0].clone(), b.type_of(recurrent).shape[0].clone()];
