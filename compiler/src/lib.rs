@@ -28,7 +28,7 @@
 //! }
 //! inferred.load_weights()?;
 //! let planned = inferred.lower(Options::default())?.optimize().plan()?;
-//! masque::executable::write_executable("tagger".as_ref(), &planned.plan, &planned.weights)?;
+//! planned.write_executable("tagger".as_ref())?;
 //! # Ok(())
 //! # }
 //! ```
@@ -36,7 +36,7 @@
 pub mod bind;
 pub mod diagnostics;
 pub mod evaluate;
-// pub mod executable;
+pub mod executable;
 pub mod frontend;
 pub mod infer;
 pub mod layer;
@@ -107,6 +107,9 @@ pub enum Error {
         /// All of them.
         diagnostics: Vec<Diagnostic>,
     },
+    /// The executable can't be written.
+    #[error(transparent)]
+    Executable(#[from] executable::ExecutableError),
 }
 
 /// How a model is compiled.

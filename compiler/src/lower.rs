@@ -86,6 +86,10 @@ impl<'a> Lowering<'a> {
         let Ok(references) = Arguments::bind(call, layer.parameters()) else { return Ok(()) };
         let mut arguments = self.arguments(layer, &references)?;
         arguments.masks = self.used_masks(layer, &references)?;
+        // A mask is an expression over what the call reads: it is there before the call's outputs are.
+        let carried: Vec<Option<MaskId>> = self.facts.call(id).outputs.iter().map(|output| output.mask).collect();
+        let carried: Vec<Option<Operand>> =
+            carried.into_iter().map(|mask| mask.map(|mask| self.mask(mask)).transpose()).collect::<Result<_, _>>()?;
         let before = self.builder.program().nodes.len() as u32;
         let prefix = format!("{}/", self.graph.layer(call.layer).name);
         let mut scope = Scope::new(&mut self.builder, &self.weights, prefix);
@@ -96,10 +100,8 @@ impl<'a> Lowering<'a> {
             if operand.value().is_some_and(|value| value.node >= before) {
                 self.builder.rename(&operand, &self.graph.tensor_name(tensor));
             }
-            if let Some(mask) = self.facts.tensor(tensor).mask {
-                self.tensors.insert(tensor, operand.clone());
-                let mask = self.mask(mask)?.value();
-                self.builder.set_mask(&operand, mask);
+            if let Some(mask) = &carried[output] {
+                self.builder.set_mask(&operand, mask.value());
             }
             self.tensors.insert(tensor, operand);
         }

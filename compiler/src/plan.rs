@@ -1,7 +1,9 @@
 //! Planning: kernels chosen, slots given and used again, weights laid out the way the kernels want them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
+use crate::executable::ExecutableError;
 use masque_ir::float::Float;
 use masque_ir::ops::{Elementwise, Leaf, Op};
 use masque_ir::plan::{
@@ -30,6 +32,15 @@ impl Planned {
             section.extend_from_slice(bytes);
         }
         section
+    }
+
+    /// Writes a self-contained executable; gives its size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutableError`] names the file.
+    pub fn write_executable(&self, path: &Path) -> Result<u64, ExecutableError> {
+        crate::executable::write_executable(path, &self.plan, &self.weights)
     }
 }
 

@@ -1,7 +1,6 @@
 //! What inference learned about a layer graph: the type and the mask of every tensor, what every call did with
 //! masks, and the weights every layer needs. A value beside the graph, demanded by every later stage.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -126,16 +125,18 @@ impl Facts {
         &self.call(tensor.call).outputs[tensor.output as usize]
     }
 
-    /// The same facts with masks numbered in the order in which the calls name them, and no mask that nobody
-    /// names. Two sets of facts about one graph are equal when they are equal in this form.
+    /// The same facts with no mask that nobody names, and masks numbered by what they say alone. Two sets of
+    /// facts about one graph are equal when they are equal in this form, whatever order they were built in.
     pub fn compact(&self) -> Facts {
-        let mut masks = MaskPool::default();
-        let mut known = HashMap::new();
+        let named = self.calls.iter().flat_map(|call| {
+            call.mask_in.iter().copied().chain(call.outputs.iter().map(|output| output.mask)).flatten()
+        });
+        let (masks, known) = self.masks.compact(named);
         let mut calls = self.calls.clone();
         for call in &mut calls {
             let outputs = call.outputs.iter_mut().map(|output| &mut output.mask);
             for mask in call.mask_in.iter_mut().chain(outputs).flatten() {
-                *mask = masks.import_known(&self.masks, *mask, &mut known);
+                *mask = known[mask];
             }
         }
         Facts { calls, masks, weights: self.weights.clone() }

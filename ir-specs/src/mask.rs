@@ -276,19 +276,10 @@ impl MaskPool {
         }
     }
 
-    /// The same expression built in this pool out of another pool's.
+    /// The same expression built in this pool out of another pool's. Expressions share parts and may be nested
+    /// deep, so every part is visited once and none by recursion.
     pub fn import(&mut self, other: &MaskPool, id: MaskId) -> MaskId {
-        self.import_known(other, id, &mut HashMap::new())
-    }
-
-    /// [`MaskPool::import`] that remembers what it has imported from one pool. Expressions share parts and may
-    /// be nested deep, so every part is visited once and none by recursion.
-    pub(crate) fn import_known(
-        &mut self,
-        other: &MaskPool,
-        id: MaskId,
-        known: &mut HashMap<MaskId, MaskId>,
-    ) -> MaskId {
+        let mut known: HashMap<MaskId, MaskId> = HashMap::new();
         let mut waiting = vec![id];
         while let Some(&next) = waiting.last() {
             let expr = other.get(next);
@@ -305,6 +296,34 @@ impl MaskPool {
             }
         }
         known[&id]
+    }
+
+    /// The given masks and their parts alone, with their new ids. The numbering depends on the expressions and
+    /// on nothing else: simpler ones first, equal in depth as their kinds, tensors and parts compare.
+    pub(crate) fn compact(&self, roots: impl Iterator<Item = MaskId>) -> (MaskPool, HashMap<MaskId, MaskId>) {
+        let mut needed = vec![false; self.nodes.len()];
+        roots.for_each(|root| needed[root.0 as usize] = true);
+        let mut levels: Vec<Vec<MaskId>> = vec![];
+        let mut heights = vec![0; self.nodes.len()];
+        for (place, node) in self.nodes.iter().enumerate().rev() {
+            if needed[place] {
+                node.parts().iter().for_each(|part| needed[part.0 as usize] = true);
+            }
+        }
+        for (id, node) in self.iter().filter(|(id, _)| needed[id.0 as usize]) {
+            let height = node.parts().iter().map(|part| heights[part.0 as usize] + 1).max().unwrap_or(0);
+            heights[id.0 as usize] = height;
+            levels.resize_with(levels.len().max(height + 1), Vec::new);
+            levels[height].push(id);
+        }
+        let (mut pool, mut known) = (MaskPool::default(), HashMap::new());
+        for level in levels {
+            let mut exprs: Vec<(MaskExpr, MaskId)> =
+                level.into_iter().map(|id| (self.get(id).with_parts(|part| known[&part]), id)).collect();
+            exprs.sort();
+            known.extend(exprs.into_iter().map(|(expr, id)| (id, pool.intern(expr, self.rank(id)))));
+        }
+        (pool, known)
     }
 }
 
@@ -328,6 +347,20 @@ mod tests {
         let (not_a, both) = (pool.not(a), pool.and(&[a, b]));
         assert_eq!(pool.not(not_a), a);
         assert_eq!(pool.and(&[both, a]), both);
+    }
+
+    #[test]
+    fn compact_numbers_depend_on_expressions_alone() {
+        let compacted = |order: [u32; 2]| {
+            let mut pool = MaskPool::default();
+            let parts = order.map(|call| pool.not_equal(tensor(call), 0.0, 2));
+            let (either, unused) = (pool.or(&parts), pool.ones(tensor(7), 2));
+            assert_ne!(either, unused);
+            let (compact, known) = pool.compact([either].into_iter());
+            (compact.iter().map(|(_, expr)| expr.clone()).collect::<Vec<_>>(), known[&either])
+        };
+        assert_eq!(compacted([0, 1]), compacted([1, 0]));
+        assert_eq!(compacted([0, 1]).1, MaskId(2));
     }
 
     /// Keras' plumbing for `Concatenate([x, pos])`, the second without a mask.

@@ -51,7 +51,7 @@ impl Writer {
         let mut writer = Writer::default();
         writer.line(&format!("masque {VERSION} {stage}"));
         writer.line(&format!("semantics {semantics}"));
-        writer.line(&format!("model {}", word(name)));
+        writer.line(&format!("model {}", quoted(name)));
         writer
     }
 

@@ -33,8 +33,9 @@ pub fn inferred(inferred: &InferredGraph) -> Result<(), Violations> {
         findings.add(graph.call_name(id), complete(fact, outputs));
     }
     if findings.0.is_empty() {
+        let mut masks = Masks { graph, facts, count: facts.masks.iter().count(), seen: HashSet::new() };
         for (id, fact) in graph.calls().zip(&facts.calls) {
-            findings.add(graph.call_name(id), call(graph, facts, fact));
+            findings.add(graph.call_name(id), masks.call(fact));
         }
     }
     findings.unique("FACTS-6", facts.weights.iter().map(|weight| weight.name.as_str()));
@@ -82,41 +83,53 @@ fn complete(fact: &CallFact, outputs: usize) -> Check {
     require("FACTS-1", found == outputs, || format!("there are facts for {found} of {outputs} outputs"))
 }
 
-fn call(graph: &LayerGraph, facts: &Facts, fact: &CallFact) -> Check {
-    let count = facts.masks.iter().count();
-    let named = fact.outputs.iter().map(|output| output.mask).chain(fact.mask_in.iter().copied());
-    for mask in named.flatten() {
-        require("FACTS-2", (mask.0 as usize) < count, || format!("mask {} is not in the pool", mask.0))?;
-        reads(graph, facts, mask)?;
-    }
-    for output in &fact.outputs {
-        let Some(mask) = output.mask else { continue };
-        let (rank, axes) = (facts.masks.rank(mask) as usize, output.ty.rank());
-        let fits = (1..=axes).contains(&rank);
-        require("FACTS-3", fits, || format!("a mask of {rank} axes over {}", output.ty))?;
-    }
-    status(fact)
+/// The masks of a graph; what was seen once is sound.
+struct Masks<'a> {
+    graph: &'a LayerGraph,
+    facts: &'a Facts,
+    count: usize,
+    seen: HashSet<MaskId>,
 }
 
-/// What the mask and its parts read.
-fn reads(graph: &LayerGraph, facts: &Facts, mask: MaskId) -> Check {
-    let mut waiting = vec![mask];
-    let mut seen = HashSet::new();
-    while let Some(mask) = waiting.pop() {
-        if !seen.insert(mask) {
-            continue;
+impl Masks<'_> {
+    fn call(&mut self, fact: &CallFact) -> Check {
+        let named = fact.outputs.iter().map(|output| output.mask).chain(fact.mask_in.iter().copied());
+        for mask in named.flatten() {
+            let known = (mask.0 as usize) < self.count;
+            require("FACTS-2", known, || format!("mask {} is not in the pool", mask.0))?;
+            self.reads(mask)?;
         }
-        let expr = facts.masks.get(mask);
-        waiting.extend(expr.parts());
-        let Some(tensor) = expr.tensor() else { continue };
-        require("FACTS-2", exists(graph, tensor), || {
-            format!("a mask reads output {} of call {}, which does not exist", tensor.output, tensor.call.0)
-        })?;
-        let ty = &facts.tensor(tensor).ty;
-        let is_flags = !matches!(expr, MaskExpr::Tensor(_)) || ty.dtype == DType::Bool;
-        require("FACTS-4", is_flags, || format!("{ty} is taken as a mask"))?;
+        for output in &fact.outputs {
+            let Some(mask) = output.mask else { continue };
+            let (rank, axes) = (self.facts.masks.rank(mask) as usize, output.ty.rank());
+            let fits = (1..=axes).contains(&rank);
+            require("FACTS-3", fits, || format!("a mask of {rank} axes over {}", output.ty))?;
+        }
+        status(fact)
     }
-    Ok(())
+
+    /// What the mask and its parts read.
+    fn reads(&mut self, mask: MaskId) -> Check {
+        let mut waiting = vec![mask];
+        while let Some(mask) = waiting.pop() {
+            if !self.seen.insert(mask) {
+                continue;
+            }
+            let expr = self.facts.masks.get(mask);
+            waiting.extend(expr.parts());
+            let Some(tensor) = expr.tensor() else { continue };
+            require("FACTS-2", exists(self.graph, tensor), || {
+                format!(
+                    "a mask reads output {} of call {}, which does not exist",
+                    tensor.output, tensor.call.0
+                )
+            })?;
+            let ty = &self.facts.tensor(tensor).ty;
+            let is_flags = !matches!(expr, MaskExpr::Tensor(_)) || ty.dtype == DType::Bool;
+            require("FACTS-4", is_flags, || format!("{ty} is taken as a mask"))?;
+        }
+        Ok(())
+    }
 }
 
 fn exists(graph: &LayerGraph, tensor: TensorRef) -> bool {

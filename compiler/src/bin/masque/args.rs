@@ -187,7 +187,7 @@ pub(crate) enum TextOrJson {
 /// Forms of tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TableFormat {
-    /// With lines, as wide as the terminal
+    /// With lines, for people
     Table,
     /// Aligned columns, made to be committed
     Text,

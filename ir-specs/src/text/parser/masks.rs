@@ -7,7 +7,7 @@ use crate::facts::{CallFact, Facts, MaskStatus, TensorFact, WeightDecl};
 use crate::layers::{Call, TensorRef};
 use crate::mask::{MaskId, MaskPool};
 use crate::text::lexer::Kind;
-use crate::text::{Problem, data_tensors};
+use crate::text::{MAX_DEPTH, Problem, data_tensors};
 use crate::ty::Type;
 
 /// How deep masks may be nested through the shared ones.
@@ -103,8 +103,8 @@ impl Parser<'_> {
         let leaf = |form: Form| Ok((form, 0));
         match word {
             "ne" => leaf(Form::NotEqual(self.first_tensor()?, self.number()?.0)),
-            "ones" => leaf(Form::Ones(self.first_tensor()?, self.count("a number of axes")?)),
-            "zeros" => leaf(Form::Zeros(self.first_tensor()?, self.count("a number of axes")?)),
+            "ones" => leaf(Form::Ones(self.first_tensor()?, self.axes()?)),
+            "zeros" => leaf(Form::Zeros(self.first_tensor()?, self.axes()?)),
             "not" => self.mask().map(|part| (part.depth, part)).map(|(d, part)| (Form::Not(part.into()), d)),
             "any" | "expand" => {
                 let part = self.mask()?;
@@ -131,6 +131,13 @@ impl Parser<'_> {
             }
             _ => Err(self.expected_at(start, "a mask", format!("`{word}`"))),
         }
+    }
+
+    fn axes(&mut self) -> Parsed<u32> {
+        let start = self.token.start;
+        let axes = self.count("a number of axes")?;
+        let refused = || self.expected_at(start, format!("at most {MAX_DEPTH} axes"), axes.to_string());
+        if axes <= MAX_DEPTH { Ok(axes) } else { Err(refused()) }
     }
 
     fn first_tensor(&mut self) -> Parsed<TensorName> {
@@ -199,57 +206,27 @@ impl<'a, 'text> MaskReader<'a, 'text> {
                 let undefined = || Problem::Undefined(format!("!{number}"));
                 return known.ok_or_else(|| self.parser.error_at(text.start, undefined()));
             }
-            Form::Tensor(name) => {
-                let (tensor, rank) = self.tensor(name)?;
-                self.pool.tensor(tensor, rank)
-            }
-            Form::NotEqual(name, number) => {
-                let (tensor, rank) = self.tensor(name)?;
-                self.pool.not_equal(tensor, *number, rank)
-            }
-            Form::Ones(name, rank) => {
-                let (tensor, _) = self.tensor(name)?;
-                self.pool.ones(tensor, *rank)
-            }
-            Form::Zeros(name, rank) => {
-                let (tensor, _) = self.tensor(name)?;
-                self.pool.zeros(tensor, *rank)
-            }
-            Form::Any(part) => {
-                let part = self.part(part, &mut depth)?;
-                self.pool.any_last(part)
-            }
-            Form::Not(part) => {
-                let part = self.part(part, &mut depth)?;
-                self.pool.not(part)
-            }
-            Form::Expand(part) => {
-                let part = self.part(part, &mut depth)?;
-                self.pool.expand_last(part)
-            }
+            Form::Tensor(name) => self.tensor(name).map(|(x, rank)| self.pool.tensor(x, rank)),
+            Form::NotEqual(name, n) => self.tensor(name).map(|(x, rank)| self.pool.not_equal(x, *n, rank)),
+            Form::Ones(name, rank) => self.tensor(name).map(|(x, _)| self.pool.ones(x, *rank)),
+            Form::Zeros(name, rank) => self.tensor(name).map(|(x, _)| self.pool.zeros(x, *rank)),
+            Form::Any(part) => self.part(part, &mut depth).map(|part| self.pool.any_last(part)),
+            Form::Not(part) => self.part(part, &mut depth).map(|part| self.pool.not(part)),
+            Form::Expand(part) => self.part(part, &mut depth).map(|part| self.pool.expand_last(part)),
             Form::Spread(part, name) => {
-                let part = self.part(part, &mut depth)?;
                 let (tensor, _) = self.tensor(name)?;
-                self.pool.spread(part, tensor)
+                self.part(part, &mut depth).map(|part| self.pool.spread(part, tensor))
             }
-            Form::Or(parts) => {
-                let parts = self.all(parts, &mut depth)?;
-                self.pool.or(&parts)
-            }
-            Form::And(parts) => {
-                let parts = self.all(parts, &mut depth)?;
-                self.pool.and(&parts)
-            }
+            Form::Or(parts) => self.all(parts, &mut depth).map(|parts| self.pool.or(&parts)),
+            Form::And(parts) => self.all(parts, &mut depth).map(|parts| self.pool.and(&parts)),
             Form::Concat(axis, parts) => {
-                let parts = self.all(parts, &mut depth)?;
-                self.pool.concat(*axis, &parts)
+                self.all(parts, &mut depth).map(|parts| self.pool.concat(*axis, &parts))
             }
-        };
+        }?;
         self.parts += self.pool.get(mask).parts().len();
         if self.parts > MAX_MASK_PARTS {
-            let found = format!("{} or more", self.parts);
             let expected = format!("at most {MAX_MASK_PARTS} parts of masks");
-            return Err(self.parser.expected_at(text.start, expected, found));
+            return Err(self.parser.expected_at(text.start, expected, "more"));
         }
         Ok((mask, depth + 1))
     }

@@ -38,8 +38,8 @@ impl Parser<'_> {
             }
             self.end_line()?;
         }
-        plan.outputs = self.results("return", &weights)?;
-        plan.masks = self.results("mask", &weights)?;
+        plan.outputs = self.given("return", &weights)?;
+        plan.masks = self.given("mask", &weights)?;
         Ok(plan)
     }
 
@@ -156,7 +156,7 @@ impl Parser<'_> {
     }
 
     /// `return output_0 = $5 : f32[B, 1]`, line by line.
-    fn results(&mut self, keyword: &str, weights: &Weights) -> Parsed<Vec<PlanOutput>> {
+    fn given(&mut self, keyword: &str, weights: &Weights) -> Parsed<Vec<PlanOutput>> {
         let mut outputs = vec![];
         while self.eat_word(keyword) {
             let name = self.text("the name of an output")?;

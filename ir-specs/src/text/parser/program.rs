@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json};
 
 use super::{Header, Parsed, Parser};
-use crate::ops::{Arity, Op, OpInfo, UnknownOp};
+use crate::ops::{Arity, Leaf, Op, OpInfo, UnknownOp};
 use crate::program::{Node, Operand, Program, ProgramOutput, ResultInfo, Value};
 use crate::semantics::Semantics;
 use crate::text::lexer::Kind;
@@ -77,23 +77,13 @@ impl Parser<'_> {
         self.mark('=')?;
         let applied = self.application(|parser| parser.operand(scope))?;
         self.mark(':')?;
-        let mut results: Vec<ResultInfo> = vec![];
-        let mut masks = vec![];
-        self.several(|parser| {
-            let result = results.len() as u32;
-            results.push(ResultInfo { name: String::new(), ty: parser.ty()?, mask: None });
-            if parser.eat_word("mask") {
-                masks.push((Value { node: place, result }, parser.name("%@", "a mask")?));
-            }
-            Ok(())
-        })?;
+        let mut results = self.results(place, &mut scope.masks)?;
         if names.len() != results.len() {
             let found = results.len().to_string();
             return Err(self.expected_at(names[0].0, format!("{} types", names.len()), found));
         }
-        let semantics = scope.program.semantics;
-        let (op, operands) = self.finish(applied, &results[0].ty, semantics)?;
-        let sigil = if matches!(op, Op::Leaf(crate::ops::Leaf::Weight { .. })) { '@' } else { '%' };
+        let (op, operands) = self.finish(applied, &results[0].ty, scope.program.semantics)?;
+        let sigil = if matches!(op, Op::Leaf(Leaf::Weight { .. })) { '@' } else { '%' };
         for (result, (start, found, name)) in names.into_iter().enumerate() {
             if found != sigil {
                 return Err(self.expected_at(start, format!("`{sigil}`"), format!("`{found}`")));
@@ -105,9 +95,21 @@ impl Parser<'_> {
             results[result].name = name;
         }
         let operands = operands.into_iter().map(|operand| operand.unwrap_or(Operand::Absent)).collect();
-        scope.masks.extend(masks);
         scope.program.nodes.push(Node { op, operands, results });
         Ok(())
+    }
+
+    /// `f32[B, 5] mask %m, f32[B]`: results that have no names yet, and the masks to look up later.
+    fn results(&mut self, node: u32, masks: &mut Vec<(Value, Reference)>) -> Parsed<Vec<ResultInfo>> {
+        let mut result = 0;
+        self.several(|parser| {
+            let ty = parser.ty()?;
+            if parser.eat_word("mask") {
+                masks.push((Value { node, result }, parser.name("%@", "a mask")?));
+            }
+            result += 1;
+            Ok(ResultInfo { name: String::new(), ty, mask: None })
+        })
     }
 
     fn operand(&mut self, scope: &Scope) -> Parsed<Operand> {

@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Re
         return Ok(ExitCode::from(1));
     };
     let planned = commands::plan(inferred, common, arguments.masks, terminal)?;
-    let size = planned.write_executable(&arguments.output)?;
+    let size = planned.write_executable(&arguments.output).map_err(masque::Error::from)?;
     let weights: u64 = planned.plan.weights.iter().map(|weight| weight.bytes).sum();
     terminal.inform(&format!(
         "{}: {:.1} MB, {:.1} MB of it weights",

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
+use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
 use masque::table;
 
 use crate::args::{Common, Masks, TableFormat};
@@ -28,11 +28,10 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// A table with lines, folded to the width of the terminal.
+/// A table with lines.
 pub(crate) fn drawn<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header.to_vec());
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header.to_vec());
     for row in rows {
         table.add_row(row.to_vec());
     }

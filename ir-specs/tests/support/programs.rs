@@ -1,0 +1,223 @@
+//! Tensor graphs, made by the builder; and plans that follow them node by node.
+
+use std::collections::HashMap;
+
+use masque_ir::activation::Activation;
+use masque_ir::float::Float;
+use masque_ir::ops::{
+    Activate, Elementwise, Index, Leaf, Normalize, Op, Recurrent, RecurrentOptions, Reduce, Shape,
+};
+use masque_ir::plan::{
+    Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanWeight, Provenance, Source, Step,
+};
+use masque_ir::program::{Builder, Literal, Operand, Program, Value};
+use masque_ir::{DType, Dim, Semantics, Type};
+
+use super::Choices;
+
+fn sizes(text: &str) -> Vec<Dim> {
+    text.split_whitespace().map(|size| size.parse().unwrap()).collect()
+}
+
+pub(crate) fn program(c: &mut Choices) -> Program {
+    let mut b = Builder::new(c.name(), Semantics::Keras3_15);
+    let ids = b.input("ids", Type::new(DType::I32, sizes("B T")));
+    let zero = b.number(&ids, 0.0);
+    let mask = b.emit(Elementwise::Ne, &[ids.clone(), zero]).unwrap();
+    let table = b.weight("embedding/embeddings", Type::new(DType::F32, sizes("20 6")), Some("c0ffee".into()));
+    let x = b.emit(Index::Gather, &[table, ids]).unwrap();
+    b.set_mask(&x, mask.value());
+    let mut sequences = vec![x];
+    let mut others = vec![];
+    for _ in 0..c.below(12) {
+        b.set_scope(c.name());
+        let x = c.pick(&sequences);
+        let made = match c.below(8) {
+            0 => recurrent(c, &mut b, &x, &mask),
+            1 => constants(c, &mut b),
+            2 => b.emit_all(activate(c), &[x]).unwrap(),
+            3 => {
+                let axes = c.pick(&[vec![1], vec![0, 2]]);
+                b.emit_all(Reduce::Sum { axes, keep: c.chance() }, &[x]).unwrap()
+            }
+            4 => b.emit_all(Shape::Concat { axis: 1 }, &[x.clone(), x]).unwrap(),
+            5 => {
+                let number = b.number(&x, c.pick(&[0.5, -0.0, f64::NEG_INFINITY, f64::NAN, 1e-7]));
+                b.emit_all(c.pick(&[Elementwise::Add, Elementwise::Ge]), &[x, number]).unwrap()
+            }
+            6 => {
+                let norm = Normalize::LayerNorm { axes: 1, epsilon: Float(1e-6) };
+                b.emit_all(norm, &[x, Operand::Absent, Operand::Absent]).unwrap()
+            }
+            _ => b.emit_all(Elementwise::Add, &[x.clone(), x]).unwrap(),
+        };
+        if c.chance() {
+            b.rename(&made[0], &c.name());
+        }
+        for value in made {
+            let ty = b.type_of(&value);
+            if ty == b.type_of(&sequences[0]) {
+                b.set_mask(&value, mask.value().filter(|_| c.chance()));
+                sequences.push(value);
+            } else {
+                others.push(value);
+            }
+        }
+    }
+    others.push(c.pick(&sequences));
+    for place in 0..c.below(3) {
+        b.output(format!("{}{place}", c.name()), c.pick(&others));
+    }
+    if c.chance() {
+        b.output("number", Operand::Literal(Literal { dtype: DType::Bool, number: Float(1.0) }));
+    }
+    b.finish()
+}
+
+fn activate(c: &mut Choices) -> Op {
+    let relu = Activation::Relu {
+        negative_slope: Float(0.1),
+        max_value: Some(Float(f64::INFINITY)),
+        threshold: Float(0.0),
+    };
+    let f = c.pick(&[Activation::Tanh, Activation::RELU, Activation::Softmax { axis: -1 }, relu]);
+    Activate::Activate { f }.into()
+}
+
+fn constants(c: &mut Choices, b: &mut Builder) -> Vec<Operand> {
+    let dtype = c.pick(&[DType::F32, DType::I64, DType::Bool]);
+    let values = vec![Float(1.0), Float(0.0), Float(1.0)];
+    b.emit_all(Leaf::Constant { ty: Type::new(dtype, sizes("3")), values }, &[]).unwrap()
+}
+
+/// A recurrent layer as one operation, or as the loop that it means.
+fn recurrent(c: &mut Choices, b: &mut Builder, x: &Operand, mask: &Operand) -> Vec<Operand> {
+    let options = RecurrentOptions {
+        activation: Activation::Tanh,
+        sequences: c.chance(),
+        states: c.chance(),
+        backwards: c.chance(),
+        zero_masked: c.chance(),
+    };
+    let recurrent_activation = Activation::Sigmoid;
+    let gru = c.chance();
+    let (op, columns) = if gru {
+        (Recurrent::Gru { options, recurrent_activation, reset_after: true }, "15")
+    } else {
+        (Recurrent::Lstm { options, recurrent_activation }, "20")
+    };
+    let kernel = b.weight("kernel", Type::new(DType::F32, sizes(&format!("6 {columns}"))), None);
+    let inner = b.weight(
+        "recurrent kernel",
+        Type::new(DType::F32, sizes(&format!("5 {columns}"))),
+        Some("a b".into()),
+    );
+    let mask = if c.chance() { mask.clone() } else { Operand::Absent };
+    let mut operands = vec![x.clone(), kernel, inner, Operand::Absent, mask, Operand::Absent];
+    operands.extend((!gru).then_some(Operand::Absent));
+    if c.chance() {
+        b.emit_all(op, &operands).unwrap()
+    } else {
+        Op::from(op).decompose(b, &operands).unwrap().unwrap()
+    }
+}
+
+/// A plan that does what a program says, and gives slots back as soon as it can.
+pub(crate) fn plan(c: &mut Choices) -> Plan {
+    let program = program(c);
+    let mut slots = Slots::default();
+    let mut plan = Plan {
+        name: program.name.clone(),
+        semantics: program.semantics,
+        provenance: c.pick(&[
+            Provenance::default(),
+            Provenance { file: "my model.keras".into(), mask_table: "a\nb".into(), ..Provenance::default() },
+        ]),
+        inputs: vec![],
+        weights: vec![],
+        slots: 0,
+        steps: vec![],
+        outputs: vec![],
+        masks: vec![],
+    };
+    for (place, node) in program.nodes.iter().enumerate() {
+        let place = place as u32;
+        let info = &node.results[0];
+        match &node.op {
+            Op::Leaf(Leaf::Input { ty }) => {
+                let slot = slots.take(Value { node: place, result: 0 });
+                let pad = Float(c.pick(&[0.0, -1.0]));
+                plan.inputs.push(PlanInput { name: info.name.clone(), ty: ty.clone(), pad, slot });
+            }
+            Op::Leaf(Leaf::Weight { ty, hash }) => {
+                slots
+                    .sources
+                    .insert(Value { node: place, result: 0 }, Source::Weight(plan.weights.len() as u32));
+                plan.weights.push(weight(&plan.weights, &info.name, ty, hash.clone().unwrap_or_default()));
+            }
+            _ => plan.steps.push(slots.step(&program, place, c.pick(&[Kernel::Native, Kernel::Reference]))),
+        }
+    }
+    for output in &program.outputs {
+        let (source, ty) = (slots.source(&output.operand), program.operand_type(&output.operand).unwrap());
+        plan.outputs.push(PlanOutput { name: output.name.clone(), ty, source });
+    }
+    plan.slots = slots.count;
+    plan
+}
+
+fn weight(before: &[PlanWeight], name: &str, ty: &Type, hash: String) -> PlanWeight {
+    let shape: Vec<u64> = ty.shape.iter().map(|size| size.known().unwrap() as u64).collect();
+    let bytes = shape.iter().product::<u64>() * 4;
+    let end = before.last().map_or(0, |last| last.offset + last.bytes);
+    let offset = end.next_multiple_of(masque_ir::plan::ALIGNMENT);
+    PlanWeight { name: name.into(), dtype: ty.dtype, shape, layout: Layout::Rows, offset, bytes, hash }
+}
+
+#[derive(Default)]
+struct Slots {
+    count: u32,
+    free: Vec<u32>,
+    sources: HashMap<Value, Source>,
+}
+
+impl Slots {
+    fn take(&mut self, value: Value) -> u32 {
+        let slot = self.free.pop().unwrap_or(self.count);
+        self.count = self.count.max(slot + 1);
+        self.sources.insert(value, Source::Slot(slot));
+        slot
+    }
+
+    fn source(&self, operand: &Operand) -> Source {
+        match operand {
+            Operand::Absent => Source::Absent,
+            Operand::Value(value) => self.sources[value],
+            Operand::Literal(literal) => Source::Literal(*literal),
+        }
+    }
+
+    fn step(&mut self, program: &Program, place: u32, kernel: Kernel) -> Step {
+        let node = &program.nodes[place as usize];
+        let sources = node.operands.iter().map(|operand| self.source(operand)).collect();
+        let values = (0..node.results.len() as u32).map(|result| Value { node: place, result });
+        let results = node.results.iter().zip(values.clone()).map(|(info, value)| PlanResult {
+            name: info.name.clone(),
+            ty: info.ty.clone(),
+            slot: self.take(value),
+        });
+        let results = results.collect();
+        let mut release = vec![];
+        for value in node.operands.iter().filter_map(Operand::value).chain(values) {
+            let read = |operand: &Operand| operand.value() == Some(value);
+            let later = program.nodes[place as usize + 1..].iter().any(|node| node.operands.iter().any(read))
+                || program.outputs.iter().any(|output| read(&output.operand));
+            match self.sources.get(&value) {
+                Some(&Source::Slot(slot)) if !later && !release.contains(&slot) => release.push(slot),
+                _ => {}
+            }
+        }
+        self.free.extend(&release);
+        Step { op: node.op.clone(), kernel, sources, results, release }
+    }
+}
