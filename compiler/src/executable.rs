@@ -86,3 +86,6 @@ fn allow(file: &std::fs::File, runs: bool) -> io::Result<()> {
 fn allow(_: &std::fs::File, _: bool) -> io::Result<()> {
     Ok(())
 }
+
+#[cfg(all(test, unix))]
+mod tests;
