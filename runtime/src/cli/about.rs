@@ -72,10 +72,9 @@ fn example(input: &PlanInput) -> String {
         _ => "1",
     };
     let list = |inner: String, dim: &masque_ir::Dim| match dim.known() {
-        Some(0) => "[]".to_owned(),
-        Some(1) => format!("[{inner}]"),
-        Some(2..) => format!("[{inner}, …]"),
-        _ => format!("[{inner}, {inner}]"),
+        Some(size @ 0..=8) => format!("[{}]", vec![inner; size as usize].join(", ")),
+        Some(_) => format!("[{inner}, …]"),
+        None => format!("[{inner}, {inner}]"),
     };
     let value = input.ty.shape.iter().skip(1).rev().fold(element.to_owned(), list);
     format!("\"{}\": {value}", one_line(&input.name))
