@@ -5,6 +5,7 @@
 
 pub mod archive;
 mod assemble;
+pub mod builder;
 pub mod hdf5;
 mod json;
 mod keras;

@@ -57,7 +57,7 @@ use masque_ir::program::Program;
 use masque_runtime::Tensor;
 
 use diagnostics::{Diagnostic, Severity, UnsupportedMask};
-use frontend::{Assembled, LoadError, ModelFile, Problem, WeightError, WeightSource};
+use frontend::{Assembled, LoadError, ModelFile, Problem, RawModel, WeightError, WeightSource};
 use layer::{Layer, WeightSpec};
 pub use plan::Planned;
 
@@ -152,6 +152,14 @@ impl Model {
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let file = File { path: path.display().to_string(), name, hash };
         Ok(Model { file, assembled, weights })
+    }
+
+    /// Makes a model of what a front end, or a person, put together; it has no weights.
+    pub(crate) fn build(raw: &RawModel) -> Result<Model, Error> {
+        let fail = |error| LoadError { file: raw.name.clone().into(), problem: Problem::Graph(error) };
+        let assembled = frontend::assemble(raw).map_err(fail)?;
+        let file = File { path: raw.name.clone(), name: raw.name.clone(), hash: String::new() };
+        Ok(Model { file, assembled, weights: WeightSource::none() })
     }
 
     /// The layer graph.

@@ -87,9 +87,12 @@ impl<'a> Lowering<'a> {
         let mut arguments = self.arguments(layer, &references)?;
         arguments.masks = self.used_masks(layer, &references)?;
         // A mask is an expression over what the call reads: it is there before the call's outputs are.
-        let carried: Vec<Option<MaskId>> = self.facts.call(id).outputs.iter().map(|output| output.mask).collect();
-        let carried: Vec<Option<Operand>> =
-            carried.into_iter().map(|mask| mask.map(|mask| self.mask(mask)).transpose()).collect::<Result<_, _>>()?;
+        let carried: Vec<Option<MaskId>> =
+            self.facts.call(id).outputs.iter().map(|output| output.mask).collect();
+        let carried: Vec<Option<Operand>> = carried
+            .into_iter()
+            .map(|mask| mask.map(|mask| self.mask(mask)).transpose())
+            .collect::<Result<_, _>>()?;
         let before = self.builder.program().nodes.len() as u32;
         let prefix = format!("{}/", self.graph.layer(call.layer).name);
         let mut scope = Scope::new(&mut self.builder, &self.weights, prefix);

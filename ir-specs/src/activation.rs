@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::float::Float;
-use crate::ops::{Elementwise, OpError, Reduce};
+use crate::ops::{Elementwise, OpError, Reduce, Shape};
 use crate::program::{Builder, Operand};
 
 /// An activation function with its parameters.
@@ -26,6 +26,11 @@ pub enum Activation {
     /// `x` above 0, else `alpha * (exp(x) - 1)`
     Elu {
         /// The factor below 0.
+        alpha: Float,
+    },
+    /// `max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)`
+    Celu {
+        /// Where the function levels out below 0.
         alpha: Float,
     },
     /// `1.0507… * elu(x, 1.6733…)`
@@ -56,8 +61,34 @@ pub enum Activation {
     Mish,
     /// `-softplus(-x)`
     LogSigmoid,
+    /// `x - tanh(x)`
+    TanhShrink,
+    /// `x` where `abs(x) > threshold`, else 0
+    HardShrink {
+        /// How far from 0 the result begins.
+        threshold: Float,
+    },
+    /// `x - threshold` above it, `x + threshold` below its negative, else 0
+    SoftShrink {
+        /// How far from 0 the result begins.
+        threshold: Float,
+    },
+    /// 0 up to -1, `x` from 1 on, `(x + 1)^2 / 4` between
+    SparsePlus,
+    /// 0 up to -1, 1 from 1 on, `(x + 1) / 2` between
+    SparseSigmoid,
+    /// `(x + sqrt(x^2 + b)) / 2`
+    Squareplus {
+        /// How smooth the bend is.
+        b: Float,
+    },
     /// `exp(x - max) / sum(exp(x - max))` along an axis.
     Softmax {
+        /// The axis; negative ones count from the end.
+        axis: i32,
+    },
+    /// `max(x - t, 0)` along an axis, with the `t` that Keras computes.
+    Sparsemax {
         /// The axis; negative ones count from the end.
         axis: i32,
     },
@@ -79,7 +110,9 @@ impl Activation {
     /// The axis along which elements are looked at together; none where every element is on its own.
     pub fn axis(&self) -> Option<i32> {
         match self {
-            Activation::Softmax { axis } | Activation::LogSoftmax { axis } => Some(*axis),
+            Activation::Softmax { axis }
+            | Activation::Sparsemax { axis }
+            | Activation::LogSoftmax { axis } => Some(*axis),
             _ => None,
         }
     }
@@ -105,6 +138,7 @@ impl Activation {
                 f.relu(x, relu)
             }
             Activation::Elu { alpha } => f.elu(alpha.0),
+            Activation::Celu { alpha } => f.celu(alpha.0),
             Activation::Selu => {
                 let elu = f.elu(SELU_ALPHA)?;
                 f.with(Mul, elu, SELU_SCALE)
@@ -154,6 +188,36 @@ impl Activation {
                 let soft = f.softplus(negative)?;
                 f.map(Neg, soft)
             }
+            Activation::TanhShrink => {
+                let tanh = f.map(Tanh, x.clone())?;
+                f.zip(Sub, x, tanh)
+            }
+            Activation::HardShrink { threshold } => {
+                let far = f.beyond(threshold.0)?;
+                let zero = f.builder.number(&f.x, 0.0);
+                f.builder.emit(Select, &[far, x, zero])
+            }
+            Activation::SoftShrink { threshold } => f.soft_shrink(threshold.0),
+            Activation::SparsePlus => {
+                let shifted = f.with(Add, x.clone(), 1.0)?;
+                let square = f.zip(Mul, shifted.clone(), shifted)?;
+                let between = f.with(Mul, square, 0.25)?;
+                f.sparse(between, x)
+            }
+            Activation::SparseSigmoid => {
+                let shifted = f.with(Add, x, 1.0)?;
+                let between = f.with(Mul, shifted, 0.5)?;
+                let one = f.builder.number(&f.x, 1.0);
+                f.sparse(between, one)
+            }
+            Activation::Squareplus { b } => {
+                let square = f.zip(Mul, x.clone(), x.clone())?;
+                let sum = f.with(Add, square, b.0)?;
+                let root = f.map(Sqrt, sum)?;
+                let sum = f.zip(Add, x, root)?;
+                f.with(Mul, sum, 0.5)
+            }
+            Activation::Sparsemax { axis } => f.sparsemax(axis),
             Activation::Softmax { axis } => {
                 let (shifted, axes) = f.below_max(axis)?;
                 let exp = f.map(Exp, shifted)?;
@@ -253,6 +317,108 @@ impl Formula<'_> {
         self.builder.emit(Select, &[above, x, below])
     }
 
+    fn celu(&mut self, alpha: f64) -> Result<Operand, OpError> {
+        use Elementwise::*;
+        let x = self.x.clone();
+        let positive = self.with(Max, x.clone(), 0.0)?;
+        let scaled = self.with(Div, x, alpha)?;
+        let exp = self.map(Exp, scaled)?;
+        let shifted = self.with(Sub, exp, 1.0)?;
+        let below = self.with(Mul, shifted, alpha)?;
+        let below = self.with(Min, below, 0.0)?;
+        self.zip(Add, positive, below)
+    }
+
+    /// `abs(x) > threshold`
+    fn beyond(&mut self, threshold: f64) -> Result<Operand, OpError> {
+        let abs = self.map(Elementwise::Abs, self.x.clone())?;
+        self.with(Elementwise::Gt, abs, threshold)
+    }
+
+    fn soft_shrink(&mut self, threshold: f64) -> Result<Operand, OpError> {
+        use Elementwise::*;
+        let x = self.x.clone();
+        let (lower, upper) = (self.with(Sub, x.clone(), threshold)?, self.with(Add, x.clone(), threshold)?);
+        let (above, below) = (self.with(Gt, x.clone(), threshold)?, self.with(Lt, x, -threshold)?);
+        let zero = self.builder.number(&self.x, 0.0);
+        let rest = self.builder.emit(Select, &[below, upper, zero])?;
+        self.builder.emit(Select, &[above, lower, rest])
+    }
+
+    /// 0 up to -1, `above` from 1 on, `between` elsewhere.
+    fn sparse(&mut self, between: Operand, above: Operand) -> Result<Operand, OpError> {
+        use Elementwise::*;
+        let x = self.x.clone();
+        let (low, high) = (self.with(Le, x.clone(), -1.0)?, self.with(Ge, x, 1.0)?);
+        let zero = self.builder.number(&self.x, 0.0);
+        let inner = self.builder.emit(Select, &[high, above, between])?;
+        self.builder.emit(Select, &[low, zero, inner])
+    }
+
+    /// With the elements sorted, the largest first, and `s_k` the sum of the first `k`: the `k`-th is part of the
+    /// result where `1 + k * x_k > s_k`. Keras then takes for `t` not `(s_n - 1) / n` (Martins and Astudillo, 2016),
+    /// with `n` parts, but `(s_1 + … + s_n - 1) / n`, and that is what is computed.
+    fn sparsemax(&mut self, axis: i32) -> Result<Operand, OpError> {
+        use Elementwise::*;
+        let (x, ty) = (self.x.clone(), self.builder.type_of(&self.x));
+        let axis = self.resolve(axis)?;
+        let before = self.not_behind(axis)?;
+        let among = vec![axis + 1];
+        let (_, other) = self.pairs(&x, axis)?;
+        let zero = self.builder.number(&self.x, 0.0);
+        let kept = self.builder.emit(Select, &[before.clone(), other, zero.clone()])?;
+        let sum = self.map(Reduce::Sum { axes: among.clone(), keep: false }, kept)?;
+        let ones = self.map(Cast { to: ty.dtype }, before)?;
+        let place = self.map(Reduce::Sum { axes: among, keep: false }, ones)?;
+        let excess = self.with(Sub, sum.clone(), 1.0)?;
+        let level = self.zip(Div, excess, place)?;
+        let above = self.zip(Sub, x.clone(), level)?;
+        let part = self.with(Gt, above, 0.0)?;
+        let sums = self.builder.emit(Select, &[part.clone(), sum, zero])?;
+        let total = self.map(Reduce::Sum { axes: vec![axis], keep: true }, sums)?;
+        let ones = self.map(Cast { to: ty.dtype }, part)?;
+        let parts = self.map(Reduce::Sum { axes: vec![axis], keep: true }, ones)?;
+        let excess = self.with(Sub, total, 1.0)?;
+        let level = self.zip(Div, excess, parts)?;
+        let above = self.zip(Sub, x, level)?;
+        self.with(Max, above, 0.0)
+    }
+
+    /// Every element of `x` along an axis beside every other: `[…, n, 1, …]` and `[…, 1, n, …]`.
+    fn pairs(&mut self, x: &Operand, axis: u32) -> Result<(Operand, Operand), OpError> {
+        let mut shaped = |place: usize| {
+            let mut shape = self.builder.type_of(x).shape;
+            shape.insert(place, crate::dim::Dim::constant(1));
+            self.builder.emit(Shape::Reshape { shape }, std::slice::from_ref(x))
+        };
+        Ok((shaped(axis as usize + 1)?, shaped(axis as usize)?))
+    }
+
+    /// For every pair: does the second not come behind the first when sorted, the largest first, equals in order?
+    fn not_behind(&mut self, axis: u32) -> Result<Operand, OpError> {
+        use Elementwise::*;
+        let x = self.x.clone();
+        let places = self.map(Shape::Positions { axis }, x.clone())?;
+        let behind = self.builder.type_of(&x).rank() - axis as usize;
+        let places = self.builder.trail_axes(&places, behind)?;
+        let (place, other_place) = self.pairs(&places, 0)?;
+        let (each, other) = self.pairs(&x, axis)?;
+        let (larger, equal) = (self.zip(Gt, other.clone(), each.clone())?, self.zip(Eq, other, each)?);
+        let earlier = self.zip(Le, other_place, place)?;
+        let tied = self.zip(And, equal, earlier)?;
+        self.zip(Or, larger, tied)
+    }
+
+    fn resolve(&self, axis: i32) -> Result<u32, OpError> {
+        let ty = self.builder.type_of(&self.x);
+        let resolved = crate::ty::resolve_axis(i64::from(axis), ty.rank());
+        resolved.map(|axis| axis as u32).ok_or_else(|| OpError {
+            op: "activate",
+            expected: format!("an axis of {ty}"),
+            found: axis.to_string(),
+        })
+    }
+
     /// `x * (1 + gate) / 2`
     fn half_gate(&mut self, gate: Operand) -> Result<Operand, OpError> {
         let sum = self.with(Elementwise::Add, gate, 1.0)?;
@@ -262,13 +428,7 @@ impl Formula<'_> {
 
     /// `x` less its largest element along an axis, and that axis.
     fn below_max(&mut self, axis: i32) -> Result<(Operand, Vec<u32>), OpError> {
-        let ty = self.builder.type_of(&self.x);
-        let axis = crate::ty::resolve_axis(i64::from(axis), ty.rank()).ok_or_else(|| OpError {
-            op: "activate",
-            expected: format!("an axis of {ty}"),
-            found: axis.to_string(),
-        })?;
-        let axes = vec![axis as u32];
+        let axes = vec![self.resolve(axis)?];
         let max = self.map(Reduce::ReduceMax { axes: axes.clone(), keep: true }, self.x.clone())?;
         let shifted = self.zip(Elementwise::Sub, self.x.clone(), max)?;
         Ok((shifted, axes))

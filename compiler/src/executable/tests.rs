@@ -76,7 +76,8 @@ fn it_describes_itself() {
 fn bad_input_is_one_line_and_status_2() {
     let (folder, executable) = folder();
     std::fs::write(folder.path().join("bad.jsonl"), "{").unwrap();
-    for arguments in [&["missing.npz"][..], &["bad.jsonl"], &["--what"], &["input.npz", "-o", "out.txt"], &[]] {
+    for arguments in [&["missing.npz"][..], &["bad.jsonl"], &["--what"], &["input.npz", "-o", "out.txt"], &[]]
+    {
         let done = run(&executable, arguments);
         let message = String::from_utf8(done.stderr).unwrap();
         assert_eq!(done.status.code(), Some(2), "{arguments:?}: {message}");

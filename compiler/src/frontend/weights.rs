@@ -19,7 +19,7 @@ pub enum WeightError {
     NoWeights,
     /// The weights file, or a dataset of it, is not as it should be.
     #[error("{0}")]
-    File(WeightsError),
+    File(Box<WeightsError>),
     /// One dataset is not what its layer needs.
     #[error("layer `{layer}`, weight `{weight}`: {source}")]
     Dataset {
@@ -28,7 +28,7 @@ pub enum WeightError {
         /// The layer's name of the weight.
         weight: String,
         /// What is wrong.
-        source: WeightsError,
+        source: Box<WeightsError>,
     },
     /// A dataset that no weight of its layer is.
     #[error(
@@ -179,7 +179,7 @@ impl WeightSource {
         let needs_file = datasets.into_iter().any(|spec| matches!(spec.place, WeightPlace::Dataset(_)));
         let file = match &self.file {
             Some(bytes) if needs_file || !bytes.is_empty() => {
-                Some(Hdf5Weights::open(bytes.clone()).map_err(WeightError::File)?)
+                Some(Hdf5Weights::open(bytes.clone()).map_err(|error| WeightError::File(Box::new(error)))?)
             }
             _ if needs_file => return Err(WeightError::NoWeights),
             _ => None,
@@ -245,7 +245,11 @@ impl WeightSource {
 }
 
 fn dataset_error<'a>(layer: &'a str, spec: &'a WeightSpec) -> impl Fn(WeightsError) -> WeightError + use<'a> {
-    |source| WeightError::Dataset { layer: layer.to_owned(), weight: spec.name.clone(), source }
+    |source| WeightError::Dataset {
+        layer: layer.to_owned(),
+        weight: spec.name.clone(),
+        source: Box::new(source),
+    }
 }
 
 fn numbers(file: &Hdf5Weights, layer: &str, spec: &WeightSpec, path: &str) -> Result<Vec<f32>, WeightError> {

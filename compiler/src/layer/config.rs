@@ -105,6 +105,16 @@ impl Config {
         self.rest.remove(key).filter(|value| !value.is_null())
     }
 
+    /// Takes a setting if it has that value.
+    pub fn is(&mut self, key: &str, value: &str) -> bool {
+        let is = self.rest.get(key).is_some_and(|found| found == value);
+        if is {
+            self.rest.remove(key);
+            self.keep(key, value);
+        }
+        is
+    }
+
     /// Drops settings that say nothing about what is computed at inference.
     pub fn ignore(&mut self, keys: &[&str]) {
         for key in keys {
@@ -185,7 +195,7 @@ impl Config {
     /// An activation function by Keras' name; null is `linear`.
     pub fn activation(&mut self, key: &str, default: Activation) -> Result<Activation, ConfigError> {
         self.name_null(key, "linear");
-        self.typed(key, "the name of an activation function of Keras", Some(default), activation)
+        self.typed(key, "the name of a supported activation function of Keras", Some(default), activation)
     }
 
     /// One layer inside a wrapper, as Keras writes it: class name and settings.
@@ -211,9 +221,11 @@ fn activation(value: &Json) -> Option<Activation> {
         threshold: Float(0.0),
     };
     Some(match value.as_str()? {
+        "celu" => Activation::Celu { alpha: Float(1.0) },
         "elu" => Activation::Elu { alpha: Float(1.0) },
         "exponential" => Activation::Exponential,
         "gelu" => Activation::Gelu,
+        "hard_shrink" => Activation::HardShrink { threshold: Float(0.5) },
         "hard_sigmoid" => Activation::HardSigmoid,
         "hard_silu" | "hard_swish" => Activation::HardSilu,
         "hard_tanh" => Activation::HardTanh,
@@ -227,10 +239,16 @@ fn activation(value: &Json) -> Option<Activation> {
         "selu" => Activation::Selu,
         "sigmoid" => Activation::Sigmoid,
         "silu" | "swish" => Activation::Silu,
+        "soft_shrink" => Activation::SoftShrink { threshold: Float(0.5) },
         "softmax" => Activation::Softmax { axis: -1 },
         "softplus" => Activation::Softplus,
         "softsign" => Activation::Softsign,
+        "sparse_plus" => Activation::SparsePlus,
+        "sparse_sigmoid" => Activation::SparseSigmoid,
+        "sparsemax" => Activation::Sparsemax { axis: -1 },
+        "squareplus" => Activation::Squareplus { b: Float(4.0) },
         "tanh" => Activation::Tanh,
+        "tanh_shrink" => Activation::TanhShrink,
         _ => return None,
     })
 }

@@ -146,9 +146,7 @@ impl Layer for Bidirectional {
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
         let output = if self.forward.options().sequences { MaskRule::Keep } else { MaskRule::Ends };
         let outputs = if self.merge == Merge::Apart { 2 } else { 1 };
-        // With states among the outputs Keras gives no output a mask.
-        let rules = if self.forward.options().states { vec![] } else { vec![output; outputs] };
-        MaskRule::PerOutput(rules)
+        MaskRule::PerOutput(vec![output; outputs])
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

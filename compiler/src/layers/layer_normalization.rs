@@ -1,7 +1,7 @@
 //! `LayerNormalization`: every example on its own, over the given axes.
 
 use masque_ir::float::Float;
-use masque_ir::ops::{Normalize, OpError};
+use masque_ir::ops::{Normalize, OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Dim, Type};
@@ -46,19 +46,18 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl LayerNormalization {
-    /// How many axes at the end are normalized. Others than the last ones have no kernel and no use yet.
-    fn trailing(&self, x: &Type) -> Result<usize, ShapeError> {
-        let found =
-            || ShapeError::new(format!("`axis` to name the last axes of {x}"), format!("{:?}", self.axes));
-        let mut axes: Vec<usize> = self
-            .axes
-            .iter()
-            .map(|&axis| resolve_axis(axis, x.rank()))
-            .collect::<Option<_>>()
-            .ok_or_else(found)?;
-        axes.sort_unstable();
-        let first = x.rank() - axes.len().min(x.rank());
-        if axes.into_iter().eq(first..x.rank()) && first > 0 { Ok(x.rank() - first) } else { Err(found()) }
+    /// The normalized axes from the front, in the order of the settings: that of the weights' axes.
+    fn resolved(&self, x: &Type) -> Result<Vec<usize>, ShapeError> {
+        let axes: Option<Vec<usize>> = self.axes.iter().map(|&axis| resolve_axis(axis, x.rank())).collect();
+        let distinct = |axes: &Vec<usize>| (1..axes.len()).all(|place| !axes[..place].contains(&axes[place]));
+        axes.filter(distinct)
+            .ok_or_else(|| ShapeError::new(format!("`axis` to name axes of {x}"), format!("{:?}", self.axes)))
+    }
+
+    /// The permutation that brings the normalized axes to the end, in their own order.
+    fn to_end(axes: &[usize], rank: usize) -> Vec<u32> {
+        let (kept, normalized): (Vec<usize>, Vec<usize>) = (0..rank).partition(|axis| !axes.contains(axis));
+        kept.into_iter().chain(normalized).map(|axis| axis as u32).collect()
     }
 }
 
@@ -76,14 +75,13 @@ impl Layer for LayerNormalization {
             .first()
             .filter(|x| x.dtype != DType::Str)
             .ok_or_else(|| ShapeError::new("numbers", "none"))?;
-        self.trailing(x)?;
+        self.resolved(x)?;
         Ok(vec![x.with_dtype(DType::F32)])
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
         let Some(x) = arguments.first() else { return Ok(vec![]) };
-        let axes = self.trailing(x)?;
-        let sizes: Option<Vec<i64>> = x.shape[x.rank() - axes..].iter().map(Dim::known).collect();
+        let sizes: Option<Vec<i64>> = self.resolved(x)?.iter().map(|&axis| x.shape[axis].known()).collect();
         let sizes = sizes.ok_or_else(|| ShapeError::new("known sizes along the normalized axes", x))?;
         let wanted = [(self.scale, "gamma"), (self.center, "beta")];
         let present = wanted.into_iter().filter(|(wanted, _)| *wanted).map(|(_, name)| name);
@@ -95,9 +93,31 @@ impl Layer for LayerNormalization {
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = scope.float(&arguments.data()[0])?;
-        let axes = self.axes.len() as u32;
-        let op = Normalize::LayerNorm { axes, epsilon: Float(self.epsilon) };
-        let operands = [x, scope.weight("gamma"), scope.weight("beta")];
-        Ok(vec![scope.builder.emit(op, &operands)?])
+        let ty = scope.builder.type_of(&x);
+        let axes = self.resolved(&ty).unwrap_or_default();
+        let perm = LayerNormalization::to_end(&axes, ty.rank());
+        let moved = !perm.iter().copied().eq(0..ty.rank() as u32);
+        let mut sorted = axes.clone();
+        sorted.sort_unstable();
+        let shape: Vec<Dim> = sorted.iter().map(|&axis| ty.shape[axis].clone()).collect();
+        let x = if moved { scope.builder.emit(Shape::Transpose { perm: perm.clone() }, &[x])? } else { x };
+        let mut operands = vec![x];
+        for name in ["gamma", "beta"] {
+            // The weights' axes stand in the order of the settings; Keras reshapes them into that of the input.
+            operands.push(match scope.weight(name) {
+                weight if weight != Operand::Absent && axes != sorted => {
+                    scope.builder.emit(Shape::Reshape { shape: shape.clone() }, &[weight])?
+                }
+                weight => weight,
+            });
+        }
+        let op = Normalize::LayerNorm { axes: axes.len() as u32, epsilon: Float(self.epsilon) };
+        let y = scope.builder.emit(op, &operands)?;
+        if !moved {
+            return Ok(vec![y]);
+        }
+        let mut back = vec![0; perm.len()];
+        perm.iter().enumerate().for_each(|(place, &axis)| back[axis as usize] = place as u32);
+        Ok(vec![scope.builder.emit(Shape::Transpose { perm: back }, &[y])?])
     }
 }

@@ -1,7 +1,7 @@
 //! `SimpleRNN`, `LSTM` and `GRU`.
 
 use masque_ir::activation::Activation;
-use masque_ir::ops::{self, OpError, RecurrentOptions};
+use masque_ir::ops::{self, Elementwise, OpError, RecurrentOptions};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
@@ -35,24 +35,19 @@ pub(super) static SIMPLE_RNN: LayerDef = LayerDef {
 pub(super) struct Recurrent {
     units: i64,
     use_bias: bool,
+    unroll: bool,
     op: ops::Recurrent,
 }
 
 impl Recurrent {
     pub(super) fn parse(class: &str, config: &mut Config) -> Result<Recurrent, ConfigError> {
-        config.ignore(&[
-            "dropout",
-            "implementation",
-            "recurrent_dropout",
-            "unit_forget_bias",
-            "unroll",
-            "use_cudnn",
-        ]);
+        config.ignore(&["dropout", "implementation", "recurrent_dropout", "unit_forget_bias", "use_cudnn"]);
         if config.bool("stateful", false)? {
             return Err(ConfigError::new("stateful", "false", &true.into()));
         }
         let units = config.size("units")?;
         let use_bias = config.bool("use_bias", true)?;
+        let unroll = config.bool("unroll", false)?;
         let options = RecurrentOptions {
             activation: config.activation("activation", Activation::Tanh)?,
             sequences: config.bool("return_sequences", false)?,
@@ -73,7 +68,7 @@ impl Recurrent {
                 }
             }
         };
-        Ok(Recurrent { units, use_bias, op })
+        Ok(Recurrent { units, use_bias, unroll, op })
     }
 
     pub(super) fn options(&self) -> &RecurrentOptions {
@@ -110,7 +105,29 @@ impl Recurrent {
                 None => Operand::Absent,
             });
         }
-        scope.builder.emit_all(self.op.clone(), &operands)
+        let options = self.options();
+        match mask {
+            Some(mask) if self.unroll && options.sequences && options.backwards && options.zero_masked => {
+                self.build_unrolled(scope, &operands, mask)
+            }
+            _ => scope.builder.emit_all(self.op.clone(), &operands),
+        }
+    }
+
+    /// Keras' unrolled loop runs backwards over a reversed mask, as it should, and then zeroes the outputs by the
+    /// mask that was *not* reversed.
+    fn build_unrolled(
+        &self,
+        scope: &mut Scope<'_>,
+        operands: &[Operand],
+        mask: &Operand,
+    ) -> Result<Vec<Operand>, OpError> {
+        let mut repeating = self.clone();
+        repeating.options_mut().zero_masked = false;
+        let mut results = scope.builder.emit_all(repeating.op, operands)?;
+        let (mask, zero) = (scope.builder.trail_axes(mask, 3)?, scope.builder.number(&results[0], 0.0));
+        results[0] = scope.builder.emit(Elementwise::Select, &[mask, results[0].clone(), zero])?;
+        Ok(results)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `TextVectorization`: strings in, the numbers of their tokens out. It makes no mask; 0 becomes padding only in
 //! an `Embedding` with `mask_zero` behind it.
 
-use masque_ir::ops::{self, OpError, Split, Standardize, TokenOutput};
+use masque_ir::ops::{self, OpError, Shape, Split, Standardize, TokenOutput};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 use serde_json::Value as Json;
@@ -60,14 +60,11 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         TokenOutput::Int | TokenOutput::MultiHot | TokenOutput::Count => DType::I64,
         TokenOutput::TfIdf => DType::F32,
     };
-    let op = ops::Text::Vectorize {
-        standardize: standardize(config)?,
-        split: split(config)?,
-        ngrams: ngrams(config)?,
-        output,
-        length,
-        to,
-    };
+    let (standardize, split, ngrams) = (standardize(config)?, split(config)?, ngrams(config)?);
+    // A text that is not split is one token.
+    let whole = split == Split::Whole && ngrams.is_empty() && length.known().is_none();
+    let length = if whole { Dim::constant(1) } else { length };
+    let op = ops::Text::Vectorize { standardize, split, ngrams, output, length, to };
     Ok(Box::new(TextVectorization { op, output, tokens: size - specials, columns }))
 }
 
@@ -126,6 +123,14 @@ fn ngrams(config: &mut Config) -> Result<Vec<u32>, ConfigError> {
     Ok(widths)
 }
 
+impl TextVectorization {
+    /// Texts `[B]` that are not split are one token each: their numbers are `[B]`, too.
+    fn keeps_shape(&self, text: &Type) -> bool {
+        let ops::Text::Vectorize { split, .. } = &self.op;
+        *split == Split::Whole && self.output == TokenOutput::Int && text.rank() == 1
+    }
+}
+
 impl Layer for TextVectorization {
     fn supports_masking(&self) -> bool {
         false
@@ -143,9 +148,20 @@ impl Layer for TextVectorization {
             return Err(ShapeError::new("texts str[B] or str[B, 1]", text));
         }
         let vocabulary = Type::new(DType::Str, vec![Dim::constant(self.tokens)]);
+        let weights = Type::new(DType::F32, vec![Dim::constant(self.columns)]);
         ops::Op::from(self.op.clone())
-            .infer(&[Some(text), Some(&vocabulary), None])
+            .infer(&[
+                Some(text),
+                Some(&vocabulary),
+                Some(&weights).filter(|_| self.output == TokenOutput::TfIdf),
+            ])
             .map_err(|error| ShapeError { expected: error.expected, found: error.found })
+            .map(|mut types| {
+                if self.keeps_shape(text) {
+                    types[0].shape.truncate(1);
+                }
+                types
+            })
     }
 
     fn weights(&self, _: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
@@ -163,7 +179,13 @@ impl Layer for TextVectorization {
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
-        let operands = [arguments.data()[0].clone(), scope.weight("vocabulary"), scope.weight("idf_weights")];
-        Ok(vec![scope.builder.emit(self.op.clone(), &operands)?])
+        let text = arguments.data()[0].clone();
+        let ty = scope.builder.type_of(&text);
+        let operands = [text, scope.weight("vocabulary"), scope.weight("idf_weights")];
+        let numbers = scope.builder.emit(self.op.clone(), &operands)?;
+        if self.keeps_shape(&ty) {
+            return Ok(vec![scope.builder.emit(Shape::Reshape { shape: ty.shape }, &[numbers])?]);
+        }
+        Ok(vec![numbers])
     }
 }

@@ -43,6 +43,11 @@ family! {
             /// Which axis, from the front.
             axis: u32,
         };
+        /// 0, 1, 2, … for the positions along an axis, as i64.
+        Positions = "positions" ("x") {
+            /// Which axis, from the front.
+            axis: u32,
+        };
         /// The number of positions along some axes together, as one i64.
         Size = "size" ("x") {
             /// Which axes, from the front.
@@ -112,6 +117,9 @@ impl Family for Shape {
             Shape::Reverse { axis } => {
                 in_range(*axis)?;
                 with(x.shape.clone())
+            }
+            Shape::Positions { axis } => {
+                Ok(vec![Type::new(DType::I64, vec![x.shape[in_range(*axis)?].clone()])])
             }
             Shape::Size { axes } => {
                 for &axis in axes {

@@ -67,6 +67,7 @@ pub(super) fn function(activation: &Activation, rank: usize) -> Option<Function>
             threshold: threshold.0 as f32,
         },
         Activation::Elu { alpha } => Function::Elu { alpha: alpha.0 as f32 },
+        Activation::Celu { alpha } => Function::Celu { alpha: alpha.0 as f32 },
         Activation::Selu => Function::Selu,
         Activation::Gelu => Function::Gelu,
         Activation::GeluTanh => Function::GeluTanh,
@@ -81,8 +82,16 @@ pub(super) fn function(activation: &Activation, rank: usize) -> Option<Function>
         Activation::HardTanh => Function::HardTanh,
         Activation::Mish => Function::Mish,
         Activation::LogSigmoid => Function::LogSigmoid,
+        Activation::TanhShrink => Function::TanhShrink,
+        Activation::HardShrink { threshold } => Function::HardShrink { threshold: threshold.0 as f32 },
+        Activation::SoftShrink { threshold } => Function::SoftShrink { threshold: threshold.0 as f32 },
+        Activation::SparsePlus => Function::SparsePlus,
+        Activation::SparseSigmoid => Function::SparseSigmoid,
+        Activation::Squareplus { b } => Function::Squareplus { b: b.0 as f32 },
         Activation::Softmax { axis } if last(axis) => Function::Softmax,
         Activation::LogSoftmax { axis } if last(axis) => Function::LogSoftmax,
-        Activation::Softmax { .. } | Activation::LogSoftmax { .. } => return None,
+        Activation::Softmax { .. } | Activation::Sparsemax { .. } | Activation::LogSoftmax { .. } => {
+            return None;
+        }
     })
 }

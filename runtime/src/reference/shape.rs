@@ -54,6 +54,10 @@ pub(super) fn evaluate(
             x.invert_axis(Axis(*axis as usize));
             copy(x)
         }),
+        Shape::Positions { axis } => {
+            let size = x.shape()[*axis as usize];
+            Ok(Tensor::I64(collect(&[size], 0..i64::try_from(size).unwrap_or(i64::MAX))?))
+        }
         Shape::Size { axes } => {
             let count = axes.iter().try_fold(1i64, |count, &axis| {
                 count.checked_mul(i64::try_from(x.shape()[axis as usize]).ok()?)

@@ -105,8 +105,9 @@ impl Terminal {
 /// A finding as rustc would show it.
 fn render(file: &str, model: &InferredGraph, finding: &Diagnostic, styled: bool) -> String {
     let (text, lines) = layer_lines(&model.graph);
-    let starts: Vec<usize> =
-        std::iter::once(0).chain(text.char_indices().filter(|(_, c)| *c == '\n').map(|(at, _)| at + 1)).collect();
+    let starts: Vec<usize> = std::iter::once(0)
+        .chain(text.char_indices().filter(|(_, c)| *c == '\n').map(|(at, _)| at + 1))
+        .collect();
     // The place of a remark is the layer's class on the call's line: `%x = Flatten(…)`.
     let span = |call: masque_ir::layers::CallId| {
         let start = starts.get(lines[call.0 as usize] - 1).copied().unwrap_or(0);

@@ -12,7 +12,10 @@ use crate::report::{Failure, Terminal};
 pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let DumpFormat::Text = arguments.format;
     if arguments.stage == Stage::Packed {
-        return Err(Failure::Other("stage packed: expected layers, masks, tensor, optimized or plan; programs are not packed yet".into()));
+        return Err(Failure::Other(
+            "stage packed: expected layers, masks, tensor, optimized or plan; programs are not packed yet"
+                .into(),
+        ));
     }
     let model = Model::open(&arguments.model)?;
     if arguments.stage == Stage::Layers {

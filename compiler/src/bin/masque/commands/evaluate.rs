@@ -36,7 +36,8 @@ pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) ->
     let mut total = 0.0;
     for ((name, predictions), key) in outputs.outputs.iter().zip(&keys) {
         let wanted = targets.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor);
-        let wanted = wanted.ok_or_else(|| Failure::Loss(format!("{target}: expected an array `{name}`, found none")))?;
+        let wanted = wanted
+            .ok_or_else(|| Failure::Loss(format!("{target}: expected an array `{name}`, found none")))?;
         let mask = outputs.masks.iter().find(|(other, _)| other == key).and_then(|(_, mask)| mask.as_bool());
         total += evaluate::loss(loss, predictions, wanted, mask)
             .map_err(|error| Failure::Loss(format!("{target}: {name}: {error}")))?;

@@ -17,9 +17,7 @@ pub(crate) fn run(arguments: &Layers, _: &Terminal) -> Result<ExitCode, Failure>
     const HEADER: [&str; 3] = ["layer", "supports_masking", "mask of the outputs"];
     match arguments.format {
         TableFormat::Json => {
-            let row = |[layer, supports, masks]: &[String; 3]| {
-                json!({ "layer": layer, "supports_masking": supports, "mask_rule": masks })
-            };
+            let row = |[layer, supports, masks]: &[String; 3]| json!({ "layer": layer, "supports_masking": supports, "mask_rule": masks });
             commands::print_json(&rows.iter().map(row).collect::<Vec<_>>())?;
         }
         TableFormat::Text => commands::print(&masque::table::align(&HEADER, &rows))?,

@@ -21,7 +21,9 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
             commands::print(&drawn(&table::HEADER, &cells))?;
             let findings = inferred.diagnostics(common.on_unsupported_mask.into()).len();
             if findings > 0 {
-                terminal.inform(&format!("{findings} of them get a mask that they do not support: see `masque check`"));
+                terminal.inform(&format!(
+                    "{findings} of them get a mask that they do not support: see `masque check`"
+                ));
             }
         }
     }

@@ -1,0 +1,147 @@
+//! Operations that move elements, or make tensors in the shape of others.
+
+use masque_ir::float::Float;
+use masque_ir::mask::MaskId;
+use masque_ir::ops::{Op, OpError, Shape};
+use masque_ir::program::{Literal, Operand};
+use masque_ir::ty::resolve_axis;
+use masque_ir::{DType, Dim, Type};
+
+use super::{def, masks_of, operation};
+use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskParts, Scope, ShapeError};
+
+pub(in crate::layers) static CONCATENATE: LayerDef =
+    def("ops.Concatenate", |config| Ok(Box::new(Concatenate { axis: config.integer("axis", Some(0))? })));
+pub(in crate::layers) static EXPAND_DIMS: LayerDef =
+    def("ops.ExpandDims", |config| Ok(Box::new(ExpandDims { axis: config.integer("axis", None)? })));
+pub(in crate::layers) static ONES_LIKE: LayerDef = def("ops.OnesLike", |config| filled(config, 1.0));
+pub(in crate::layers) static ZEROS_LIKE: LayerDef = def("ops.ZerosLike", |config| filled(config, 0.0));
+
+fn no_axis(x: &Type, axis: i64) -> ShapeError {
+    ShapeError::new(format!("an `axis` of {x}"), axis)
+}
+
+fn no_tensor() -> ShapeError {
+    ShapeError::new("a tensor", "none")
+}
+
+/// `concatenate(xs, axis)`
+#[derive(Debug)]
+struct Concatenate {
+    axis: i64,
+}
+
+impl Layer for Concatenate {
+    operation!();
+
+    fn parameters(&self) -> &'static [&'static str] {
+        &["xs"]
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let x = arguments.first().ok_or_else(no_tensor)?;
+        let axis = resolve_axis(self.axis, x.rank()).ok_or_else(|| no_axis(x, self.axis))? as u32;
+        let operands: Vec<Option<&Type>> = arguments.data().iter().map(Some).collect();
+        Op::from(Shape::Concat { axis })
+            .infer(&operands)
+            .map_err(|error| ShapeError::new(error.expected, error.found))
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let rank = scope.builder.type_of(&arguments.data()[0]).rank();
+        let axis = resolve_axis(self.axis, rank).unwrap_or(0) as u32;
+        Ok(vec![scope.builder.emit(Shape::Concat { axis }, arguments.data())?])
+    }
+
+    fn as_mask(&self, parts: &MaskParts<'_>) -> Option<MaskId> {
+        let masks = masks_of(parts)?;
+        let mut pool = parts.pool.borrow_mut();
+        let axis = resolve_axis(self.axis, pool.rank(*masks.first()?) as usize)?;
+        Some(pool.concat(axis as u32, &masks))
+    }
+}
+
+/// `expand_dims(x, axis)`
+#[derive(Debug)]
+struct ExpandDims {
+    axis: i64,
+}
+
+impl Layer for ExpandDims {
+    operation!();
+
+    fn parameters(&self) -> &'static [&'static str] {
+        &["x"]
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let x = arguments.first().ok_or_else(no_tensor)?;
+        let axis = resolve_axis(self.axis, x.rank() + 1).ok_or_else(|| no_axis(x, self.axis))?;
+        let mut shape = x.shape.clone();
+        shape.insert(axis, Dim::constant(1));
+        Ok(vec![Type::new(x.dtype, shape)])
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let x = arguments.data()[0].clone();
+        let mut shape = scope.builder.type_of(&x).shape;
+        let axis = resolve_axis(self.axis, shape.len() + 1).unwrap_or(0);
+        shape.insert(axis, Dim::constant(1));
+        Ok(vec![scope.builder.emit(Shape::Reshape { shape }, &[x])?])
+    }
+
+    fn as_mask(&self, parts: &MaskParts<'_>) -> Option<MaskId> {
+        let mask = *masks_of(parts)?.first()?;
+        let mut pool = parts.pool.borrow_mut();
+        (self.axis == -1 || self.axis == i64::from(pool.rank(mask))).then(|| pool.expand_last(mask))
+    }
+}
+
+/// `zeros_like(x, dtype)` and `ones_like(x, dtype)`
+#[derive(Debug)]
+struct Filled {
+    number: f64,
+    /// That of `x` if absent.
+    dtype: Option<DType>,
+}
+
+fn filled(config: &mut Config, number: f64) -> Result<Box<dyn Layer>, ConfigError> {
+    let known =
+        [("bool", DType::Bool), ("float32", DType::F32), ("int32", DType::I32), ("int64", DType::I64)];
+    let dtype = match config.take("dtype") {
+        None => None,
+        Some(dtype) => {
+            let found = known.iter().find(|(name, _)| dtype == *name);
+            let found =
+                found.ok_or_else(|| ConfigError::new("dtype", "bool, float32, int32 or int64", &dtype))?.1;
+            config.keep("dtype", dtype);
+            Some(found)
+        }
+    };
+    Ok(Box::new(Filled { number, dtype }))
+}
+
+impl Layer for Filled {
+    operation!();
+
+    fn parameters(&self) -> &'static [&'static str] {
+        &["x", "dtype"]
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let x = arguments.first().filter(|x| x.dtype != DType::Str).ok_or_else(no_tensor)?;
+        Ok(vec![x.with_dtype(self.dtype.unwrap_or(x.dtype))])
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let ty = scope.builder.type_of(&arguments.data()[0]);
+        let literal = Literal { dtype: self.dtype.unwrap_or(ty.dtype), number: Float(self.number) };
+        Ok(vec![scope.builder.emit(Shape::Broadcast { shape: ty.shape }, &[Operand::Literal(literal)])?])
+    }
+
+    fn as_mask(&self, parts: &MaskParts<'_>) -> Option<MaskId> {
+        let x = *parts.arguments.first().filter(|_| self.dtype == Some(DType::Bool))?;
+        let mut pool = parts.pool.borrow_mut();
+        Some(if self.number == 0.0 { pool.zeros(x, parts.rank(x)) } else { pool.ones(x, parts.rank(x)) })
+    }
+}

@@ -1,0 +1,255 @@
+//! Element-wise operations: of one tensor, or of two tensors or numbers that are broadcast together.
+
+use masque_ir::activation::Activation;
+use masque_ir::float::Float;
+use masque_ir::mask::MaskId;
+use masque_ir::ops::{Activate, Elementwise, OpError};
+use masque_ir::program::{Literal, Operand};
+use masque_ir::ty::broadcast;
+use masque_ir::{DType, Type};
+use serde_json::Value as Json;
+
+use super::{common, def, masks_of, operation};
+use crate::layer::{Arguments, Layer, LayerDef, MaskParts, Passed, Scope, ShapeError};
+
+/// An operation of two tensors or numbers.
+#[derive(Clone, Copy, Debug)]
+enum Binary {
+    /// Numbers in, numbers of their common type out.
+    Arithmetic(fn() -> Elementwise),
+    /// The same, in floats whatever comes in.
+    Fraction(fn() -> Elementwise),
+    /// Numbers in, truth values out.
+    Comparison(fn() -> Elementwise),
+    /// Truth values in and out.
+    Logic(fn() -> Elementwise),
+}
+
+/// An operation of one tensor.
+#[derive(Clone, Copy, Debug)]
+enum Unary {
+    /// Numbers in, numbers of the same type out.
+    Same(fn() -> Elementwise),
+    /// Floats out, whatever comes in.
+    Float(fn() -> Elementwise),
+    /// An activation function; floats out.
+    Function(Activation),
+    /// `x * x`
+    Square,
+    /// Truth values in and out.
+    Not,
+}
+
+macro_rules! binary {
+    ($($name:ident = $class:literal, $kind:ident($op:ident);)*) => {
+        $(pub(in crate::layers) static $name: LayerDef =
+            def($class, |_| Ok(Box::new(Binary::$kind(|| Elementwise::$op))));)*
+    };
+}
+
+macro_rules! unary {
+    ($($name:ident = $class:literal, $unary:expr;)*) => {
+        $(pub(in crate::layers) static $name: LayerDef = def($class, |_| Ok(Box::new($unary)));)*
+    };
+}
+
+binary! {
+    ADD = "ops.Add", Arithmetic(Add);
+    DIVIDE = "ops.Divide", Fraction(Div);
+    EQUAL = "ops.Equal", Comparison(Eq);
+    GREATER = "ops.Greater", Comparison(Gt);
+    GREATER_EQUAL = "ops.GreaterEqual", Comparison(Ge);
+    LESS = "ops.Less", Comparison(Lt);
+    LESS_EQUAL = "ops.LessEqual", Comparison(Le);
+    LOGICAL_AND = "ops.LogicalAnd", Logic(And);
+    LOGICAL_OR = "ops.LogicalOr", Logic(Or);
+    MAXIMUM = "ops.Maximum", Arithmetic(Max);
+    MINIMUM = "ops.Minimum", Arithmetic(Min);
+    MULTIPLY = "ops.Multiply", Arithmetic(Mul);
+    NOT_EQUAL = "ops.NotEqual", Comparison(Ne);
+    SUBTRACT = "ops.Subtract", Arithmetic(Sub);
+    TRUE_DIVIDE = "ops.TrueDivide", Fraction(Div);
+}
+
+unary! {
+    ABSOLUTE = "ops.Absolute", Unary::Same(|| Elementwise::Abs);
+    EXP = "ops.Exp", Unary::Float(|| Elementwise::Exp);
+    LOG = "ops.Log", Unary::Float(|| Elementwise::Log);
+    LOGICAL_NOT = "ops.LogicalNot", Unary::Not;
+    NEGATIVE = "ops.Negative", Unary::Same(|| Elementwise::Neg);
+    RELU = "ops.Relu", Unary::Function(Activation::RELU);
+    SIGMOID = "ops.Sigmoid", Unary::Function(Activation::Sigmoid);
+    SQRT = "ops.Sqrt", Unary::Float(|| Elementwise::Sqrt);
+    SQUARE = "ops.Square", Unary::Square;
+    TANH = "ops.Tanh", Unary::Float(|| Elementwise::Tanh);
+}
+
+/// One side of an operation with two.
+#[derive(Clone, Debug)]
+enum Side<T> {
+    Tensor(T),
+    /// A number as Python has it: a whole one takes the type of the other side.
+    Number {
+        value: f64,
+        whole: bool,
+    },
+}
+
+/// Both sides, in order.
+fn sides<T: Clone>(arguments: &Arguments<T>) -> Option<[Side<T>; 2]> {
+    let side = |passed: &Passed<T>| match passed {
+        Passed::Tensor(tensor) => Some(Side::Tensor(tensor.clone())),
+        Passed::Constant(Json::Bool(truth)) => {
+            Some(Side::Number { value: f64::from(u8::from(*truth)), whole: true })
+        }
+        Passed::Constant(json) => json.as_f64().map(|value| Side::Number { value, whole: !json.is_f64() }),
+        Passed::List(_) => None,
+    };
+    let sides: Vec<Side<T>> =
+        ["x1", "x2"].iter().filter_map(|name| arguments.get(name).and_then(side)).collect();
+    sides.try_into().ok()
+}
+
+impl Binary {
+    /// What both sides are converted to, and what comes out.
+    fn dtypes(self, sides: &[Side<Type>; 2]) -> (DType, DType) {
+        let of = |side: &Side<Type>| match side {
+            Side::Tensor(ty) => Some(ty.dtype),
+            Side::Number { whole: true, .. } => None,
+            Side::Number { whole: false, .. } => Some(DType::F32),
+        };
+        let operands = match (of(&sides[0]), of(&sides[1])) {
+            (Some(a), Some(b)) => common(a, b),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => DType::I32,
+        };
+        let number = if operands == DType::Bool { DType::I32 } else { operands };
+        match self {
+            Binary::Logic(_) => (DType::Bool, DType::Bool),
+            Binary::Comparison(_) => (operands, DType::Bool),
+            Binary::Arithmetic(_) => (number, number),
+            Binary::Fraction(_) => match number {
+                DType::F64 => (DType::F64, DType::F64),
+                _ => (DType::F32, DType::F32),
+            },
+        }
+    }
+
+    fn op(self) -> Elementwise {
+        match self {
+            Binary::Arithmetic(op) | Binary::Fraction(op) | Binary::Comparison(op) | Binary::Logic(op) => {
+                op()
+            }
+        }
+    }
+}
+
+impl Layer for Binary {
+    operation!();
+
+    fn parameters(&self) -> &'static [&'static str] {
+        &["x1", "x2"]
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let expected = "two tensors of numbers, or a tensor and a number";
+        let sides = sides(arguments).ok_or_else(|| ShapeError::new(expected, "other arguments"))?;
+        let shape = match &sides {
+            [Side::Tensor(a), Side::Tensor(b)] => broadcast(&a.shape, &b.shape)
+                .ok_or_else(|| ShapeError::new("shapes that broadcast", format!("{a} and {b}")))?,
+            [Side::Tensor(x), _] | [_, Side::Tensor(x)] => x.shape.clone(),
+            _ => return Err(ShapeError::new(expected, "two numbers")),
+        };
+        let texts = sides.iter().any(|side| matches!(side, Side::Tensor(ty) if ty.dtype == DType::Str));
+        if texts {
+            Err(ShapeError::new(expected, "texts"))
+        } else {
+            Ok(vec![Type::new(self.dtypes(&sides).1, shape)])
+        }
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let Some(sides) = sides(arguments) else { return Ok(vec![]) };
+        let types = sides.each_ref().map(|side| match side {
+            Side::Tensor(x) => Side::Tensor(scope.builder.type_of(x)),
+            Side::Number { value, whole } => Side::Number { value: *value, whole: *whole },
+        });
+        let (dtype, _) = self.dtypes(&types);
+        let mut operands = vec![];
+        for side in sides {
+            operands.push(match side {
+                Side::Tensor(x) => scope.cast(&x, dtype)?,
+                Side::Number { value, .. } => Operand::Literal(Literal { dtype, number: Float(value) }),
+            });
+        }
+        Ok(vec![scope.builder.emit(self.op(), &operands)?])
+    }
+
+    fn as_mask(&self, parts: &MaskParts<'_>) -> Option<MaskId> {
+        let masks = || masks_of(parts).filter(|masks| masks.len() == 2);
+        match self.op() {
+            Elementwise::And => Some(parts.pool.borrow_mut().and(&masks()?)),
+            Elementwise::Or => {
+                let masks = masks()?;
+                Some(parts.pool.borrow_mut().spread_or(masks[0], masks[1]))
+            }
+            Elementwise::Ne => match sides(parts.arguments)? {
+                [Side::Tensor(x), Side::Number { value, .. }]
+                | [Side::Number { value, .. }, Side::Tensor(x)] => {
+                    Some(parts.pool.borrow_mut().not_equal(x, value, parts.rank(x)))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl Unary {
+    fn dtype(self, x: DType) -> DType {
+        match self {
+            Unary::Not => DType::Bool,
+            Unary::Same(_) | Unary::Square if x == DType::Bool => DType::I32,
+            Unary::Same(_) | Unary::Square => x,
+            Unary::Float(_) if x == DType::F64 => x,
+            Unary::Float(_) | Unary::Function(_) => DType::F32,
+        }
+    }
+}
+
+impl Layer for Unary {
+    operation!();
+
+    fn parameters(&self) -> &'static [&'static str] {
+        &["x"]
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let x = arguments.first().filter(|x| x.dtype != DType::Str);
+        let x = x.ok_or_else(|| ShapeError::new("numbers", "none"))?;
+        Ok(vec![x.with_dtype(self.dtype(x.dtype))])
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let x = arguments.data()[0].clone();
+        let dtype = self.dtype(scope.builder.type_of(&x).dtype);
+        let x = scope.cast(&x, dtype)?;
+        let y = match *self {
+            Unary::Same(op) | Unary::Float(op) => scope.builder.emit(op(), &[x])?,
+            Unary::Function(f) => scope.builder.emit(Activate::Activate { f }, &[x])?,
+            Unary::Square => scope.builder.emit(Elementwise::Mul, &[x.clone(), x])?,
+            Unary::Not => scope.builder.emit(Elementwise::Not, &[x])?,
+        };
+        Ok(vec![y])
+    }
+
+    fn as_mask(&self, parts: &MaskParts<'_>) -> Option<MaskId> {
+        match self {
+            Unary::Not => {
+                let mask = *masks_of(parts)?.first()?;
+                Some(parts.pool.borrow_mut().not(mask))
+            }
+            _ => None,
+        }
+    }
+}
