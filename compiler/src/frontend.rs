@@ -6,6 +6,7 @@
 pub mod archive;
 mod assemble;
 pub mod builder;
+mod flatten;
 pub mod hdf5;
 mod json;
 mod keras;
@@ -31,6 +32,8 @@ pub struct RawModel {
     pub semantics: Semantics,
     /// The layers and operations, in the file's order.
     pub layers: Vec<RawLayer>,
+    /// The inputs, in the model's order.
+    pub inputs: Vec<RawTensor>,
     /// The outputs, in the model's order.
     pub outputs: Vec<RawTensor>,
 }
@@ -48,6 +51,8 @@ pub struct RawLayer {
     pub calls: Vec<RawCall>,
     /// Where it stands in the file, as a JSON pointer.
     pub pointer: String,
+    /// The model that it is, if it is one.
+    pub nested: Option<Box<RawModel>>,
 }
 
 /// One call as it stands in a file: arguments with their keywords, positional ones first.
@@ -137,7 +142,7 @@ pub fn read(path: &Path) -> Result<ModelFile, LoadError> {
         "keras" => archive::read(&bytes),
         "json" => json::parse("the file", &bytes)
             .map_err(Problem::from)
-            .and_then(|config| Ok((keras::read(&config)?, WeightSource::none()))),
+            .and_then(|config| Ok((flatten::flatten(keras::read(&config)?), WeightSource::none()))),
         _ => Err(Problem::UnknownFormat),
     }
     .map_err(fail)?;

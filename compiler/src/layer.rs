@@ -67,6 +67,8 @@ pub enum MaskRule {
     Born(Birth),
     /// That of the first input.
     Keep,
+    /// That of one of the inputs, by place.
+    KeepOf(usize),
     /// True where any input's mask is; none as soon as one input has none.
     Union,
     /// Joined along an axis; an input without a mask counts as valid everywhere.

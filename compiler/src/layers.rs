@@ -13,6 +13,7 @@ mod masking;
 mod merging;
 mod operations;
 mod recurrent;
+mod scope;
 mod text_vectorization;
 mod time_distributed;
 
@@ -29,14 +30,17 @@ pub static LAYERS: &[&LayerDef] = &[
     &dropout::DROPOUT,
     &embedding::EMBEDDING,
     &flatten::FLATTEN,
+    &scope::FUNCTIONAL,
     &recurrent::GRU,
     &dropout::GAUSSIAN_DROPOUT,
     &dropout::GAUSSIAN_NOISE,
     &global_average_pooling1d::GLOBAL_AVERAGE_POOLING1D,
+    &scope::IDENTITY,
     &input_layer::INPUT_LAYER,
     &recurrent::LSTM,
     &layer_normalization::LAYER_NORMALIZATION,
     &masking::MASKING,
+    &scope::SEQUENTIAL,
     &recurrent::SIMPLE_RNN,
     &dropout::SPATIAL_DROPOUT1D,
     &dropout::SPATIAL_DROPOUT2D,
@@ -90,9 +94,6 @@ pub fn refusal(class: &str) -> String {
         }
         "FlaxLayer" | "JaxLayer" | "TFSMLayer" | "TorchModuleWrapper" => {
             format!("{class} runs code of another framework, and nothing in a model file is run")
-        }
-        "Functional" | "Model" | "Sequential" => {
-            format!("a model inside a model ({class}) is not supported yet; call its layers directly")
         }
         _ if class.contains('>') => {
             format!("{class} is a class of somebody's own: its code is not in the file; use layers of Keras")

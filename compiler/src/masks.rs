@@ -109,6 +109,7 @@ pub fn apply(
                 })
             }
             MaskRule::Keep => incoming.first().copied().flatten(),
+            MaskRule::KeepOf(place) => incoming.get(*place).copied().flatten(),
             MaskRule::Union => {
                 let masks: Option<Vec<MaskId>> = incoming.iter().copied().collect();
                 masks.filter(|masks| !masks.is_empty()).map(|masks| pool.or(&masks))

@@ -4,6 +4,7 @@ use masque_ir::Semantics;
 use masque_runtime::zip::{Archive, Limits};
 use serde_json::Value as Json;
 
+use super::flatten::flatten;
 use super::weights::{Vocabulary, WeightSource};
 use super::{Problem, RawModel, json, keras};
 
@@ -11,16 +12,18 @@ use super::{Problem, RawModel, json, keras};
 pub(super) fn read(bytes: &[u8]) -> Result<(RawModel, WeightSource), Problem> {
     let archive = Archive::open(bytes, Limits::MODEL)?;
     let config = json::parse("config.json", &archive.read("config.json")?)?;
-    let mut raw = keras::read(&config)?;
+    let nested = keras::read(&config)?;
+    let groups = super::weights::groups(&nested);
+    let mut raw = flatten(nested);
     if archive.contains("metadata.json") {
         let metadata = json::parse("metadata.json", &archive.read("metadata.json")?)?;
         raw.semantics = semantics(&metadata)?;
     }
     let mut weights = match archive.contains(WEIGHTS) {
-        true => WeightSource::keras(archive.read(WEIGHTS)?.into_owned(), &raw),
+        true => WeightSource::keras(archive.read(WEIGHTS)?.into_owned(), groups.clone()),
         false => WeightSource::none(),
     };
-    for (layer, group) in super::weights::groups(&raw) {
+    for (layer, group) in groups {
         let asset = format!("assets/{group}/vocabulary.txt");
         if archive.contains(&asset) {
             weights.learn(&layer, Vocabulary::from_asset(&asset, &archive.read(&asset)?)?);

@@ -46,6 +46,7 @@ impl ModelBuilder {
             name: name.to_owned(),
             semantics: Semantics::Keras3_15,
             layers: vec![],
+            inputs: vec![],
             outputs: vec![],
         };
         ModelBuilder { raw, places: HashMap::new() }
@@ -100,6 +101,7 @@ impl ModelBuilder {
                 settings: settings.as_object().cloned().unwrap_or_else(Map::new),
                 calls: vec![],
                 pointer: format!("/{name}"),
+                nested: None,
             });
             layers.len() - 1
         });

@@ -66,9 +66,14 @@ pub(super) fn read(config: &Json) -> Result<RawModel> {
     }
 }
 
-fn model(body: &Node<'_>, layers: Vec<RawLayer>, outputs: Vec<RawTensor>) -> RawModel {
+fn model(
+    body: &Node<'_>,
+    layers: Vec<RawLayer>,
+    inputs: Vec<RawTensor>,
+    outputs: Vec<RawTensor>,
+) -> RawModel {
     let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
-    RawModel { name, semantics: Semantics::Keras3_15, layers, outputs }
+    RawModel { name, semantics: Semantics::Keras3_15, layers, inputs, outputs }
 }
 
 /// A chain: every layer reads the one before it.
@@ -85,12 +90,10 @@ fn sequential(body: &Node<'_>) -> Result<RawModel> {
         }
         layers.push(layer);
     }
-    match layers.last() {
-        Some(last) => {
-            let output = RawTensor { layer: last.name.clone(), call: 0, output: 0 };
-            Ok(model(body, layers, vec![output]))
-        }
-        None => body.get("layers").fail("at least one layer"),
+    let tensor = |layer: &RawLayer| RawTensor { layer: layer.name.clone(), call: 0, output: 0 };
+    match (layers.first().map(tensor), layers.last().map(tensor)) {
+        (Some(input), Some(output)) => Ok(model(body, layers, vec![input], vec![output])),
+        _ => body.get("layers").fail("at least one layer"),
     }
 }
 
@@ -105,9 +108,17 @@ fn functional(body: &Node<'_>) -> Result<RawModel> {
         };
         layers.push(raw);
     }
-    let mut outputs = vec![];
+    let (mut inputs, mut outputs) = (vec![], vec![]);
+    tensors(&body.get("input_layers"), &mut inputs)?;
     tensors(&body.get("output_layers"), &mut outputs)?;
-    Ok(model(body, layers, outputs))
+    // Among a model's own outputs, the calls of a functional model inside it are counted from 1.
+    for output in &mut outputs {
+        let functional = |layer: &&RawLayer| layer.name == output.layer && layer.class == "Functional";
+        if layers.iter().find(functional).is_some_and(|layer| layer.nested.is_some()) {
+            output.call = output.call.saturating_sub(1);
+        }
+    }
+    Ok(model(body, layers, inputs, outputs))
 }
 
 /// Class, name and settings of one entry.
@@ -130,13 +141,14 @@ fn layer(entry: &Node<'_>) -> Result<RawLayer> {
     if name.is_empty() || name.chars().any(char::is_control) {
         return entry.get("name").fail("a name without control characters");
     }
-    Ok(RawLayer {
-        name: name.to_owned(),
-        class,
-        settings: config.object()?.clone(),
-        calls: vec![],
-        pointer: entry.pointer.clone(),
-    })
+    let nested = match class.as_str() {
+        "Functional" => Some(Box::new(functional(&config)?)),
+        "Sequential" => Some(Box::new(sequential(&config)?)),
+        _ => None,
+    };
+    let settings = if nested.is_some() { Map::new() } else { config.object()?.clone() };
+    let (name, pointer) = (name.to_owned(), entry.pointer.clone());
+    Ok(RawLayer { name, class, settings, calls: vec![], pointer, nested })
 }
 
 fn custom(module: Option<&str>, class: &str) -> String {

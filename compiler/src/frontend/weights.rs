@@ -123,12 +123,8 @@ impl WeightSource {
     }
 
     /// A Keras weights file, as bytes.
-    pub(super) fn keras(file: Vec<u8>, raw: &RawModel) -> WeightSource {
-        WeightSource {
-            file: Some(file),
-            groups: groups(raw).into_iter().collect(),
-            vocabularies: HashMap::new(),
-        }
+    pub(super) fn keras(file: Vec<u8>, groups: Vec<(String, String)>) -> WeightSource {
+        WeightSource { file: Some(file), groups: groups.into_iter().collect(), vocabularies: HashMap::new() }
     }
 
     /// Adds a layer's vocabulary.
@@ -300,19 +296,27 @@ fn check_surplus(
     }
 }
 
-/// The group of each layer in a Keras weights file: `layers/`, the class in snake case, and a number from the
-/// second of a class on. Names play no part in it.
+/// The group of each layer in a Keras weights file, by the layer's path: `layers/`, the class in snake case, and a
+/// number from the second of a class on; inside nested models the same below the model's group. Names play no part.
 pub(super) fn groups(raw: &RawModel) -> Vec<(String, String)> {
+    let mut found = vec![];
+    add_groups(raw, "", "", &mut found);
+    found
+}
+
+fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, String)>) {
     let mut counts: HashMap<String, usize> = HashMap::new();
-    let layers = raw.layers.iter().filter(|layer| !layer.class.starts_with("ops."));
-    let group = layers.map(|layer| {
+    for layer in raw.layers.iter().filter(|layer| !layer.class.starts_with("ops.")) {
         let snake = snake_case(&layer.class);
         let count = counts.entry(snake.clone()).or_insert(0);
-        let group = if *count == 0 { format!("layers/{snake}") } else { format!("layers/{snake}_{count}") };
+        let number = if *count == 0 { String::new() } else { format!("_{count}") };
         *count += 1;
-        (layer.name.clone(), group)
-    });
-    group.collect()
+        let (path, group) = (format!("{path}{}", layer.name), format!("{group}layers/{snake}{number}"));
+        if let Some(nested) = &layer.nested {
+            add_groups(nested, &format!("{path}/"), &format!("{group}/"), found);
+        }
+        found.push((path, group));
+    }
 }
 
 /// Keras' `to_snake_case`: `SimpleRNN` is `simple_rnn`, `Conv1D` is `conv1d`, `ReLU` is `re_lu`.

@@ -1,0 +1,113 @@
+//! Models inside models become part of the model around them.
+//!
+//! Every call of an inner model becomes calls of its layers, named by their path (`encoder/gru`); the inner model's
+//! inputs become `Identity` calls on what was passed. The inner model itself stays as one call that gives its outputs:
+//! a scope in dumps, nothing at run time. A model that is called twice has each of its layers called twice, with the
+//! same weights.
+
+use std::collections::HashMap;
+
+use super::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
+
+/// The model without models inside.
+pub(super) fn flatten(mut model: RawModel) -> RawModel {
+    let layers = std::mem::take(&mut model.layers);
+    for layer in layers {
+        match layer.nested {
+            Some(_) => expand(layer, &mut model.layers),
+            None => model.layers.push(layer),
+        }
+    }
+    model
+}
+
+/// Adds an inner model's layers, then the inner model as a scope.
+fn expand(mut scope: RawLayer, flat: &mut Vec<RawLayer>) {
+    let Some(inner) = scope.nested.take() else { return };
+    let inner = flatten(*inner);
+    let calls: HashMap<String, u64> =
+        inner.layers.iter().map(|layer| (layer.name.clone(), layer.calls.len() as u64)).collect();
+    for layer in &inner.layers {
+        let place = inner.inputs.iter().position(|input| input.layer == layer.name);
+        let mut expanded = RawLayer {
+            name: format!("{}/{}", scope.name, layer.name),
+            pointer: layer.pointer.clone(),
+            class: if place.is_some() { "Identity".to_owned() } else { layer.class.clone() },
+            settings: if place.is_some() { Default::default() } else { layer.settings.clone() },
+            calls: vec![],
+            nested: None,
+        };
+        for (outer, arguments) in scope.calls.iter().enumerate() {
+            match place {
+                Some(place) => expanded.calls.push(passed(arguments, place)),
+                None => {
+                    let rename = |tensor: &RawTensor| inside(&scope.name, tensor, outer as u64, &calls);
+                    expanded.calls.extend(layer.calls.iter().map(|call| renamed(call, &rename)));
+                }
+            }
+        }
+        flat.push(expanded);
+    }
+    for (outer, arguments) in scope.calls.iter_mut().enumerate() {
+        let outputs = inner.outputs.iter().map(|tensor| inside(&scope.name, tensor, outer as u64, &calls));
+        let outputs = RawArgument::List(outputs.map(RawArgument::Tensor).collect());
+        let inputs = RawArgument::List(data(arguments).into_iter().map(RawArgument::Tensor).collect());
+        *arguments = vec![(None, outputs), (Some("inputs".to_owned()), inputs)];
+    }
+    scope.settings.clear();
+    scope.settings.insert("outputs".into(), inner.outputs.len().into());
+    flat.push(scope);
+}
+
+/// An inner tensor as the model around it names it, in the given call of the inner model.
+fn inside(scope: &str, tensor: &RawTensor, outer: u64, calls: &HashMap<String, u64>) -> RawTensor {
+    let each = calls.get(&tensor.layer).copied().unwrap_or(0);
+    RawTensor {
+        layer: format!("{scope}/{}", tensor.layer),
+        call: outer * each + tensor.call,
+        output: tensor.output,
+    }
+}
+
+fn renamed(call: &RawCall, rename: &impl Fn(&RawTensor) -> RawTensor) -> RawCall {
+    fn argument(value: &RawArgument, rename: &impl Fn(&RawTensor) -> RawTensor) -> RawArgument {
+        match value {
+            RawArgument::Tensor(tensor) => RawArgument::Tensor(rename(tensor)),
+            RawArgument::List(items) => {
+                RawArgument::List(items.iter().map(|item| argument(item, rename)).collect())
+            }
+            constant => constant.clone(),
+        }
+    }
+    call.iter().map(|(keyword, value)| (keyword.clone(), argument(value, rename))).collect()
+}
+
+/// The tensors passed as data, in order.
+fn data(arguments: &RawCall) -> Vec<RawTensor> {
+    arguments
+        .iter()
+        .filter(|(keyword, _)| keyword.as_deref() != Some("mask"))
+        .flat_map(|(_, value)| tensors(value))
+        .collect()
+}
+
+fn tensors(value: &RawArgument) -> Vec<RawTensor> {
+    match value {
+        RawArgument::Tensor(tensor) => vec![tensor.clone()],
+        RawArgument::List(items) => items.iter().flat_map(tensors).collect(),
+        RawArgument::Constant(_) => vec![],
+    }
+}
+
+/// The call of an inner input: the tensor passed in its place, and the mask if one was passed by hand.
+fn passed(arguments: &RawCall, place: usize) -> RawCall {
+    let mut call: RawCall = data(arguments)
+        .get(place)
+        .map(|tensor| (None, RawArgument::Tensor(tensor.clone())))
+        .into_iter()
+        .collect();
+    let masks = arguments.iter().find(|(keyword, _)| keyword.as_deref() == Some("mask"));
+    let mask = masks.and_then(|(_, value)| tensors(value).get(place).cloned());
+    call.extend(mask.map(|mask| (Some("mask".to_owned()), RawArgument::Tensor(mask))));
+    call
+}

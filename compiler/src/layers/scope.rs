@@ -1,0 +1,83 @@
+//! `Identity`, and models inside models: calls that give what they are given.
+
+use masque_ir::Type;
+use masque_ir::ops::OpError;
+use masque_ir::program::Operand;
+
+use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+
+pub(super) static IDENTITY: LayerDef = LayerDef {
+    class: "Identity",
+    supports_masking: Supports::Always,
+    masks: "keep",
+    parse: |_| Ok(Box::new(Identity)),
+};
+pub(super) static FUNCTIONAL: LayerDef = model("Functional");
+pub(super) static SEQUENTIAL: LayerDef = model("Sequential");
+
+const fn model(class: &'static str) -> LayerDef {
+    LayerDef { class, supports_masking: Supports::Always, masks: "those of its outputs", parse }
+}
+
+#[derive(Debug)]
+struct Identity;
+
+impl Layer for Identity {
+    /// The inputs of a model inside a model are calls of this layer; a mask may be passed to them by hand.
+    fn parameters(&self) -> &'static [&'static str] {
+        &["inputs", "mask"]
+    }
+
+    fn supports_masking(&self) -> bool {
+        true
+    }
+
+    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        MaskRule::Keep
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        arguments.first().map(|x| vec![x.clone()]).ok_or_else(|| ShapeError::new("a tensor", "none"))
+    }
+
+    fn lower(&self, _: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        Ok(vec![arguments.data()[0].clone()])
+    }
+}
+
+/// The end of a model inside a model: its first argument holds the inner outputs, `inputs` what was passed to it.
+#[derive(Debug)]
+struct Model {
+    outputs: u32,
+}
+
+fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    let outputs = config.size("outputs")?;
+    Ok(Box::new(Model { outputs: u32::try_from(outputs).unwrap_or(u32::MAX) }))
+}
+
+impl Layer for Model {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["outputs", "inputs"]
+    }
+
+    fn outputs(&self) -> u32 {
+        self.outputs
+    }
+
+    fn supports_masking(&self) -> bool {
+        true
+    }
+
+    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        MaskRule::PerOutput((0..arguments.data().len()).map(MaskRule::KeepOf).collect())
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        Ok(arguments.data().to_vec())
+    }
+
+    fn lower(&self, _: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        Ok(arguments.data().to_vec())
+    }
+}
