@@ -20,22 +20,9 @@ pub(crate) enum Failure {
     /// A file can't be read or written.
     #[error(transparent)]
     File(#[from] masque_runtime::io::FileError),
-    /// The model's plan can't be made ready.
-    #[error("{file}: {source}")]
-    Session {
-        /// The model.
-        file: String,
-        /// Why.
-        source: masque_runtime::session::SessionError,
-    },
-    /// The model can't be run on these inputs.
-    #[error("{file}: {source}")]
-    Run {
-        /// The model.
-        file: String,
-        /// Why.
-        source: masque_runtime::RunError,
-    },
+    /// The compiled model can't be run.
+    #[error(transparent)]
+    Session(#[from] masque::session::SessionError),
     /// Predictions and targets do not go together.
     #[error("{0}")]
     Loss(String),
@@ -105,8 +92,9 @@ impl Terminal {
 /// A finding as rustc would show it.
 fn render(file: &str, model: &InferredGraph, finding: &Diagnostic, styled: bool) -> String {
     let (text, lines) = layer_lines(&model.graph);
-    let starts: Vec<usize> =
-        std::iter::once(0).chain(text.char_indices().filter(|(_, c)| *c == '\n').map(|(at, _)| at + 1)).collect();
+    let starts: Vec<usize> = std::iter::once(0)
+        .chain(text.char_indices().filter(|(_, c)| *c == '\n').map(|(at, _)| at + 1))
+        .collect();
     // The place of a remark is the layer's class on the call's line: `%x = Flatten(…)`.
     let span = |call: masque_ir::layers::CallId| {
         let start = starts.get(lines[call.0 as usize] - 1).copied().unwrap_or(0);

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use masque::evaluate::{self, Loss, LossError};
-use masque_runtime::io::{self, Place};
+use masque_runtime::io::Place;
 use masque_runtime::npz;
 use serde_json::json;
 
@@ -26,9 +26,7 @@ pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) ->
         .collect();
     let planned = commands::plan(inferred, common, true, terminal)?;
     let input = Place::File(arguments.input.clone());
-    let outputs = commands::execute(&arguments.model, &planned, common, true, || {
-        Ok(io::read_inputs(&planned.plan, &input)?)
-    })?;
+    let outputs = commands::execute(&arguments.model, planned, common, true, &input)?;
     let target = arguments.target.display().to_string();
     let targets = std::fs::read(&arguments.target)
         .map_err(|error| Failure::Other(format!("{target}: {error}")))
@@ -36,7 +34,8 @@ pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) ->
     let mut total = 0.0;
     for ((name, predictions), key) in outputs.outputs.iter().zip(&keys) {
         let wanted = targets.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor);
-        let wanted = wanted.ok_or_else(|| Failure::Loss(format!("{target}: expected an array `{name}`, found none")))?;
+        let wanted = wanted
+            .ok_or_else(|| Failure::Loss(format!("{target}: expected an array `{name}`, found none")))?;
         let mask = outputs.masks.iter().find(|(other, _)| other == key).and_then(|(_, mask)| mask.as_bool());
         total += evaluate::loss(loss, predictions, wanted, mask)
             .map_err(|error| Failure::Loss(format!("{target}: {name}: {error}")))?;
