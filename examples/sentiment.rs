@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         mb(size),
         mb(weights as u64)
     );
-    println!("It needs nothing else: no Python, no Rust, no libraries. Try");
+    println!("It needs neither Python nor Rust, and no other file. Try");
     let program = callable(&program);
     println!("\n  echo '{{\"text\": \"Not bad at all!\"}}' | {program}");
     println!("  {program} --info");
