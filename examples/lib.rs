@@ -10,7 +10,9 @@
 //!
 //! `cargo run --release --example sentiment` runs the first.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 /// A file of the bundled sentiment model: `sentiment.keras`, `reviews.jsonl` or `expected.json`. The path is
 /// relative to the current folder where it lies below it, so that it reads well and can be typed again.
@@ -33,4 +35,18 @@ pub fn output(file: &str) -> PathBuf {
 fn near(path: &Path) -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&here).unwrap_or(path).to_path_buf()
+}
+
+/// How a program ends: what went wrong is one line for people, not the dump that `main` would make of an error.
+pub fn finish(result: Result<(), impl Display>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "a program's last words")]
+            {
+                eprintln!("error: {error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -2,7 +2,13 @@
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
-fn main() -> Result<(), masque::Error> {
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    masque_examples::finish(show())
+}
+
+fn show() -> Result<(), masque::Error> {
     let path =
         std::env::args_os().nth(1).map_or_else(|| masque_examples::sentiment("sentiment.keras"), Into::into);
     let inferred = masque::Model::open(path)?.infer()?;

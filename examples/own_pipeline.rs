@@ -5,10 +5,16 @@
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
+use std::process::ExitCode;
+
 use masque::{Model, Options};
 use masque_ir::text::{ProgramStage, print_layers, print_masks, print_plan, print_program};
 
-fn main() -> Result<(), masque::Error> {
+fn main() -> ExitCode {
+    masque_examples::finish(show())
+}
+
+fn show() -> Result<(), masque::Error> {
     let path =
         std::env::args_os().nth(1).map_or_else(|| masque_examples::sentiment("sentiment.keras"), Into::into);
 

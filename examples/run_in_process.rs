@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use masque::session::{CompiledModel, RunOptions, Tensor};
 use ndarray::Array2;
@@ -10,7 +11,11 @@ use ndarray::Array2;
 const REVIEWS: [&str; 3] =
     ["Not bad at all!", "Terrible.", "The story is charming, and I loved the ending. We will come back."];
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    masque_examples::finish(run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let model = CompiledModel::open(masque_examples::sentiment("sentiment.keras"))?;
     for input in &model.plan().inputs {
         println!("the model reads {}: {}", input.name, input.ty);

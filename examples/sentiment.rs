@@ -10,7 +10,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use masque::diagnostics::UnsupportedMask;
 use masque::session::compile;
@@ -18,7 +18,11 @@ use masque::{Model, Options, table};
 use masque_examples::{output, sentiment};
 use serde_json::Value;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    masque_examples::finish(show())
+}
+
+fn show() -> Result<(), Box<dyn Error>> {
     let model = sentiment("sentiment.keras");
     let reviews = sentiment("reviews.jsonl");
     let program = std::env::args_os().nth(1).map_or_else(|| output("sentiment"), PathBuf::from);
@@ -100,7 +104,8 @@ fn scores(texts: &[String], scores: &[f64], terminal: bool) -> String {
         table = format!("score   {:BAR$}  review\n", "");
     }
     for (text, score) in texts.iter().zip(scores) {
-        let text = if text.is_empty() { "(nothing)".to_owned() } else { beginning(text, 68) };
+        let most = if terminal { 48 } else { 68 };
+        let text = if text.is_empty() { "(nothing)".to_owned() } else { beginning(text, most) };
         let full = "▇".repeat((score * BAR as f64).round() as usize);
         let colour = if *score < 0.5 { "\u{1b}[31m" } else { "\u{1b}[32m" };
         let _ = match (terminal, coloured) {
@@ -112,7 +117,7 @@ fn scores(texts: &[String], scores: &[f64], terminal: bool) -> String {
     table
 }
 
-/// No more than so many characters, with a mark where something was left out.
+/// No more than about so many characters, with a mark where something was left out.
 fn beginning(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();

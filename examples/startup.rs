@@ -10,7 +10,7 @@
 use std::error::Error;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use masque::session::compile;
@@ -25,7 +25,11 @@ const STARTS: usize = 20;
 const MOST_MILLISECONDS: f64 = 20.0;
 const MOST_MEGABYTES: f64 = 8.0;
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    masque_examples::finish(measure())
+}
+
+fn measure() -> Result<(), Box<dyn Error>> {
     let program = output("sentiment-startup");
     let planned = compile(Model::open(sentiment("sentiment.keras"))?.infer()?, Options::default(), |_| ())?;
     let size = planned.write_executable(&program)?;
