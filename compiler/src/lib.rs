@@ -17,6 +17,7 @@
 //! | [`mod@lower`] | layers to operations |
 //! | [`rewrite`] | equality saturation |
 //! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
+//! | [`session`] | compile and run in one process |
 //!
 //! ```no_run
 //! # fn main() -> Result<(), masque::Error> {
@@ -45,6 +46,7 @@ pub mod lower;
 pub mod masks;
 pub mod plan;
 pub mod rewrite;
+pub mod session;
 pub mod table;
 
 use std::collections::BTreeMap;

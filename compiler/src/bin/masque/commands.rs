@@ -8,13 +8,12 @@ pub(crate) mod layers;
 pub(crate) mod masks;
 pub(crate) mod run;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
+use masque::session::{self, CompiledModel, Outputs, Progress, RunOptions};
 use masque::{Inferred, Model, Options};
-use masque_runtime::io::Named;
-use masque_runtime::session::{self, Outputs};
-use masque_runtime::{Session, Tensor};
+use masque_runtime::io::{self, Place};
 
 use crate::args::Common;
 use crate::report::{Failure, Terminal};
@@ -32,48 +31,49 @@ fn accept(model: &Path, inferred: &Inferred, common: &Common, terminal: &Termina
     (!refused).then_some(())
 }
 
-/// Compiles as far as the plan.
+/// Compiles as far as the plan, and says how it went to those who want to know.
 fn plan(
-    mut inferred: Inferred,
+    inferred: Inferred,
     common: &Common,
     mask_outputs: bool,
     terminal: &Terminal,
 ) -> Result<masque::Planned, Failure> {
-    inferred.load_weights()?;
     let options = Options { on_unsupported_mask: common.on_unsupported_mask.into(), mask_outputs };
-    let lowered = inferred.lower(options)?;
-    terminal.tell(&format!("lowered to {} operations", lowered.program().nodes.len()));
-    let optimized = lowered.optimize();
-    let report = optimized.report();
-    terminal.tell(&format!("rewritten in {} rounds", report.iterations));
-    for (rule, times) in &report.applied {
-        terminal.tell(&format!("  {rule}: {times}"));
-    }
-    Ok(optimized.plan()?)
+    let planned = session::compile(inferred, options, |progress| match progress {
+        Progress::Lowered(lowered) => {
+            terminal.tell(&format!("lowered to {} operations", lowered.program().nodes.len()));
+        }
+        Progress::Optimized(optimized) => {
+            let report = optimized.report();
+            terminal.tell(&format!("rewritten in {} rounds", report.iterations));
+            for (rule, times) in &report.applied {
+                terminal.tell(&format!("  {rule}: {times}"));
+            }
+        }
+        _ => {}
+    })?;
+    Ok(planned)
 }
 
-/// Runs a plan; `inputs` are read once it is known what the plan wants.
+/// Runs a plan on the inputs at a place; errors name the model.
 fn execute(
     model: &Path,
-    planned: &masque::Planned,
+    planned: masque::Planned,
     common: &Common,
     masks: bool,
-    inputs: impl FnOnce() -> Result<Named, Failure>,
+    input: &Place,
 ) -> Result<Outputs, Failure> {
-    let file = model.display().to_string();
-    let section = planned.section();
-    let mut session = Session::new(&planned.plan, &section)
-        .map_err(|source| Failure::Session { file: file.clone(), source })?;
-    let inputs: Vec<(String, Tensor)> = inputs()?;
-    let options = session::Options { threads: common.threads.into(), masks, ..Default::default() };
-    session.run(&inputs, options).map_err(|source| Failure::Run { file, source })
+    let compiled = CompiledModel::new(model.display().to_string(), planned);
+    let options = RunOptions { threads: common.threads.into(), masks, ..Default::default() };
+    let inputs = io::read_inputs(compiled.plan(), input)?;
+    Ok(compiled.run(&inputs, options)?)
 }
 
 /// Writes data to standard output. A reader that has gone away has read enough.
 fn print(text: &str) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::Other(format!("standard output: {error}")))
         }
         _ => Ok(()),

@@ -20,22 +20,9 @@ pub(crate) enum Failure {
     /// A file can't be read or written.
     #[error(transparent)]
     File(#[from] masque_runtime::io::FileError),
-    /// The model's plan can't be made ready.
-    #[error("{file}: {source}")]
-    Session {
-        /// The model.
-        file: String,
-        /// Why.
-        source: masque_runtime::session::SessionError,
-    },
-    /// The model can't be run on these inputs.
-    #[error("{file}: {source}")]
-    Run {
-        /// The model.
-        file: String,
-        /// Why.
-        source: masque_runtime::RunError,
-    },
+    /// The compiled model can't be run.
+    #[error(transparent)]
+    Session(#[from] masque::session::SessionError),
     /// Predictions and targets do not go together.
     #[error("{0}")]
     Loss(String),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use masque::evaluate::{self, Loss, LossError};
-use masque_runtime::io::{self, Place};
+use masque_runtime::io::Place;
 use masque_runtime::npz;
 use serde_json::json;
 
@@ -26,9 +26,7 @@ pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) ->
         .collect();
     let planned = commands::plan(inferred, common, true, terminal)?;
     let input = Place::File(arguments.input.clone());
-    let outputs = commands::execute(&arguments.model, &planned, common, true, || {
-        Ok(io::read_inputs(&planned.plan, &input)?)
-    })?;
+    let outputs = commands::execute(&arguments.model, planned, common, true, &input)?;
     let target = arguments.target.display().to_string();
     let targets = std::fs::read(&arguments.target)
         .map_err(|error| Failure::Other(format!("{target}: {error}")))

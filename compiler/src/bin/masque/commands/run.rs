@@ -18,9 +18,7 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
     };
     let masks = arguments.masks.is_some();
     let planned = commands::plan(inferred, common, masks, terminal)?;
-    let outputs = commands::execute(&arguments.model, &planned, common, masks, || {
-        Ok(io::read_inputs(&planned.plan, &input)?)
-    })?;
+    let outputs = commands::execute(&arguments.model, planned, common, masks, &input)?;
     io::write_outputs(&output, &outputs.outputs)?;
     if let Some(path) = &arguments.masks {
         io::write_masks(path, &outputs.masks)?;
