@@ -40,7 +40,7 @@ impl Stages {
     /// # Errors
     ///
     /// Those of the compiler, but for a model that came without weights.
-    pub fn of(model: &Path, options: Options) -> Result<Stages, Error> {
+    pub fn of(model: &Path, options: Options) -> Result<Stages, Box<Error>> {
         let model = Model::open(model)?;
         let layers = model.graph().clone();
         let mut inferred = model.infer()?;
