@@ -10,7 +10,7 @@ use ndarray::{ArrayD, Axis, IxDyn, Slice};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// A sentence: ids of words, without padding.
+/// A sentence: ids of words, with gaps (0) perhaps, before it is padded.
 type Sentence = Vec<i32>;
 
 /// A golden model from ids to anything, read through an embedding with `mask_zero`.
@@ -48,9 +48,9 @@ fn model(name: &'static str) -> Model {
 }
 
 impl Model {
-    /// Sentences of at least one word.
+    /// Sentences, some of them empty.
     fn sentences(&self) -> impl Strategy<Value = Vec<Sentence>> + use<> {
-        let sentence = prop::collection::vec(1..self.words, 1..=self.steps.unwrap_or(7));
+        let sentence = prop::collection::vec(0..self.words, 0..=self.steps.unwrap_or(7));
         prop::collection::vec(sentence, 1..5)
     }
 
@@ -67,7 +67,7 @@ impl Model {
     }
 
     fn steps(&self, batch: &[Sentence]) -> usize {
-        self.steps.unwrap_or_else(|| batch.iter().map(Vec::len).max().unwrap_or(1))
+        self.steps.unwrap_or_else(|| batch.iter().map(Vec::len).max().unwrap_or(0).max(1))
     }
 
     /// What every output says of one sentence of a batch, at its words.

@@ -35,7 +35,10 @@ fn difference(found: &Tensor, expected: &Tensor, tolerance: Tolerance) -> Option
     if found.shape() != expected.shape() {
         return Some(format!("shape {:?}, expected {:?}", found.shape(), expected.shape()));
     }
-    if found.dtype() == DType::Str || expected.dtype() == DType::Str {
+    if found.dtype() != expected.dtype() {
+        return Some(format!("type {}, expected {}", found.dtype().name(), expected.dtype().name()));
+    }
+    if expected.dtype() == DType::Str {
         return (found != expected).then(|| "the texts differ".to_owned());
     }
     let exact = !matches!(expected.dtype(), DType::F32 | DType::F64);

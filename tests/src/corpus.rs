@@ -115,11 +115,11 @@ impl Case {
         self.folder.join(&self.expected.model)
     }
 
-    /// The inputs, as the command reads them. None if the case has none.
+    /// The inputs, as the command reads them.
     ///
     /// # Panics
     ///
-    /// If the file can't be read.
+    /// If they can't be read, or the case has none.
     pub fn inputs(&self, plan: &Plan) -> Named {
         let file = self.expected.input.as_ref().map(|name| self.folder.join(name)).unwrap_or_default();
         read_inputs(plan, &Place::File(file)).unwrap_or_else(|error| panic!("{}: {error}", self.name))
