@@ -1,3 +1,5 @@
+//! What was written is what is read; whatever was cut, changed or forged is noticed.
+
 use masque_ir::plan::Kernel;
 
 use super::*;

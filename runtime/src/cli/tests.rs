@@ -1,3 +1,5 @@
+//! What the arguments of an executable ask for, and what it says of itself.
+
 use masque_ir::plan::Kernel;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Inputs in every form, outputs in every form, and nothing half written.
+
 use masque_ir::plan::Kernel;
 use ndarray::{arr1, arr2};
 

@@ -1,3 +1,5 @@
+//! Examples as people write them: ragged, bare, by name; and the line where one is wrong.
+
 use masque_ir::DType;
 use ndarray::{arr1, arr2, arr3};
 

@@ -1,3 +1,5 @@
+//! The arrays of numpy are read, ours come back as they were; headers that lie are refused.
+
 use ndarray::{ArrayD, IxDyn, arr0, arr2};
 
 use super::*;

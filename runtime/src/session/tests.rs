@@ -1,3 +1,5 @@
+//! Plans run as the operations mean, within their bounds, and give a sentence the same bits in any company.
+
 use masque_ir::plan::Kernel;
 use masque_ir::{DType, Dim};
 use ndarray::{Array2, ArrayD, arr1, arr2};

@@ -1,3 +1,5 @@
+//! Archives are read without a copy; whatever could be misread, or is built to do harm, is refused.
+
 use std::io::Write as _;
 
 use super::*;

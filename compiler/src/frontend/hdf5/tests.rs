@@ -1,3 +1,5 @@
+//! The files of Keras are read; what is broken, or built to do harm, is refused by name, without panic and in time.
+
 use ndarray::{ArrayD, IxDyn, arr0, arr1, arr2};
 
 use super::*;

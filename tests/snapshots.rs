@@ -1,0 +1,57 @@
+//! Whole documents, pinned: what the seed models look like at every stage, and what is said to people.
+//!
+//! A snapshot says what masque does, not that it is right; the golden models say that. Here a change of wording or of
+//! a dump's form shows itself to whoever reads the diff. To accept one: `INSTA_UPDATE=always cargo test -p masque-tests
+//! --test snapshots`, and then read `git diff tests/snapshots`.
+
+use std::path::Path;
+
+use masque::table;
+use masque_tests::command::{Done, bare};
+use masque_tests::corpus::{area, case};
+use masque_tests::stages::{KERAS, Stages};
+
+const MASQUE: &str = env!("CARGO_BIN_EXE_masque-under-test");
+
+fn pin(name: String, text: String) {
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
+/// The outputs of the command, run where the model is.
+fn masque(folder: &Path, arguments: &[&str]) -> Done {
+    bare(Path::new(MASQUE), folder).args(arguments).output().unwrap().into()
+}
+
+#[test]
+fn mask_tables_of_the_seed_models() {
+    for case in area("seed") {
+        let stages = Stages::of(&case.model(), KERAS).unwrap();
+        pin(format!("{}.table", case.name.replace('/', "-")), table::text(&table::rows(&stages.masks)));
+    }
+}
+
+#[test]
+fn dumps_of_the_seed_models() {
+    for case in area("seed") {
+        let options = masque::Options { mask_outputs: false, ..KERAS };
+        for document in Stages::of(&case.model(), options).unwrap().documents().into_iter().take(4) {
+            pin(format!("{}.{}", case.name.replace('/', "-"), document.stage()), document.to_string());
+        }
+    }
+}
+
+#[test]
+fn a_mask_that_is_not_supported() {
+    let done =
+        masque(&case("seed/flatten-destroys-mask").folder, &["check", "model.keras", "--color", "never"]);
+    assert_eq!((done.status, done.text().as_str()), (Some(1), ""));
+    pin("check-flatten".into(), done.stderr);
+}
+
+#[test]
+fn the_list_of_layers() {
+    let done = masque(Path::new("."), &["layers", "--format", "text"]).succeeded().unwrap();
+    pin("layers".into(), done.text());
+}

@@ -1,0 +1,211 @@
+//! The golden models. `golden/README.md` says what is in a case's folder; here it becomes a value.
+//!
+//! A folder below `golden/AREA/` is a case, and nothing else has to be written down anywhere. A key of `case.json`
+//! that nobody reads is an error: it would be a promise that nobody checks.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use masque_runtime::io::{Named, Place, read_inputs};
+use masque_runtime::npz;
+use serde::Deserialize;
+
+use masque_ir::plan::Plan;
+
+/// A golden model, and what Keras says of it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Area and folder: `layers/gru-outputs`.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// `case.json`.
+    pub expected: Expected,
+}
+
+/// `case.json`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expected {
+    /// What the case is about.
+    pub title: String,
+    /// Who gave the numbers.
+    pub keras_version: String,
+    /// Is a mask destroyed, so that the default policy refuses the model?
+    pub policy: Policy,
+    /// The layers that destroy masks.
+    pub expected_check: Vec<String>,
+    /// The model's file.
+    pub model: String,
+    /// The inputs' file.
+    #[serde(default)]
+    pub input: Option<String>,
+    /// How near the numbers have to be.
+    pub tolerance: Tolerance,
+    /// Words to find cases by.
+    pub tags: Vec<String>,
+    /// Has the model no weights, so that it can't be run?
+    #[serde(default)]
+    pub mask_inference_only: bool,
+    /// A loss with its value.
+    #[serde(default)]
+    pub evaluate: Option<Evaluate>,
+    /// Every call, with its masks.
+    pub calls: Vec<Call>,
+}
+
+/// Under which policy a model can be compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Only if destroyed masks are no error.
+    Error,
+    /// Under any: no mask is destroyed.
+    Warn,
+}
+
+/// `|found - expected| <= atol + rtol * |expected|`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tolerance {
+    /// Relative.
+    pub rtol: f64,
+    /// Absolute.
+    pub atol: f64,
+}
+
+/// A loss with its value.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluate {
+    /// The loss, by Keras' name.
+    pub loss: String,
+    /// Its value.
+    pub expected: f64,
+}
+
+/// A call, with the masks of the run and those of Keras' symbolic graph.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// The layer.
+    pub layer: String,
+    /// Which call of the layer.
+    pub call: u32,
+    /// The layer's class.
+    pub class: String,
+    /// A layer, or an operation?
+    pub is_layer: bool,
+    /// Did each tensor come with a mask?
+    pub mask_in: Vec<bool>,
+    /// Did each tensor go with a mask?
+    pub mask_out: Vec<bool>,
+    /// As the symbolic graph has it.
+    pub symbolic_mask_in: Vec<bool>,
+    /// As the symbolic graph has it.
+    pub symbolic_mask_out: Vec<bool>,
+    /// The words that are right.
+    pub status: Vec<String>,
+}
+
+impl Case {
+    /// The model's file.
+    pub fn model(&self) -> PathBuf {
+        self.folder.join(&self.expected.model)
+    }
+
+    /// The inputs, as the command reads them.
+    ///
+    /// # Panics
+    ///
+    /// If they can't be read, or the case has none.
+    pub fn inputs(&self, plan: &Plan) -> Named {
+        let file = self.expected.input.as_ref().map(|name| self.folder.join(name)).unwrap_or_default();
+        read_inputs(plan, &Place::File(file)).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    /// Arrays of the case's folder, by name.
+    ///
+    /// # Panics
+    ///
+    /// If the file can't be read.
+    pub fn arrays(&self, file: &str) -> BTreeMap<String, masque_runtime::Tensor> {
+        let bytes =
+            fs::read(self.folder.join(file)).unwrap_or_else(|error| panic!("{}/{file}: {error}", self.name));
+        let arrays = npz::read(&bytes).unwrap_or_else(|error| panic!("{}/{file}: {error}", self.name));
+        arrays.into_iter().collect()
+    }
+}
+
+/// Where the golden models are.
+pub fn folder() -> PathBuf {
+    crate::root().join("tests/golden")
+}
+
+/// Every golden model, sorted by name.
+///
+/// # Panics
+///
+/// If a case can't be read.
+pub fn cases() -> Vec<Case> {
+    let mut cases = vec![];
+    for area in subfolders(&folder()) {
+        for folder in subfolders(&area) {
+            let file = folder.join("case.json");
+            // The generator's own folder, and what Python leaves behind, hold no cases.
+            let Ok(text) = fs::read(&file) else { continue };
+            let expected =
+                serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            cases.push(Case {
+                name: format!("{}/{}", file_name(&area), file_name(&folder)),
+                folder,
+                expected,
+            });
+        }
+    }
+    assert!(cases.len() >= 100, "only {} golden models", cases.len());
+    cases
+}
+
+/// One golden model.
+///
+/// # Panics
+///
+/// If there is none of that name.
+pub fn case(name: &str) -> Case {
+    cases().into_iter().find(|case| case.name == name).unwrap_or_else(|| panic!("there is no case {name}"))
+}
+
+/// The cases of one area.
+pub fn area(name: &str) -> Vec<Case> {
+    cases().into_iter().filter(|case| case.name.starts_with(&format!("{name}/"))).collect()
+}
+
+/// `golden/not-yet.txt`: cases that fail for want of something that is not there yet, each with the reason.
+///
+/// # Panics
+///
+/// If a line has no reason.
+pub fn not_yet() -> BTreeMap<String, String> {
+    let text = fs::read_to_string(folder().join("not-yet.txt")).expect("golden/not-yet.txt");
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let entry = |line: &str| {
+        let (name, reason) =
+            line.split_once(": ").unwrap_or_else(|| panic!("not-yet.txt: no reason in `{line}`"));
+        (name.to_owned(), reason.trim().to_owned())
+    };
+    lines.map(entry).collect()
+}
+
+fn subfolders(folder: &std::path::Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.expect("a folder's entry").path());
+    let mut folders: Vec<PathBuf> = paths.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn file_name(path: &std::path::Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

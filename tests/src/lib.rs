@@ -1,0 +1,29 @@
+//! What the tests that cross crates share: one reader of the golden models, one way to compile them, and everything
+//! that can run what comes out.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`corpus`] | the golden models with what Keras says of them, and the list of those that are not done yet |
+//! | [`stages`] | a model at every stage of the compiler |
+//! | [`engines`] | the ways to run it, slow and fast |
+//! | [`compare`] | are these the numbers, and the masks, of Keras? |
+//! | [`mask_table`] | is this the mask table of Keras? |
+//! | [`command`] | running programs, and what may be expected of one that refuses |
+//! | [`sources`] | the repository's own files |
+//!
+//! The tests themselves are the files beside this folder, one for each kind of promise.
+
+pub mod command;
+pub mod compare;
+pub mod corpus;
+pub mod engines;
+pub mod mask_table;
+pub mod sources;
+pub mod stages;
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}

@@ -1,0 +1,90 @@
+//! A model at every stage of the compiler, all of them kept.
+//!
+//! The library's types lead from one stage to the next and give up the one before; a test wants to look at them side
+//! by side.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use masque::diagnostics::UnsupportedMask;
+use masque::{Error, Model, Options, Planned};
+use masque_ir::facts::InferredGraph;
+use masque_ir::layers::LayerGraph;
+use masque_ir::program::Program;
+use masque_ir::text::Document;
+use masque_ir::text::ProgramStage::{Optimized, Tensor};
+use masque_ir::verify::{self, Violations};
+
+/// Keras' numbers under every policy: masks may be dropped, and all masks are among the outputs.
+pub const KERAS: Options = Options { on_unsupported_mask: UnsupportedMask::Warn, mask_outputs: true };
+
+/// A model at every stage.
+pub struct Stages {
+    /// As it was read.
+    pub layers: LayerGraph,
+    /// With types and masks.
+    pub masks: InferredGraph,
+    /// As operations.
+    pub lowered: Program,
+    /// The operations rewritten.
+    pub optimized: Program,
+    /// As the runtime runs it; none for a model without weights.
+    pub planned: Option<Planned>,
+    /// The weights, as Keras stores them.
+    pub weights: BTreeMap<String, masque_runtime::Tensor>,
+}
+
+impl Stages {
+    /// Compiles a model as far as its file allows.
+    ///
+    /// # Errors
+    ///
+    /// Those of the compiler, but for a model that came without weights.
+    pub fn of(model: &Path, options: Options) -> Result<Stages, Box<Error>> {
+        let model = Model::open(model)?;
+        let layers = model.graph().clone();
+        let mut inferred = model.infer()?;
+        inferred.load_weights()?;
+        let masks = inferred.graph().clone();
+        let lowered = inferred.lower(options)?;
+        let (program, weights) = (lowered.program().clone(), lowered.weights().clone());
+        let optimized = lowered.optimize();
+        let rewritten = optimized.program().clone();
+        let planned = match optimized.plan() {
+            Err(Error::Plan { .. }) if weights.is_empty() => None,
+            planned => Some(planned?),
+        };
+        Ok(Stages { layers, masks, lowered: program, optimized: rewritten, planned, weights })
+    }
+
+    /// Every stage as a document.
+    pub fn documents(&self) -> Vec<Document> {
+        let mut documents = vec![
+            Document::Layers(self.layers.clone()),
+            Document::Masks(self.masks.clone()),
+            Document::Program(Tensor, self.lowered.clone()),
+            Document::Program(Optimized, self.optimized.clone()),
+        ];
+        documents.extend(self.planned.iter().map(|planned| Document::Plan(planned.plan.clone())));
+        documents
+    }
+
+    /// How many outputs are the model's; those behind them are masks.
+    pub fn outputs(&self) -> usize {
+        self.layers.outputs().len()
+    }
+}
+
+/// Is a document well formed?
+///
+/// # Errors
+///
+/// Every property that does not hold.
+pub fn verified(document: &Document) -> Result<(), Violations> {
+    match document {
+        Document::Layers(graph) => verify::layers(graph),
+        Document::Masks(inferred) => verify::inferred(inferred),
+        Document::Program(_, program) => verify::program(program),
+        Document::Plan(plan) => verify::plan(plan),
+    }
+}

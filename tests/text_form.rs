@@ -1,0 +1,71 @@
+//! Every golden model at every stage is a text that reads back to the same thing; the same model gives the same bytes.
+
+use std::fs;
+
+use masque_ir::text::parse;
+use masque_tests::corpus::{self, Case};
+use masque_tests::stages::{KERAS, Stages, verified};
+
+/// What is wrong with any of the cases, all at once. A case that is not done yet may not compile.
+fn for_every_case(check: impl Fn(&Case, &Stages) -> Result<(), String>) {
+    let not_yet = corpus::not_yet();
+    let mut failures = vec![];
+    for case in corpus::cases() {
+        let checked = match Stages::of(&case.model(), KERAS) {
+            Ok(stages) => check(&case, &stages),
+            Err(_) if not_yet.contains_key(&case.name) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        failures.extend(checked.err().map(|failure| format!("{}: {failure}", case.name)));
+    }
+    assert!(failures.is_empty(), "{} cases fail:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_stage_is_well_formed_and_reads_back() {
+    for_every_case(|case, stages| {
+        let expected = if case.expected.mask_inference_only { 4 } else { 5 };
+        let documents = stages.documents();
+        if documents.len() != expected {
+            return Err(format!("{} stages, expected {expected}", documents.len()));
+        }
+        for document in documents {
+            let stage = document.stage();
+            verified(&document).map_err(|violations| format!("{stage}: {violations}"))?;
+            let text = document.to_string();
+            let back = parse(&text).map_err(|error| format!("{stage}: {error}"))?;
+            if back != document {
+                return Err(format!("{stage}: it reads back to something else:\n{text}"));
+            }
+            if back.to_string() != text {
+                return Err(format!(
+                    "{stage}: it is printed in another way the second time:\n{text}\n{back}"
+                ));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn the_same_model_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    for_every_case(|case, stages| {
+        let again = Stages::of(&case.model(), KERAS).map_err(|error| error.to_string())?;
+        for (first, second) in stages.documents().iter().zip(again.documents()) {
+            if first.to_string() != second.to_string() {
+                return Err(format!("stage {}: another text:\n{first}\n{second}", first.stage()));
+            }
+        }
+        let (Some(first), Some(second)) = (&stages.planned, &again.planned) else { return Ok(()) };
+        let [executable, plan] = ["executable", "plan"].map(|name| folder.path().join(name));
+        let mut bytes = vec![];
+        for planned in [first, second] {
+            planned.write_executable(&executable).map_err(|error| error.to_string())?;
+            masque::executable::write_plan_file(&plan, &planned.plan, &planned.weights)
+                .map_err(|error| error.to_string())?;
+            bytes.push([&executable, &plan].map(|file| fs::read(file).unwrap()));
+        }
+        if bytes[0] == bytes[1] { Ok(()) } else { Err("another executable or plan file".into()) }
+    });
+}

@@ -1,0 +1,256 @@
+//! The repository's own rules, so that whatever a reviewer would have to look for is a test.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::process::Command;
+
+use masque::layers::LAYERS;
+use masque::rewrite::rules;
+use masque_tests::root;
+use masque_tests::sources::{self, Source};
+
+/// The longest file that owes no reason.
+const FILE_LINES: usize = 500;
+
+/// The longest function that owes no reason.
+const FUNCTION_LINES: usize = 80;
+
+/// Files and functions (`FILE::FUNCTION`) that are longer, each with the reason.
+const LONGER: &[(&str, &str)] = &[(
+    "ir-specs/tests/verify.rs::violations",
+    "a table: one line for every property and how it is violated",
+)];
+
+/// What is for compiling alone.
+const COMPILING: [&str; 5] = ["clap", "egg", "hdf5-reader", "masque", "petgraph"];
+
+/// What of it the runtime needs all the same: masque-ir holds its layer graphs in petgraph, and has no feature to leave
+/// them out.
+const STILL_NEEDED: [&str; 1] = ["petgraph"];
+
+/// Where `unsafe` may stand: kernels, and the one file that maps memory.
+const UNSAFE: [&str; 3] = ["runtime/src/kernels.rs", "runtime/src/kernels/", "runtime/src/bundle.rs"];
+
+/// This file names what must not be named.
+const THIS: &str = "tests/tidy.rs";
+
+fn nothing(found: Vec<String>, rule: &str) {
+    assert!(found.is_empty(), "{rule}:\n{}", found.join("\n"));
+}
+
+/// The lines, with their places, for which this holds.
+fn lines_with(sources: &[Source], wrong: impl Fn(&str) -> bool) -> Vec<String> {
+    let place =
+        |source: &Source, (number, line): (usize, &str)| format!("{}:{}: {line}", source.path, number + 1);
+    let lines =
+        sources.iter().flat_map(|source| source.text.lines().enumerate().map(move |line| (source, line)));
+    lines.filter(|(_, (_, line))| wrong(line)).map(|(source, line)| place(source, line)).collect()
+}
+
+/// Is this word in the line, with no letter beside it?
+fn has_word(line: &str, word: &str) -> bool {
+    let letter = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let (before, after) = (&line[..at], &line[at + word.len()..]);
+        !before.ends_with(letter) && !after.starts_with(letter)
+    })
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let silent = |source: &Source| {
+        let first = source.text.lines().next().unwrap_or_default();
+        !first.starts_with("//! ") && !first.starts_with("#![doc = include_str!(")
+    };
+    let files = sources::rust().into_iter().filter(silent).map(|source| source.path).collect();
+    nothing(files, "a file begins with what it is, `//!` or an included page");
+}
+
+#[test]
+fn no_file_is_called_mod() {
+    let files = sources::rust().into_iter().filter(|source| source.stem() == "mod").map(|source| source.path);
+    nothing(files.collect(), "a module is `name.rs` beside `name/`");
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let reasons: BTreeMap<&str, &str> = LONGER.iter().copied().collect();
+    let mut long = BTreeSet::new();
+    for source in sources::rust() {
+        if source.text.lines().count() > FILE_LINES {
+            long.insert(source.path.clone());
+        }
+        let functions = source.functions().into_iter().filter(|function| function.lines > FUNCTION_LINES);
+        long.extend(functions.map(|function| format!("{}::{}", source.path, function.name)));
+    }
+    let without: Vec<String> =
+        long.iter().filter(|name| !reasons.contains_key(name.as_str())).cloned().collect();
+    nothing(without, "too long, without a reason in LONGER");
+    let stale = reasons.keys().filter(|name| !long.contains(**name)).map(ToString::to_string);
+    nothing(stale.collect(), "not too long any more: take it from LONGER");
+    assert!(reasons.values().all(|reason| reason.len() > 20), "a reason is a sentence");
+}
+
+#[test]
+fn unsafe_stands_where_it_may() {
+    let mut sources = sources::rust();
+    sources
+        .retain(|source| source.path != THIS && !UNSAFE.iter().any(|place| source.path.starts_with(place)));
+    let forms = [
+        "unsafe {",
+        "unsafe(",
+        "unsafe fn",
+        "unsafe impl",
+        "unsafe trait",
+        "unsafe extern",
+        "allow(unsafe_code",
+    ];
+    let found = lines_with(&sources, |line| forms.iter().any(|form| line.contains(form)));
+    nothing(found, "`unsafe` is for kernels and the memory map");
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("unsafe_code = \"deny\""), "the workspace denies unsafe code");
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    let mut sources = sources::rust();
+    sources.retain(|source| source.path != THIS);
+    let found = lines_with(&sources, |line| {
+        ["todo!", "unimplemented!", "dbg!"].iter().any(|word| line.contains(word))
+    });
+    nothing(found, "what is not done is an error that says so, or a line of a list");
+}
+
+#[test]
+fn texts_speak_of_the_project_alone() {
+    let mut sources = sources::all();
+    sources.retain(|source| source.path != THIS);
+    let parts = ["/work/", "/tmp/", "shared/golden", "/home/", "/root/"];
+    let found =
+        lines_with(&sources, |line| parts.iter().any(|part| line.contains(part)) || has_word(line, "AI"));
+    nothing(
+        found,
+        "a text names a place outside of the repository, or something that is none of its business",
+    );
+}
+
+#[test]
+fn every_layer_is_in_the_registry() {
+    let sources = sources::rust();
+    let registry = &sources.iter().find(|source| source.path == "compiler/src/layers.rs").unwrap().text;
+    let is_layer = |source: &&Source| source.path.starts_with("compiler/src/layers/");
+    let (mut missing, mut registered) = (vec![], 0);
+    for source in sources.iter().filter(is_layer) {
+        let inside = source.path["compiler/src/layers/".len()..].contains('/');
+        if !inside && !registry.contains(&format!("\nmod {};\n", source.stem())) {
+            missing.push(format!("{}: no `mod {};`", source.path, source.stem()));
+        }
+        for line in source.text.lines() {
+            let Some((_, rest)) = line.split_once("static ") else { continue };
+            let Some((name, _)) = rest.split_once(": LayerDef") else { continue };
+            registered += 1;
+            if !registry.contains(&format!("::{name},\n")) {
+                missing.push(format!("{}: {name} is not in LAYERS", source.path));
+            }
+        }
+    }
+    nothing(missing, "a layer is declared and registered in compiler/src/layers.rs");
+    assert_eq!(registered, LAYERS.len(), "LAYERS has as many lines as there are layers");
+    assert!(LAYERS.is_sorted_by(|a, b| a.class < b.class), "LAYERS is sorted by class, each once");
+}
+
+#[test]
+fn every_rule_has_a_name_of_its_own() {
+    let all = rules::all();
+    let names: BTreeSet<&str> = all.iter().map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names.len(), all.len(), "two rules share a name");
+    assert!(
+        names.len() > 20 && rules::PATTERNS.is_sorted() && rules::DERIVED.is_sorted_by_key(|rule| rule.0)
+    );
+    assert!(rules::NUMBERS.is_sorted_by_key(|rule| rule.0) && rules::DROPPED.is_sorted_by_key(|rule| rule.0));
+}
+
+/// `docs/layers.md`, made from the registry.
+fn page_of_layers() -> String {
+    let mut page = String::from(
+        "# Layers\n\nEvery layer and operation that masque knows, made from its registry (`compiler/src/layers.rs`) by \
+         `MASQUE_BLESS=1 cargo\ntest -p masque-tests --test tidy`. The masks of the outputs, in the words of the \
+         [specification](../ir-specs/spec/masks.md):\n\n\
+         - *born*: made from the layer's input;\n\
+         - *keep*: that of the first input;\n\
+         - *union*: valid where any input's is; none as soon as one input has none;\n\
+         - *concat*: joined; an input without a mask is valid everywhere;\n\
+         - *ends*: none, and rightly: the mask was used, or the output has no such axis;\n\
+         - *lost*: none, though the input had one.\n\n\
+         A layer that gets a mask and does not support masking is an error, unless `--on-unsupported-mask` says \
+         otherwise. An operation\n(`keras.ops`) drops masks without a word, as in Keras.\n\n\
+         | class | supports masking | masks of the outputs | an operation |\n| --- | --- | --- | --- |\n",
+    );
+    for def in LAYERS {
+        let operation = if def.class.starts_with("ops.") { "yes" } else { "" };
+        let masks = def.masks.replace('|', "\\|");
+        page.push_str(&format!("| `{}` | {} | {masks} | {operation} |\n", def.class, def.supports_masking));
+    }
+    page
+}
+
+#[test]
+fn the_page_of_layers_is_current() {
+    let page = root().join("docs/layers.md");
+    if std::env::var_os("MASQUE_BLESS").is_some() {
+        fs::create_dir_all(page.parent().unwrap()).unwrap();
+        fs::write(&page, page_of_layers()).unwrap();
+    }
+    let text = fs::read_to_string(&page).unwrap_or_default();
+    assert!(
+        text == page_of_layers(),
+        "docs/layers.md is not current: run with MASQUE_BLESS=1 and read the diff"
+    );
+}
+
+/// The names of all packages that a package needs to be built on this machine, itself among them.
+fn needs(package: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .args(["--package", package])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_runtime_knows_nothing_of_compiling() {
+    let needed = needs("masque-runtime");
+    assert!(needed.contains("masque-ir") && needed.contains("ndarray"), "{needed:?}");
+    let found: Vec<&str> = COMPILING.into_iter().filter(|name| needed.contains(*name)).collect();
+    assert_eq!(found, STILL_NEEDED, "what masque-runtime needs of what is for compiling");
+}
+
+#[test]
+fn versions_stand_in_one_place() {
+    let manifests: Vec<Source> =
+        sources::all().into_iter().filter(|source| source.path.ends_with("/Cargo.toml")).collect();
+    assert!(manifests.len() >= 5);
+    for Source { path, text } in manifests {
+        let mut table = "";
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            match line.strip_prefix('[') {
+                Some(header) => table = header.trim_end_matches(']'),
+                None if table.ends_with("dependencies") => {
+                    let inherits = line.contains(".workspace = true") || line.contains("workspace = true");
+                    assert!(
+                        inherits && !line.contains("version"),
+                        "{path}: `{line}` has a version of its own"
+                    );
+                }
+                None if ["version", "edition", "rust-version"].iter().any(|key| line.starts_with(key)) => {
+                    assert!(line.ends_with(".workspace = true"), "{path}: `{line}` is not the workspace's");
+                }
+                None => {}
+            }
+        }
+    }
+}
