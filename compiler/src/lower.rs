@@ -160,27 +160,26 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// A mask that a tensor carries, named after the tensor whose values decide it.
+    fn named_mask(&mut self, id: MaskId) -> Result<Operand, OpError> {
+        let before = self.builder.program().nodes.len() as u32;
+        let operand = self.mask(id)?;
+        if operand.value().is_some_and(|value| value.node >= before) {
+            let decides =
+                masks::sources(&self.facts.masks, id).first().map(|&tensor| self.graph.tensor_name(tensor));
+            self.builder.rename(&operand, &format!("{}.mask", decides.unwrap_or_else(|| "all".into())));
+        }
+        Ok(operand)
+    }
+
     /// A symbolic mask as a value; every mask is built once.
     fn mask(&mut self, id: MaskId) -> Result<Operand, OpError> {
         if let Some(known) = self.masks.get(&id) {
             return Ok(known.clone());
         }
-        let parts: Vec<Operand> = self
-            .facts
-            .masks
-            .get(id)
-            .parts()
-            .to_vec()
-            .into_iter()
-            .map(|part| self.mask(part))
-            .collect::<Result<_, _>>()?;
-        let before = self.builder.program().nodes.len() as u32;
+        let parts: Vec<MaskId> = self.facts.masks.get(id).parts().to_vec();
+        let parts: Vec<Operand> = parts.into_iter().map(|part| self.mask(part)).collect::<Result<_, _>>()?;
         let operand = self.mask_node(id, &parts)?;
-        if operand.value().is_some_and(|value| value.node >= before) {
-            let base =
-                masks::sources(&self.facts.masks, id).first().map(|&tensor| self.graph.tensor_name(tensor));
-            self.builder.rename(&operand, &format!("{}.mask", base.unwrap_or_else(|| "all".into())));
-        }
         self.masks.insert(id, operand.clone());
         Ok(operand)
     }

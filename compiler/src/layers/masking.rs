@@ -47,7 +47,8 @@ impl Layer for Masking {
         let axis = b.type_of(&x).rank() as u32 - 1;
         let (number, zero) = (b.number(&x, self.mask_value), b.number(&x, 0.0));
         let differs = b.emit(Elementwise::Ne, &[x.clone(), number])?;
-        let valid = b.emit(Reduce::Any { axes: vec![axis], keep: true }, &[differs])?;
+        let valid = b.emit(Reduce::Any { axes: vec![axis], keep: false }, &[differs])?;
+        let valid = b.trail_axes(&valid, axis as usize + 1)?;
         Ok(vec![b.emit(Elementwise::Select, &[valid, x, zero])?])
     }
 }
