@@ -25,7 +25,7 @@ impl Shipped {
         let workshop = tempfile::tempdir().unwrap();
         fs::copy(case.model(), workshop.path().join("model.keras")).unwrap();
         let warn = ["--on-unsupported-mask", "warn"];
-        let arguments = [&["build", "model.keras", "-o", "built", "--masks"], &warn[..]].concat();
+        let arguments = [&["build", "model.keras", "-o", "built"], &warn[..]].concat();
         masque(workshop.path(), &arguments).succeeded().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("tagger");

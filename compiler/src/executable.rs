@@ -62,7 +62,9 @@ fn write<B: AsRef<[u8]>>(
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new().prefix(".masque-").tempfile_in(folder)?;
+        // The temporary file's name is nothing to the reader of a message: the kind of error says it all.
+        let temporary = tempfile::Builder::new().prefix(".masque-").tempfile_in(folder);
+        let mut file = temporary.map_err(|error| io::Error::from(error.kind()))?;
         let mut out = BufWriter::new(file.as_file_mut());
         let size = bundle::write(&mut out, prefix, plan, weights)?;
         out.flush()?;

@@ -56,6 +56,7 @@ use masque_ir::facts::InferredGraph;
 use masque_ir::layers::LayerGraph;
 use masque_ir::plan::Provenance;
 use masque_ir::program::Program;
+use masque_ir::verify::{self, Violations};
 use masque_runtime::Tensor;
 
 use diagnostics::{Diagnostic, Severity, UnsupportedMask};
@@ -179,6 +180,7 @@ impl Model {
         let inference = infer::infer(&graph, &layers)
             .map_err(|source| Error::Infer { file: file.path.clone(), source })?;
         let graph = InferredGraph { graph, facts: inference.facts.compact() };
+        verified("inference", || verify::inferred(&graph));
         Ok(Inferred {
             file,
             graph,
@@ -251,6 +253,7 @@ impl Inferred {
         }
         let program = lower::lower(&self.graph, &self.layers, options.mask_outputs)
             .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
+        verified("lowering", || verify::program(&program));
         let provenance = Provenance {
             file: self.file.name.clone(),
             hash: self.file.hash.clone(),
@@ -291,6 +294,7 @@ impl Lowered {
     /// Rewrites the tensor graph.
     pub fn optimize(self) -> Optimized {
         let (program, report) = rewrite::optimize(&self.program, rewrite::Limits::DEFAULT);
+        verified("rewriting", || verify::program(&program));
         Optimized { lowered: Lowered { program, ..self }, report }
     }
 }
@@ -324,7 +328,19 @@ impl Optimized {
     /// [`Error::Plan`] if the model came without weights.
     pub fn plan(self) -> Result<Planned, Error> {
         let Lowered { file, program, outputs, weights, provenance } = self.lowered;
-        plan::plan(&program, outputs, &weights, provenance)
-            .map_err(|source| Error::Plan { file: file.path, source })
+        let planned = plan::plan(&program, outputs, &weights, provenance)
+            .map_err(|source| Error::Plan { file: file.path, source })?;
+        verified("planning", || verify::plan(&planned.plan));
+        Ok(planned)
+    }
+}
+
+/// In debug builds and tests, every pass is checked by the verifier of what it makes. What it finds is a mistake of
+/// ours, whatever the model.
+fn verified(pass: &str, check: impl FnOnce() -> Result<(), Violations>) {
+    if cfg!(debug_assertions)
+        && let Err(violations) = check()
+    {
+        panic!("{pass} made something that is not well formed: {violations}");
     }
 }

@@ -84,8 +84,19 @@ pub fn bare(program: &Path, folder: &Path) -> Command {
 ///
 /// If it can't be started.
 pub fn run(program: &Path, folder: &Path, arguments: &[&str]) -> Done {
-    let output = bare(program, folder).args(arguments).stdin(Stdio::null()).output();
-    output.unwrap_or_else(|error| panic!("{}: {error}", program.display())).into()
+    started(program, || bare(program, folder).args(arguments).stdin(Stdio::null()).output()).into()
+}
+
+/// Starts a program that may just have been written: a child of another test, forked meanwhile, can still hold the
+/// file open for a moment.
+fn started<T>(program: &Path, mut start: impl FnMut() -> std::io::Result<T>) -> T {
+    loop {
+        match start() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => thread::yield_now(),
+            Err(error) => panic!("{}: {error}", program.display()),
+            Ok(value) => return value,
+        }
+    }
 }
 
 /// Runs a program that reads this.
@@ -96,7 +107,7 @@ pub fn run(program: &Path, folder: &Path, arguments: &[&str]) -> Done {
 pub fn run_with(program: &Path, folder: &Path, arguments: &[&str], input: &[u8]) -> Done {
     let mut command = bare(program, folder);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    let mut child = started(program, || command.spawn());
     let mut pipe = child.stdin.take().expect("a pipe");
     let input = input.to_owned();
     // A program that refuses before it reads closes the pipe; that is its right.

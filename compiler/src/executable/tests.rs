@@ -34,8 +34,15 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 
 fn run(executable: &Path, arguments: &[&str]) -> Output {
     let elsewhere = executable.parent().unwrap();
-    let mut command = Command::new(executable);
-    command.current_dir(elsewhere).env_clear().args(arguments).stdin(Stdio::null()).output().unwrap()
+    loop {
+        let mut command = Command::new(executable);
+        command.current_dir(elsewhere).env_clear().args(arguments).stdin(Stdio::null());
+        match command.output() {
+            // Another test's child, forked while the file was being written, still holds it for a moment.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            output => return output.unwrap(),
+        }
+    }
 }
 
 fn read(path: PathBuf) -> Vec<(String, Tensor)> {

@@ -93,9 +93,6 @@ pub(crate) struct Build {
     /// The executable to write
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
-    /// Let the executable give the masks, too
-    #[arg(long)]
-    pub(crate) masks: bool,
 }
 
 #[derive(Debug, Args)]

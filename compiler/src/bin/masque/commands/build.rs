@@ -11,7 +11,7 @@ pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Re
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));
     };
-    let planned = commands::plan(inferred, common, arguments.masks, terminal)?;
+    let planned = commands::plan(inferred, common, true, terminal)?;
     let size = planned.write_executable(&arguments.output).map_err(masque::Error::from)?;
     let weights: u64 = planned.plan.weights.iter().map(|weight| weight.bytes).sum();
     terminal.inform(&format!(
