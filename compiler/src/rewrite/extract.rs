@@ -1,27 +1,34 @@
 //! Choosing the cheapest form of every class.
 //!
-//! The cost of a form is the pair (cost along its most expensive path, number of operations as a tree, which
-//! saturates): both only grow from parts to wholes, so that one walk from cheap to dear finds every class's best
-//! form (Knuth's generalization of Dijkstra's algorithm), in time linear in the forms but for the queue. Shared
-//! parts make tree costs alone useless: a chain of residual additions doubles them at every step.
+//! A form costs as much as its most expensive path: that only grows from parts to wholes, so one walk from cheap to
+//! dear finds the least of every class (Knuth's generalization of Dijkstra's algorithm), in time linear in the forms
+//! but for the queue, and never chooses a form that is part of itself. Of the forms with the shortest path, the one
+//! with the cheapest operands is taken; sizes of trees would say the same, but in a chain of residual additions they
+//! double at every step.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use egg::{EGraph, Id, Language};
+use egg::{Id, Language};
 
-use super::folding::TypesAndNumbers;
 use super::term::Term;
+use super::{Graph, canonical};
 
-/// Path cost, then tree size.
-type Cost = (u64, u64);
-
-/// The chosen form of a class.
-#[derive(Clone, Debug)]
-pub(super) struct Choice {
-    pub(super) term: Term,
-    cost: Cost,
+/// Which of two forms is taken that cost the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prefer {
+    /// One that the program had, the first if it had several.
+    Old,
+    /// One that it did not have.
+    New,
 }
+
+/// The chosen form of every class that has one.
+pub(super) type Choices<'a> = HashMap<Id, &'a Term>;
+
+/// What decides between forms of a class, the smallest being taken: the most expensive path, all operands together,
+/// preference, and the order of the e-graph.
+type Rank = (u64, u64, usize, usize);
 
 /// What an operation costs: a pass over memory, whatever it computes on the way. Leaves are there already.
 fn own_cost(term: &Term) -> u64 {
@@ -31,49 +38,62 @@ fn own_cost(term: &Term) -> u64 {
     }
 }
 
-/// The cheapest form of every class.
-pub(super) fn cheapest(egraph: &EGraph<Term, TypesAndNumbers>) -> HashMap<Id, Choice> {
-    // For every form: its class, and how many of its children have no cost yet.
-    let mut forms: Vec<(Id, &Term, usize)> = vec![];
+/// A form that waits for the costs of its parts.
+struct Form<'a> {
+    class: Id,
+    term: &'a Term,
+    /// How many different parts have no cost yet.
+    open: usize,
+    preference: usize,
+}
+
+/// The cheapest form of every class. `own` are the terms of the program, in order.
+pub(super) fn cheapest<'a>(graph: &'a Graph, own: &[Term], prefer: Prefer) -> Choices<'a> {
+    let mut old: HashMap<Term, usize> = HashMap::with_capacity(own.len());
+    for (place, term) in own.iter().enumerate() {
+        old.entry(canonical(graph, term)).or_insert(place);
+    }
+    let mut forms: Vec<Form<'a>> = vec![];
     let mut users: HashMap<Id, Vec<usize>> = HashMap::new();
-    let mut queue: BinaryHeap<Reverse<(Cost, usize)>> = BinaryHeap::new();
-    for class in egraph.classes() {
-        for term in &class.nodes {
-            let form = forms.len();
-            let mut children: Vec<Id> = term.children().iter().map(|child| egraph.find(*child)).collect();
-            children.sort_unstable();
-            children.dedup();
-            for child in &children {
-                users.entry(*child).or_default().push(form);
-            }
-            if children.is_empty() {
-                queue.push(Reverse(((own_cost(term), 1), form)));
-            }
-            forms.push((class.id, term, children.len()));
+    let mut queue: BinaryHeap<Reverse<Rank>> = BinaryHeap::new();
+    let mut costs: HashMap<Id, u64> = HashMap::with_capacity(graph.number_of_classes());
+    for (class, term) in graph.classes().flat_map(|class| class.nodes.iter().map(|term| (class.id, term))) {
+        let mut parts: Vec<Id> = term.children().iter().map(|child| graph.find(*child)).collect();
+        parts.sort_unstable();
+        parts.dedup();
+        for part in &parts {
+            users.entry(*part).or_default().push(forms.len());
+        }
+        let preference = match (prefer, old.get(term)) {
+            (Prefer::Old, place) => place.copied().unwrap_or(usize::MAX),
+            (Prefer::New, place) => usize::from(place.is_some()),
+        };
+        forms.push(Form { class, term, open: parts.len(), preference });
+        if parts.is_empty() {
+            queue.push(Reverse(rank(graph, &forms, forms.len() - 1, &costs)));
         }
     }
-    let mut chosen: HashMap<Id, Choice> = HashMap::with_capacity(egraph.number_of_classes());
-    while let Some(Reverse((cost, form))) = queue.pop() {
-        let (class, term, _) = forms[form];
-        if chosen.contains_key(&class) {
+    let mut chosen = Choices::with_capacity(graph.number_of_classes());
+    while let Some(Reverse((cost, _, _, place))) = queue.pop() {
+        let Form { class, term, .. } = forms[place];
+        if costs.contains_key(&class) {
             continue;
         }
-        chosen.insert(class, Choice { term: term.clone(), cost });
+        costs.insert(class, cost);
+        chosen.insert(class, term);
         for &user in users.get(&class).into_iter().flatten() {
-            forms[user].2 -= 1;
-            if forms[user].2 == 0 {
-                let (_, term, _) = forms[user];
-                queue.push(Reverse((cost_of(egraph, term, &chosen), user)));
+            forms[user].open -= 1;
+            if forms[user].open == 0 {
+                queue.push(Reverse(rank(graph, &forms, user, &costs)));
             }
         }
     }
     chosen
 }
 
-fn cost_of(egraph: &EGraph<Term, TypesAndNumbers>, term: &Term, chosen: &HashMap<Id, Choice>) -> Cost {
-    let parts = term.children().iter().filter_map(|child| chosen.get(&egraph.find(*child)));
-    let (path, size) = parts.fold((0, 0u64), |(path, size), part| {
-        (std::cmp::max(path, part.cost.0), size.saturating_add(part.cost.1))
-    });
-    (path.saturating_add(own_cost(term)), size.saturating_add(1))
+fn rank(graph: &Graph, forms: &[Form<'_>], place: usize, costs: &HashMap<Id, u64>) -> Rank {
+    let Form { term, preference, .. } = &forms[place];
+    let parts = term.children().iter().filter_map(|child| costs.get(&graph.find(*child)));
+    let (longest, all) = parts.fold((0, 0), |(longest, all), &part| (part.max(longest), all + part));
+    (longest + own_cost(term), all, *preference, place)
 }

@@ -6,12 +6,12 @@
 use std::fmt;
 
 use egg::{EGraph, FromOp, Id, Language};
-use masque_ir::ops::{Leaf, Op};
+use masque_ir::ops::{Arity, Leaf, Op};
 use masque_ir::program::Literal;
 
 /// A node of the e-graph.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Term {
+pub(super) enum Term {
     /// An optional operand that is not there.
     Absent,
     /// A number.
@@ -24,17 +24,25 @@ pub enum Term {
     Apply(&'static str, Vec<Id>),
     /// One result of an operation with several.
     Result(u32, Id),
+    /// What the program gives: the one reader of a value that is no operation.
+    Outputs(Vec<Id>),
 }
 
 impl Term {
+    /// Where a program starts. Two inputs of one type are two tensors; two equal constants are one.
+    pub(super) fn leaf(leaf: &Leaf, name: &str) -> Term {
+        let name = if matches!(leaf, Leaf::Constant { .. }) { "" } else { name };
+        Term::Leaf(name.to_owned(), leaf.clone())
+    }
+
     /// An operation applied to operands.
-    pub fn apply<N: egg::Analysis<Term>>(
+    pub(super) fn apply<N: egg::Analysis<Term>>(
         op: &Op,
         mut operands: Vec<Id>,
-        egraph: &mut EGraph<Term, N>,
+        graph: &mut EGraph<Term, N>,
     ) -> Term {
         if !op.info().attributes.is_empty() {
-            operands.push(egraph.add(Term::Attributes(op.clone())));
+            operands.push(graph.add(Term::Attributes(op.clone())));
         }
         Term::Apply(op.info().mnemonic, operands)
     }
@@ -57,6 +65,7 @@ impl Language for Term {
             Term::Leaf(..) => (3, ""),
             Term::Apply(mnemonic, _) => (4, mnemonic),
             Term::Result(..) => (5, ""),
+            Term::Outputs(_) => (6, ""),
         }
     }
 
@@ -64,14 +73,14 @@ impl Language for Term {
         match (self, other) {
             (Term::Apply(a, left), Term::Apply(b, right)) => a == b && left.len() == right.len(),
             (Term::Result(a, _), Term::Result(b, _)) => a == b,
-            (Term::Apply(..) | Term::Result(..), _) | (_, Term::Apply(..) | Term::Result(..)) => false,
-            _ => self == other,
+            (Term::Outputs(left), Term::Outputs(right)) => left.len() == right.len(),
+            _ => self.is_leaf() && self == other,
         }
     }
 
     fn children(&self) -> &[Id] {
         match self {
-            Term::Apply(_, children) => children,
+            Term::Apply(_, children) | Term::Outputs(children) => children,
             Term::Result(_, of) => std::slice::from_ref(of),
             _ => &[],
         }
@@ -79,7 +88,7 @@ impl Language for Term {
 
     fn children_mut(&mut self) -> &mut [Id] {
         match self {
-            Term::Apply(_, children) => children,
+            Term::Apply(_, children) | Term::Outputs(children) => children,
             Term::Result(_, of) => std::slice::from_mut(of),
             _ => &mut [],
         }
@@ -92,11 +101,11 @@ impl fmt::Display for Term {
             Term::Absent => f.write_str("_"),
             Term::Literal(literal) => write!(f, "{}:{}", literal.number, literal.dtype),
             Term::Attributes(op) => write!(f, "{{{}}}", op.attributes()),
-            Term::Leaf(name, leaf) => {
-                write!(f, "%{name}{}", if name.is_empty() { format!("{leaf:?}") } else { String::new() })
-            }
+            Term::Leaf(name, leaf) if name.is_empty() => write!(f, "{leaf:?}"),
+            Term::Leaf(name, _) => write!(f, "%{name}"),
             Term::Apply(mnemonic, _) => f.write_str(mnemonic),
             Term::Result(result, _) => write!(f, "result-{result}"),
+            Term::Outputs(_) => f.write_str("outputs"),
         }
     }
 }
@@ -104,23 +113,27 @@ impl fmt::Display for Term {
 /// A rule names an operation that does not exist, or gives it the wrong number of operands.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a rule's `{op}` with {children} children is no operation of the IR")]
-pub struct NoSuchTerm {
+pub(super) struct NoSuchTerm {
     op: String,
     children: usize,
 }
 
-/// Reads a rule's terms.
+/// Reads a rule's terms: operations, and `_` for an operand that is not there.
 impl FromOp for Term {
     type Error = NoSuchTerm;
 
     fn from_op(op: &str, children: Vec<Id>) -> Result<Term, NoSuchTerm> {
         let wrong = || NoSuchTerm { op: op.to_owned(), children: children.len() };
-        let info = Op::table().find(|info| info.mnemonic == op).ok_or_else(wrong)?;
-        let attributes = usize::from(!info.attributes.is_empty());
-        let many = info.operands.last().is_some_and(|last| last.arity == masque_ir::ops::Arity::Many);
-        if !many && children.len() != info.operands.len() + attributes {
-            return Err(wrong());
+        if op == "_" && children.is_empty() {
+            return Ok(Term::Absent);
         }
-        Ok(Term::Apply(info.mnemonic, children))
+        let info = Op::table().find(|info| info.mnemonic == op).ok_or_else(wrong)?;
+        let expected = info.operands.len() + usize::from(!info.attributes.is_empty());
+        let many = info.operands.last().is_some_and(|last| last.arity == Arity::Many);
+        if children.len() == expected || many && children.len() + 1 >= expected {
+            Ok(Term::Apply(info.mnemonic, children))
+        } else {
+            Err(wrong())
+        }
     }
 }
