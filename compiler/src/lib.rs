@@ -120,7 +120,7 @@ pub enum Error {
 pub struct Options {
     /// What to do with masks that reach layers without support for them.
     pub on_unsupported_mask: UnsupportedMask,
-    /// Can the masks be asked for when the model runs?
+    /// Can the masks be asked for when the model runs? What only computes them costs nothing unless they are.
     pub mask_outputs: bool,
 }
 

@@ -31,7 +31,10 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));
     };
-    let options = Options { on_unsupported_mask: common.on_unsupported_mask.into(), mask_outputs: false };
+    let options = Options {
+        on_unsupported_mask: common.on_unsupported_mask.into(),
+        mask_outputs: arguments.stage == Stage::Plan,
+    };
     let lowered = inferred.lower(options)?;
     let text = match arguments.stage {
         Stage::Tensor => print_program(lowered.program(), ProgramStage::Tensor),
