@@ -17,7 +17,6 @@
 
 use masque_ir::DType;
 use masque_ir::activation::Activation;
-use masque_ir::dim::Dim;
 use masque_ir::ops::{Activate, Dense, Elementwise, Op, Shape};
 
 /// A rule: where the left side stands, the right side may.
@@ -112,7 +111,7 @@ pub const RULES: &[Rule] = &[
     rule("select-within-false", "(select ?m ?a (select ?m ?b ?c))", "(select ?m ?a ?c)"),
     rule("select-within-true", "(select ?m (select ?m ?a ?b) ?c)", "(select ?m ?a ?c)"),
     rule("simple-rnn-all-valid", "(simple_rnn ?x ?k ?r ?b ?n ?h ?o)", "(simple_rnn ?x ?k ?r ?b _ ?h ?o)").when(Number("?n", 1.0)),
-    rule("slice-whole", "(slice ?x ?a)", "?x").when(Holding(&["?a"], is_from_the_start)),
+    rule("slice-whole", "(slice ?x ?a)", "?x"),
     rule("sub-zero", "(sub ?x ?n)", "?x").when(Number("?n", 0.0)),
     rule("transpose-same", "(transpose ?x ?a)", "?x").when(Holding(&["?a"], is_identity)),
     rule("transpose-transpose", "(transpose (transpose ?x ?a) ?b)", "(transpose ?x ?new)").when(Derived(&["?a", "?b"], compose)),
@@ -154,12 +153,6 @@ fn is_lossless(ops: &[&Op]) -> bool {
         F64 | I64 => there == back,
         DType::Str => false,
     }
-}
-
-/// A slice that leaves nothing out at the start and between; the types of the rule say that it is as long as the
-/// whole.
-fn is_from_the_start(ops: &[&Op]) -> bool {
-    matches!(ops, [Op::Shape(Shape::Slice { start, step: 1, .. })] if *start == Dim::constant(0))
 }
 
 /// One permutation behind another.

@@ -186,6 +186,9 @@ impl Growing<'_> {
         let kind = self.random.below(4);
         let there = self.emit(there[kind].clone(), &[x]);
         let made = self.emit(back[kind].clone(), &[there]);
+        if self.random.once_in(2) {
+            self.builder.rename(&made, "layer");
+        }
         self.sequences.push(made);
     }
 

@@ -1,0 +1,387 @@
+//! A kernel is only ever a faster way to say the same: plans of one step, done by the kernel and by the operation's
+//! own meaning, for random sizes (0 and 1 among them), options, masks and operands, some of which are weights.
+//!
+//! Numbers agree within 1e-5, absolute or relative; NaN only with NaN, infinities only with themselves.
+
+use masque_ir::activation::Activation;
+use masque_ir::float::Float;
+use masque_ir::ops::{Activate, Dense, Index, Normalize, Op, Pool, Recurrent, RecurrentOptions};
+use masque_ir::plan::{
+    Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanWeight, Provenance, Source, Step,
+};
+use masque_ir::{Dim, Semantics, Type};
+use masque_runtime::exec::{has_native, weight_layout};
+use masque_runtime::weights::lay_out;
+use masque_runtime::{Options, RunError, Session, Tensor, bundle};
+use ndarray::{ArrayD, IxDyn};
+
+/// How many cases of every operation are run, and how far two numbers may be apart.
+const CASES: u64 = 1_000;
+const TOLERANCE: f64 = 1e-5;
+
+/// A source of decisions (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
+    }
+
+    fn once_in(&mut self, times: usize) -> bool {
+        self.below(times) == 0
+    }
+
+    fn pick<T: Clone>(&mut self, items: &[T]) -> T {
+        items[self.below(items.len())].clone()
+    }
+
+    fn size(&mut self) -> usize {
+        self.pick(&[0, 1, 1, 2, 3, 4, 7, 17])
+    }
+
+    /// Numbers between -1 and 1; in some tensors also those where functions break. None is large: of a sum of large
+    /// numbers, the exponential shows every bit of its rounding.
+    fn floats(&mut self, shape: &[usize]) -> Tensor {
+        let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0, 4.0, 1e-40];
+        let has_odd = self.once_in(4);
+        let float = || match has_odd && self.once_in(6) {
+            true => self.pick(&odd),
+            false => self.below(1 << 20) as f32 / (1 << 19) as f32 - 1.0,
+        };
+        ArrayD::from_shape_simple_fn(IxDyn(shape), float).into()
+    }
+
+    /// Masks with gaps, full ones, and rows without a valid step.
+    fn mask(&mut self, batch: usize, steps: usize) -> Tensor {
+        let mut mask = ArrayD::from_elem(IxDyn(&[batch, steps]), true);
+        for mut row in mask.rows_mut() {
+            match self.below(4) {
+                0 => row.fill(false),
+                1 => row.iter_mut().for_each(|valid| *valid = self.once_in(2)),
+                2 => {
+                    let length = self.below(steps + 1);
+                    row.iter_mut().skip(length).for_each(|valid| *valid = false);
+                }
+                _ => {}
+            }
+        }
+        mask.into()
+    }
+
+    fn activation(&mut self) -> Activation {
+        use Activation::*;
+        self.pick(&[
+            Linear,
+            Activation::RELU,
+            Elu { alpha: Float(0.7) },
+            Selu,
+            Gelu,
+            GeluTanh,
+            Silu,
+            Softplus,
+            Softsign,
+            Tanh,
+            Sigmoid,
+            Exponential,
+            HardSigmoid,
+            HardSilu,
+            HardTanh,
+            Mish,
+            LogSigmoid,
+            Softmax { axis: -1 },
+            LogSoftmax { axis: -1 },
+        ])
+    }
+
+    /// Between 0 and 1: through other gates, a layer multiplies its rounding errors from step to step.
+    fn gate(&mut self) -> Activation {
+        self.pick(&[Activation::Sigmoid, Activation::HardSigmoid])
+    }
+}
+
+/// An operation and its operands; those that may be weights are, now and then.
+struct Case {
+    op: Op,
+    operands: Vec<Option<(Tensor, bool)>>,
+}
+
+impl Case {
+    fn new(op: impl Into<Op>) -> Case {
+        Case { op: op.into(), operands: vec![] }
+    }
+
+    fn input(mut self, tensor: Tensor) -> Case {
+        self.operands.push(Some((tensor, false)));
+        self
+    }
+
+    fn weight(mut self, random: &mut Random, tensor: Tensor) -> Case {
+        self.operands.push(Some((tensor, random.once_in(2))));
+        self
+    }
+
+    /// An operand that may be left out.
+    fn maybe(mut self, random: &mut Random, make: impl FnOnce(&mut Random) -> Tensor) -> Case {
+        let operand = if random.once_in(2) { None } else { Some((make(random), false)) };
+        self.operands.push(operand);
+        self
+    }
+
+    /// The plan of this one step, and its weights section.
+    fn plan(&self, kernel: Kernel) -> (Plan, Vec<u8>) {
+        let types: Vec<Option<Type>> = self.operands.iter().map(|x| x.as_ref().map(|(x, _)| ty(x))).collect();
+        let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
+        assert!(has_native(&self.op, &types), "{:?} of {types:?}", self.op);
+        let (mut inputs, mut weights, mut contents) = (vec![], vec![], vec![]);
+        let mut sources = vec![];
+        for (place, operand) in self.operands.iter().enumerate() {
+            sources.push(match operand {
+                None => Source::Absent,
+                Some((tensor, false)) => {
+                    let slot = inputs.len() as u32;
+                    inputs.push(PlanInput {
+                        name: format!("x{place}"),
+                        ty: ty(tensor),
+                        pad: Float(0.0),
+                        slot,
+                    });
+                    Source::Slot(slot)
+                }
+                Some((tensor, true)) => {
+                    let native = weight_layout(&self.op, place, tensor.dtype());
+                    let layout = if kernel == Kernel::Native { native } else { Layout::Rows };
+                    contents.push(lay_out(&tensor.view(), layout).unwrap());
+                    weights.push(planned(place, tensor, layout, contents[contents.len() - 1].len()));
+                    Source::Weight(weights.len() as u32 - 1)
+                }
+            });
+        }
+        bundle::place(&mut weights);
+        let mut section = vec![];
+        for (weight, bytes) in weights.iter().zip(contents) {
+            section.resize(weight.offset as usize, 0);
+            section.extend(bytes);
+        }
+        let first = inputs.len() as u32;
+        let results: Vec<PlanResult> = (first..)
+            .zip(self.op.infer(&types).unwrap())
+            .map(|(slot, ty)| PlanResult { name: format!("y{slot}"), ty, slot })
+            .collect();
+        let outputs = results.iter().map(|result| PlanOutput {
+            name: result.name.clone(),
+            ty: result.ty.clone(),
+            source: Source::Slot(result.slot),
+        });
+        let plan = Plan {
+            name: "one step".into(),
+            semantics: Semantics::Keras3_15,
+            provenance: Provenance::default(),
+            slots: first + results.len() as u32,
+            outputs: outputs.collect(),
+            steps: vec![Step { op: self.op.clone(), kernel, sources, results, release: vec![] }],
+            inputs,
+            weights,
+            masks: vec![],
+        };
+        (plan, section)
+    }
+
+    fn run(&self, kernel: Kernel) -> Result<Vec<(String, Tensor)>, RunError> {
+        let (plan, section) = self.plan(kernel);
+        let named = self.operands.iter().enumerate().filter_map(|(place, operand)| match operand {
+            Some((tensor, false)) => Some((format!("x{place}"), tensor.clone())),
+            _ => None,
+        });
+        // Sections are read where they lie, and lie aligned in a file.
+        let mut aligned = vec![0u64; section.len().div_ceil(8)];
+        bytemuck::cast_slice_mut(&mut aligned)[..section.len()].copy_from_slice(&section);
+        let section = &bytemuck::cast_slice(&aligned)[..section.len()];
+        let mut session = Session::new(&plan, section).expect("the plan is sound");
+        session.run(&named.collect::<Vec<_>>(), Options::default()).map(|outputs| outputs.outputs)
+    }
+}
+
+fn planned(place: usize, tensor: &Tensor, layout: Layout, bytes: usize) -> PlanWeight {
+    PlanWeight {
+        name: format!("w{place}"),
+        dtype: tensor.dtype(),
+        shape: tensor.shape().iter().map(|&size| size as u64).collect(),
+        layout,
+        offset: 0,
+        bytes: bytes as u64,
+        hash: String::new(),
+    }
+}
+
+fn ty(tensor: &Tensor) -> Type {
+    let shape: Vec<Dim> = tensor.shape().iter().map(|&size| Dim::constant(size as i64)).collect();
+    Type::new(tensor.dtype(), shape)
+}
+
+/// How far apart two numbers are, relative to the second one where that is large.
+fn distance(found: f32, expected: f32) -> f64 {
+    if found == expected || found.is_nan() && expected.is_nan() {
+        return 0.0;
+    }
+    let (found, expected) = (f64::from(found), f64::from(expected));
+    let distance = (found - expected).abs() / expected.abs().max(1.0);
+    if distance.is_nan() { f64::INFINITY } else { distance }
+}
+
+/// Runs random cases of one operation both ways, and says how far apart they were at most.
+fn compare(name: &str, make: impl Fn(&mut Random) -> Case) {
+    let mut worst = 0.0f64;
+    for seed in 0..CASES {
+        let case = make(&mut Random(seed));
+        let (native, reference) = match (case.run(Kernel::Native), case.run(Kernel::Reference)) {
+            (Ok(native), Ok(reference)) => (native, reference),
+            (Err(_), Err(_)) => continue,
+            (native, reference) => panic!("case {seed}, {:?}: {native:?} and {reference:?}", case.op),
+        };
+        assert_eq!(native.len(), reference.len());
+        for ((result, native), (_, reference)) in native.iter().zip(&reference) {
+            assert_eq!(native.shape(), reference.shape(), "case {seed}, {result} of {:?}", case.op);
+            let (found, expected) = (native.as_f32().unwrap(), reference.as_f32().unwrap());
+            for (&found, &expected) in found.iter().zip(expected) {
+                let distance = distance(found, expected);
+                assert!(
+                    distance <= TOLERANCE,
+                    "case {seed}, {result}: {found} is not {expected}\n{:?}\n{:?}",
+                    case.op,
+                    case.operands
+                );
+                worst = worst.max(distance);
+            }
+        }
+    }
+    say(&format!("{name}: {worst:.1e} apart at most"));
+}
+
+#[allow(clippy::print_stderr, reason = "shown with --nocapture")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}
+
+#[test]
+fn activate() {
+    compare("activate", |random| {
+        let shape: Vec<usize> = (0..1 + random.below(3)).map(|_| random.size()).collect();
+        let scale = random.pick(&[1.0, 10.0, 100.0]);
+        let x = random.floats(&shape).as_f32().unwrap().mapv(|x| x * scale);
+        Case::new(Activate::Activate { f: random.activation() }).input(x.into())
+    });
+}
+
+#[test]
+fn dense() {
+    compare("dense", |random| {
+        let (inner, columns) = (random.size(), random.size());
+        let mut shape: Vec<usize> = (0..random.below(3)).map(|_| random.size()).collect();
+        shape.push(inner);
+        let (x, kernel) = (random.floats(&shape), random.floats(&[inner, columns]));
+        Case::new(Dense::Dense { activation: random.activation() })
+            .input(x)
+            .weight(random, kernel)
+            .maybe(random, |random| random.floats(&[columns]))
+    });
+}
+
+#[test]
+fn layer_norm() {
+    compare("layer_norm", |random| {
+        let shape: Vec<usize> = (0..1 + random.below(3)).map(|_| random.size()).collect();
+        let axes = 1 + random.below(shape.len());
+        let inner = shape[shape.len() - axes..].to_vec();
+        let epsilon = Float(random.pick(&[1e-3, 1e-6, 0.1]));
+        Case::new(Normalize::LayerNorm { axes: axes as u32, epsilon })
+            .input(random.floats(&shape))
+            .maybe(random, |random| random.floats(&inner))
+            .maybe(random, |random| random.floats(&inner))
+    });
+}
+
+#[test]
+fn mean_over_time() {
+    compare("mean_over_time", |random| {
+        let mut shape: Vec<usize> = (0..2 + random.below(3)).map(|_| random.size()).collect();
+        shape[0] = shape[0].min(4);
+        Case::new(Pool::MeanOverTime { keep: random.once_in(2) })
+            .input(random.floats(&shape))
+            .maybe(random, |random| random.mask(shape[0], shape[1]))
+    });
+}
+
+#[test]
+fn gather() {
+    compare("gather", |random| {
+        let mut shape: Vec<usize> = (0..1 + random.below(3)).map(|_| random.size()).collect();
+        shape[0] = shape[0].max(1);
+        let ids: Vec<usize> = (0..random.below(3)).map(|_| random.size()).collect();
+        // Now and then a number outside the table.
+        let rows = shape[0] + usize::from(random.once_in(10));
+        let ids = ArrayD::from_shape_simple_fn(IxDyn(&ids), || random.below(rows) as i64);
+        let ids = if random.once_in(2) { ids.into() } else { ids.mapv(|id| id as i32).into() };
+        let table = random.floats(&shape);
+        Case::new(Index::Gather).weight(random, table).input(ids)
+    });
+}
+
+/// A recurrent layer: sizes, weights, and what may be left out.
+fn recurrent(random: &mut Random, op: Recurrent, bias_rows: usize) -> Case {
+    let [batch, steps, features, units] = std::array::from_fn(|_| random.size().min(9));
+    let columns = op.gates() as usize * units;
+    let states = op.states();
+    let x = random.floats(&[batch, steps, features]);
+    let (kernel, inner) = (random.floats(&[features, columns]), random.floats(&[units, columns]));
+    let bias: &[usize] = if bias_rows == 2 { &[2, columns] } else { &[columns] };
+    let mut case = Case::new(op)
+        .input(x)
+        .weight(random, kernel)
+        .weight(random, inner)
+        .maybe(random, |random| random.floats(bias))
+        .maybe(random, |random| random.mask(batch, steps));
+    for _ in 0..states {
+        case = case.maybe(random, |random| random.floats(&[batch, units]));
+    }
+    case
+}
+
+fn options(random: &mut Random) -> RecurrentOptions {
+    RecurrentOptions {
+        activation: random.pick(&[Activation::Tanh, Activation::Sigmoid, Activation::RELU]),
+        sequences: random.once_in(2),
+        states: random.once_in(2),
+        backwards: random.once_in(2),
+        zero_masked: random.once_in(2),
+    }
+}
+
+#[test]
+fn gru() {
+    compare("gru", |random| {
+        let reset_after = random.once_in(2);
+        let recurrent_activation = random.gate();
+        let op = Recurrent::Gru { options: options(random), recurrent_activation, reset_after };
+        recurrent(random, op, if reset_after { 2 } else { 1 })
+    });
+}
+
+#[test]
+fn lstm() {
+    compare("lstm", |random| {
+        let recurrent_activation = random.gate();
+        let op = Recurrent::Lstm { options: options(random), recurrent_activation };
+        recurrent(random, op, 1)
+    });
+}
+
+#[test]
+fn simple_rnn() {
+    compare("simple_rnn", |random| {
+        let op = Recurrent::SimpleRnn { options: options(random) };
+        recurrent(random, op, 1)
+    });
+}
