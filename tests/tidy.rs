@@ -16,10 +16,10 @@ const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 80;
 
 /// Files and functions (`FILE::FUNCTION`) that are longer, each with the reason.
-const LONGER: &[(&str, &str)] = &[(
-    "ir-specs/tests/verify.rs::violations",
-    "a table: one line for every property and how it is violated",
-)];
+const LONGER: &[(&str, &str)] = &[
+    ("ir-specs/src/activation.rs::decompose", "a table: the formula of every activation function"),
+    ("ir-specs/tests/verify.rs::violations", "a table: one line for every property and how it is violated"),
+];
 
 /// What is for compiling alone.
 const COMPILING: [&str; 5] = ["clap", "egg", "hdf5-reader", "masque", "petgraph"];
@@ -146,8 +146,7 @@ fn every_layer_is_in_the_registry() {
             missing.push(format!("{}: no `mod {};`", source.path, source.stem()));
         }
         for line in source.text.lines() {
-            let Some((_, rest)) = line.split_once("static ") else { continue };
-            let Some((name, _)) = rest.split_once(": LayerDef") else { continue };
+            let Some(name) = declared_layer(line) else { continue };
             registered += 1;
             if !registry.contains(&format!("::{name},\n")) {
                 missing.push(format!("{}: {name} is not in LAYERS", source.path));
@@ -157,6 +156,18 @@ fn every_layer_is_in_the_registry() {
     nothing(missing, "a layer is declared and registered in compiler/src/layers.rs");
     assert_eq!(registered, LAYERS.len(), "LAYERS has as many lines as there are layers");
     assert!(LAYERS.is_sorted_by(|a, b| a.class < b.class), "LAYERS is sorted by class, each once");
+}
+
+/// The layer that a line declares: `static NAME: LayerDef`, or `NAME = "Class", …` in a family's table.
+fn declared_layer(line: &str) -> Option<&str> {
+    let alone =
+        line.split_once("static ").and_then(|(_, rest)| rest.split_once(": LayerDef")).map(|(name, _)| name);
+    let in_table = line.trim_start().split_once(" = \"").map(|(name, _)| name);
+    let is_name = |name: &&str| {
+        name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    alone.or(in_table).filter(is_name)
 }
 
 #[test]

@@ -96,9 +96,9 @@ impl Random {
         ])
     }
 
-    /// Bounded: through an unbounded gate, a layer multiplies its rounding errors from step to step.
+    /// Between 0 and 1: through other gates, a layer multiplies its rounding errors from step to step.
     fn gate(&mut self) -> Activation {
-        self.pick(&[Activation::Tanh, Activation::Sigmoid, Activation::HardSigmoid])
+        self.pick(&[Activation::Sigmoid, Activation::HardSigmoid])
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
 
 pub(super) static INPUT_LAYER: LayerDef =
-    LayerDef { class: "InputLayer", supports_masking: Supports::Never, masks: "ends", parse };
+    LayerDef { class: "InputLayer", supports_masking: Supports::Never, masks: "none", parse };
 
 #[derive(Debug)]
 struct InputLayer {
