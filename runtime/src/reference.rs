@@ -49,7 +49,7 @@ pub fn evaluate(
         Op::Elementwise(op) => elementwise::evaluate(op, &present),
         Op::Reduce(op) => reduce::evaluate(op, &present[0]),
         Op::Shape(op) => shape::evaluate(op, &present, bindings),
-        Op::Index(op) => index::evaluate(op, &present[0], &present[1]),
+        Op::Index(op) => index::evaluate(op, &present),
         Op::Product(op) => product::evaluate(op, &present[0], &present[1]),
         Op::Text(op) => text::evaluate(op, &present, bindings),
         Op::Scan(op) => return scan::evaluate(op, &present, bindings),

@@ -88,7 +88,11 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
             |source| AssembleError::Setting { layer: entry.name.clone(), class: entry.class.clone(), source };
         let mut settings = entry.settings.clone();
         symbols.name_sizes(&entry.class, &mut settings).map_err(setting)?;
-        let mut config = Config::new(settings).map_err(setting)?;
+        count_outputs(raw, &entry.name, &entry.class, &mut settings);
+        let mut config = match entry.class.starts_with("ops.") {
+            true => Config::of_operation(settings),
+            false => Config::new(settings).map_err(setting)?,
+        };
         let layer = (def.parse)(&mut config).map_err(setting)?;
         let settings = config.finish().map_err(setting)?;
         graph.add_layer(GraphLayer { name: entry.name.clone(), class: entry.class.clone(), settings })?;
@@ -106,6 +110,18 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
     }
     let pointers = raw.layers.iter().map(|layer| layer.pointer.clone()).collect();
     Ok(Assembled { graph, layers, pointers })
+}
+
+/// `Unstack` does not say how many tensors it gives: as many as are read, at least.
+fn count_outputs(raw: &RawModel, name: &str, class: &str, settings: &mut Map<String, Json>) {
+    if class != "ops.Unstack" || settings.get("num").is_some_and(|num| !num.is_null()) {
+        return;
+    }
+    let mut read: Vec<&RawTensor> = raw.outputs.iter().collect();
+    let arguments = raw.layers.iter().flat_map(|layer| layer.calls.iter().flatten());
+    arguments.for_each(|(_, argument)| visit(argument, &mut read));
+    let last = read.iter().filter(|tensor| tensor.layer == name).map(|tensor| tensor.output).max();
+    settings.insert("outputs".into(), last.unwrap_or(0).saturating_add(1).into());
 }
 
 /// Hands out symbols for sizes that are unknown until the model runs: `B` for the batch, `T`, `T2`, … for others.

@@ -76,6 +76,12 @@ impl Config {
         Ok(config)
     }
 
+    /// Settings of an operation, whose `dtype` is a setting like the others.
+    pub fn of_operation(mut settings: Map<String, Json>) -> Config {
+        settings.retain(|key, value| !WITHOUT_MEANING.contains(&key.as_str()) && !value.is_null());
+        Config { rest: settings, canonical: Settings::new() }
+    }
+
     /// Everything is computed in float32; another policy would be another answer.
     fn dtype_policy(&mut self) -> Result<(), ConfigError> {
         let Some(policy) = self.rest.get("dtype") else { return Ok(()) };

@@ -4,13 +4,26 @@
 //! symbolic mask its result is, so that a mask that came through a file (Keras writes its own mask arithmetic into
 //! model files) is the same mask as one that was inferred.
 
+mod along;
 mod arrange;
+mod built;
 mod elementwise;
+mod fold;
+mod functions;
+mod pieces;
+mod products;
 mod reduce;
+mod shapes;
 
+pub(super) use along::*;
 pub(super) use arrange::{CONCATENATE, EXPAND_DIMS, ONES_LIKE, ZEROS_LIKE};
 pub(super) use elementwise::*;
+pub(super) use fold::*;
+pub(super) use functions::*;
+pub(super) use pieces::*;
+pub(super) use products::*;
 pub(super) use reduce::ANY;
+pub(super) use shapes::*;
 
 use masque_ir::DType;
 use masque_ir::mask::MaskId;

@@ -20,6 +20,10 @@ family! {
         Sqrt = "sqrt" ("x");
         /// The hyperbolic tangent of `x`.
         Tanh = "tanh" ("x");
+        /// The sine of `x`.
+        Sin = "sin" ("x");
+        /// The cosine of `x`.
+        Cos = "cos" ("x");
         /// The error function of `x`.
         Erf = "erf" ("x");
         /// The largest integer not above `x`.
@@ -34,6 +38,8 @@ family! {
         Div = "div" ("a", "b");
         /// `a` to the power of `b`.
         Pow = "pow" ("a", "b");
+        /// What is left of `a` after whole `b`s, with the sign of `b`; floats only.
+        Mod = "mod" ("a", "b");
         /// The larger one; NaN if either is.
         Max = "max" ("a", "b");
         /// The smaller one; NaN if either is.
@@ -94,8 +100,8 @@ impl Elementwise {
         };
         match self {
             Neg | Abs | Sign => require(first.is_float() || first.is_int(), "numbers", first),
-            Exp | Log | Sqrt | Tanh | Erf | Floor => require(first.is_float(), "floats", first),
-            Div | Pow => require(same && first.is_float(), "floats of one type", first),
+            Exp | Log | Sqrt | Tanh | Sin | Cos | Erf | Floor => require(first.is_float(), "floats", first),
+            Div | Pow | Mod => require(same && first.is_float(), "floats of one type", first),
             Add | Sub | Mul | Max | Min => {
                 require(same && (first.is_float() || first.is_int()), "numbers of one type", first)
             }

@@ -15,6 +15,13 @@ family! {
             /// Do they stay, with size 1?
             keep: bool,
         };
+        /// The product; 1 of nothing.
+        Product = "product" ("x") {
+            /// Which axes, from the front, sorted.
+            axes: Vec<u32>,
+            /// Do they stay, with size 1?
+            keep: bool,
+        };
         /// The largest element; NaN if any is.
         ReduceMax = "reduce_max" ("x") {
             /// Which axes, from the front, sorted.
@@ -51,6 +58,7 @@ impl Reduce {
     pub fn axes(&self) -> (&[u32], bool) {
         match self {
             Reduce::Sum { axes, keep }
+            | Reduce::Product { axes, keep }
             | Reduce::ReduceMax { axes, keep }
             | Reduce::ReduceMin { axes, keep }
             | Reduce::Any { axes, keep }

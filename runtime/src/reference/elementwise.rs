@@ -41,6 +41,8 @@ pub(super) fn evaluate(op: &Elementwise, operands: &[TensorView<'_>]) -> Result<
         Log => one!(operands; F32 F64 => |x| x.ln()),
         Sqrt => one!(operands; F32 F64 => |x| x.sqrt()),
         Tanh => one!(operands; F32 F64 => |x| x.tanh()),
+        Sin => one!(operands; F32 F64 => |x| x.sin()),
+        Cos => one!(operands; F32 F64 => |x| x.cos()),
         Erf => match &operands[0] {
             TensorView::F32(x) => map(x, |x| erf(f64::from(x)) as f32),
             TensorView::F64(x) => map(x, erf),
@@ -52,6 +54,7 @@ pub(super) fn evaluate(op: &Elementwise, operands: &[TensorView<'_>]) -> Result<
         Mul => two!(operands; F32 F64 I32 I64 => |a, b| a.times(b)),
         Div => two!(operands; F32 F64 => |a, b| a / b),
         Pow => two!(operands; F32 F64 => |a, b| a.powf(b)),
+        Mod => two!(operands; F32 F64 => |a, b| a.modulo(b)),
         Max => two!(operands; F32 F64 I32 I64 => |a, b| a.larger(b)),
         Min => two!(operands; F32 F64 I32 I64 => |a, b| a.smaller(b)),
         Eq => two!(operands; F32 F64 I32 I64 Bool => |a, b| a == b),
@@ -186,6 +189,23 @@ macro_rules! casts {
     )*};
 }
 casts! { f32: f32, 0.0; f64: f64, 0.0; i32: i32, 0; i64: i64, 0; bool: i32, false }
+
+/// Arithmetic of floats alone.
+trait Real: Copy {
+    fn modulo(self, other: Self) -> Self;
+}
+
+macro_rules! reals {
+    ($($float:ty)*) => {$(
+        impl Real for $float {
+            fn modulo(self, other: Self) -> Self {
+                let rest = self % other;
+                if rest != 0.0 && (rest < 0.0) != (other < 0.0) { rest + other } else { rest }
+            }
+        }
+    )*};
+}
+reals! { f32 f64 }
 
 /// Arithmetic that floats and integers share.
 trait Number: Copy {

@@ -1,4 +1,4 @@
-//! Axes folded away, in storage order. Of nothing, the sum is 0, the largest element is below every other one and
+//! Axes folded away, in storage order. Of nothing, the sum is 0, the product 1, the largest element is below every other one and
 //! the smallest above.
 
 use masque_ir::ops::Reduce;
@@ -25,6 +25,13 @@ pub(super) fn evaluate(op: &Reduce, x: &TensorView<'_>) -> Result<Tensor, OpFail
             TensorView::F64(x) => fold(x, op, 0.0, |a, b| a + b),
             TensorView::I32(x) => fold(x, op, 0, i32::wrapping_add),
             TensorView::I64(x) => fold(x, op, 0, i64::wrapping_add),
+            other => Err(OpFailure::ElementType { found: other.dtype() }),
+        },
+        Reduce::Product { .. } => match x {
+            TensorView::F32(x) => fold(x, op, 1.0, |a, b| a * b),
+            TensorView::F64(x) => fold(x, op, 1.0, |a, b| a * b),
+            TensorView::I32(x) => fold(x, op, 1, i32::wrapping_mul),
+            TensorView::I64(x) => fold(x, op, 1, i64::wrapping_mul),
             other => Err(OpFailure::ElementType { found: other.dtype() }),
         },
         Reduce::ReduceMax { .. } => fold!(

@@ -106,18 +106,7 @@ struct Filled {
 }
 
 fn filled(config: &mut Config, number: f64) -> Result<Box<dyn Layer>, ConfigError> {
-    let known =
-        [("bool", DType::Bool), ("float32", DType::F32), ("int32", DType::I32), ("int64", DType::I64)];
-    let dtype = match config.take("dtype") {
-        None => None,
-        Some(dtype) => {
-            let found = known.iter().find(|(name, _)| dtype == *name);
-            let found =
-                found.ok_or_else(|| ConfigError::new("dtype", "bool, float32, int32 or int64", &dtype))?.1;
-            config.keep("dtype", dtype);
-            Some(found)
-        }
-    };
+    let dtype = super::built::element_type(config)?;
     Ok(Box::new(Filled { number, dtype }))
 }
 

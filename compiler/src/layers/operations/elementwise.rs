@@ -21,6 +21,8 @@ enum Binary {
     Fraction(fn() -> Elementwise),
     /// Numbers in, truth values out.
     Comparison(fn() -> Elementwise),
+    /// Computed in floats; integers in, integers out.
+    Real(fn() -> Elementwise),
     /// Truth values in and out.
     Logic(fn() -> Elementwise),
 }
@@ -57,16 +59,20 @@ binary! {
     ADD = "ops.Add", Arithmetic(Add);
     DIVIDE = "ops.Divide", Fraction(Div);
     EQUAL = "ops.Equal", Comparison(Eq);
+    FLOOR_DIVIDE = "ops.FloorDivide", Real(Div);
     GREATER = "ops.Greater", Comparison(Gt);
     GREATER_EQUAL = "ops.GreaterEqual", Comparison(Ge);
     LESS = "ops.Less", Comparison(Lt);
     LESS_EQUAL = "ops.LessEqual", Comparison(Le);
     LOGICAL_AND = "ops.LogicalAnd", Logic(And);
     LOGICAL_OR = "ops.LogicalOr", Logic(Or);
+    LOGICAL_XOR = "ops.LogicalXor", Logic(Ne);
     MAXIMUM = "ops.Maximum", Arithmetic(Max);
     MINIMUM = "ops.Minimum", Arithmetic(Min);
+    MOD = "ops.Mod", Real(Mod);
     MULTIPLY = "ops.Multiply", Arithmetic(Mul);
     NOT_EQUAL = "ops.NotEqual", Comparison(Ne);
+    POWER = "ops.Power", Real(Pow);
     SUBTRACT = "ops.Subtract", Arithmetic(Sub);
     TRUE_DIVIDE = "ops.TrueDivide", Fraction(Div);
 }
@@ -78,6 +84,7 @@ unary! {
     LOGICAL_NOT = "ops.LogicalNot", Unary::Not;
     NEGATIVE = "ops.Negative", Unary::Same(|| Elementwise::Neg);
     RELU = "ops.Relu", Unary::Function(Activation::RELU);
+    SIGN = "ops.Sign", Unary::Same(|| Elementwise::Sign);
     SIGMOID = "ops.Sigmoid", Unary::Function(Activation::Sigmoid);
     SQRT = "ops.Sqrt", Unary::Float(|| Elementwise::Sqrt);
     SQUARE = "ops.Square", Unary::Square;
@@ -127,7 +134,8 @@ impl Binary {
         match self {
             Binary::Logic(_) => (DType::Bool, DType::Bool),
             Binary::Comparison(_) => (operands, DType::Bool),
-            Binary::Arithmetic(_) => (number, number),
+            Binary::Real(_) if number.is_int() => (DType::F64, number),
+            Binary::Arithmetic(_) | Binary::Real(_) => (number, number),
             Binary::Fraction(_) => match number {
                 DType::F64 => (DType::F64, DType::F64),
                 _ => (DType::F32, DType::F32),
@@ -137,9 +145,11 @@ impl Binary {
 
     fn op(self) -> Elementwise {
         match self {
-            Binary::Arithmetic(op) | Binary::Fraction(op) | Binary::Comparison(op) | Binary::Logic(op) => {
-                op()
-            }
+            Binary::Arithmetic(op)
+            | Binary::Fraction(op)
+            | Binary::Real(op)
+            | Binary::Comparison(op)
+            | Binary::Logic(op) => op(),
         }
     }
 }
@@ -174,7 +184,7 @@ impl Layer for Binary {
             Side::Tensor(x) => Side::Tensor(scope.builder.type_of(x)),
             Side::Number { value, whole } => Side::Number { value: *value, whole: *whole },
         });
-        let (dtype, _) = self.dtypes(&types);
+        let (dtype, result) = self.dtypes(&types);
         let mut operands = vec![];
         for side in sides {
             operands.push(match side {
@@ -182,7 +192,14 @@ impl Layer for Binary {
                 Side::Number { value, .. } => Operand::Literal(Literal { dtype, number: Float(value) }),
             });
         }
-        Ok(vec![scope.builder.emit(self.op(), &operands)?])
+        let mut y = scope.builder.emit(self.op(), &operands)?;
+        if let Binary::Real(_) = self {
+            if self.op() == Elementwise::Div {
+                y = scope.builder.emit(Elementwise::Floor, &[y])?;
+            }
+            y = scope.cast(&y, result)?;
+        }
+        Ok(vec![y])
     }
 
     fn as_mask(&self, parts: &MaskParts<'_>) -> Option<MaskId> {
@@ -193,7 +210,7 @@ impl Layer for Binary {
                 let masks = masks()?;
                 Some(parts.pool.borrow_mut().spread_or(masks[0], masks[1]))
             }
-            Elementwise::Ne => match sides(parts.arguments)? {
+            Elementwise::Ne if matches!(self, Binary::Comparison(_)) => match sides(parts.arguments)? {
                 [Side::Tensor(x), Side::Number { value, .. }]
                 | [Side::Number { value, .. }, Side::Tensor(x)] => {
                     Some(parts.pool.borrow_mut().not_equal(x, value, parts.rank(x)))

@@ -1,4 +1,4 @@
-//! Operations that fold axes away.
+//! Folding axes away, of which Keras makes masks: `any`.
 
 use masque_ir::mask::MaskId;
 use masque_ir::ops::{Op, OpError, Reduce};
@@ -22,7 +22,7 @@ struct Any {
 }
 
 /// A setting that names an axis, several, or (null) all.
-fn axes(config: &mut Config) -> Result<Option<Vec<i64>>, ConfigError> {
+pub(super) fn axes(config: &mut Config) -> Result<Option<Vec<i64>>, ConfigError> {
     let Some(value) = config.take("axis") else { return Ok(None) };
     let axes: Option<Vec<i64>> = match &value {
         Json::Array(axes) => axes.iter().map(Json::as_i64).collect(),
@@ -34,7 +34,7 @@ fn axes(config: &mut Config) -> Result<Option<Vec<i64>>, ConfigError> {
 }
 
 /// The axes from the front, sorted.
-fn folded(axes: &Option<Vec<i64>>, rank: usize) -> Option<Vec<u32>> {
+pub(super) fn folded(axes: &Option<Vec<i64>>, rank: usize) -> Option<Vec<u32>> {
     let Some(axes) = axes else { return Some((0..rank as u32).collect()) };
     let resolved = axes.iter().map(|&axis| resolve_axis(axis, rank).map(|axis| axis as u32));
     let mut axes = resolved.collect::<Option<Vec<u32>>>()?;

@@ -1,0 +1,178 @@
+//! Operations along one axis: by order, by position, by running sums.
+
+use std::sync::Arc;
+
+use masque_ir::ops::{Elementwise, Index, Reduce, Scan, Shape};
+use masque_ir::program::{Builder, Operand};
+use masque_ir::{DType, Dim};
+
+use super::built::{
+    Outcome, axis_of, dtype_of, element_type, emit, literal, numeric, of_one, optional_integer, real, refuse,
+    shape_of,
+};
+use super::def;
+use super::functions::or_zero;
+use super::pieces::part;
+use super::shapes::{flat, permuted, with_axis, without_axis};
+use crate::layer::{Config, ConfigError, Layer, LayerDef, Scope};
+
+pub(in crate::layers) static ARGMAX: LayerDef = def("ops.Argmax", |config| extreme(config, true));
+pub(in crate::layers) static ARGMIN: LayerDef = def("ops.Argmin", |config| extreme(config, false));
+pub(in crate::layers) static ARGSORT: LayerDef = def("ops.Argsort", |config| {
+    along(config, |scope, x, axis| {
+        let order = emit(scope, Index::Order { axis }, &[x])?;
+        scope.cast(&order, DType::I32)
+    })
+});
+pub(in crate::layers) static CUMPROD: LayerDef =
+    def("ops.Cumprod", |config| along(config, |scope, x, axis| running(scope, x, axis, 1.0)));
+pub(in crate::layers) static CUMSUM: LayerDef =
+    def("ops.Cumsum", |config| along(config, |scope, x, axis| running(scope, x, axis, 0.0)));
+pub(in crate::layers) static MEDIAN: LayerDef = def("ops.Median", |config| {
+    let keep = config.bool("keepdims", false)?;
+    let axis = optional_integer(config, "axis")?;
+    of_one(move |scope, x| {
+        let x = real(scope, x)?;
+        let (x, axis) = in_line(scope, &x, axis)?;
+        let size = shape_of(scope, &x)[axis as usize].clone();
+        let Some(known) = size.known().filter(|&size| size > 0) else {
+            return refuse("an axis of known size", size);
+        };
+        let sorted = sorted(scope, &x, axis)?;
+        let mut middle = vec![];
+        for place in [(known - 1) / 2, known / 2] {
+            middle.push(part(scope, &sorted, axis, Dim::constant(place), Dim::constant(place + 1))?);
+        }
+        let sum = emit(scope, Elementwise::Add, &[&middle[0], &middle[1]])?;
+        let two = scope.builder.number(&sum, 2.0);
+        let median = emit(scope, Elementwise::Div, &[&sum, &two])?;
+        if keep { Ok(median) } else { without_axis(scope, &median, axis as usize) }
+    })
+});
+pub(in crate::layers) static ONE_HOT: LayerDef = def("ops.OneHot", one_hot);
+pub(in crate::layers) static SORT: LayerDef = def("ops.Sort", |config| along(config, sorted));
+pub(in crate::layers) static TRIL: LayerDef = def("ops.Tril", |config| triangle(config, Elementwise::Le));
+pub(in crate::layers) static TRIU: LayerDef = def("ops.Triu", |config| triangle(config, Elementwise::Ge));
+
+/// An operation along the axis `axis`; without one, along all elements in a row.
+fn along(
+    config: &mut Config,
+    f: fn(&mut Scope<'_>, &Operand, u32) -> Outcome,
+) -> Result<Box<dyn Layer>, ConfigError> {
+    let axis = optional_integer(config, "axis")?;
+    of_one(move |scope, x| {
+        let (x, axis) = in_line(scope, x, axis)?;
+        f(scope, &x, axis)
+    })
+}
+
+fn in_line(scope: &mut Scope<'_>, x: &Operand, axis: Option<i64>) -> Outcome<(Operand, u32)> {
+    match axis {
+        Some(axis) => Ok((x.clone(), axis_of(scope, x, axis)?)),
+        None => Ok((flat(scope, x)?, 0)),
+    }
+}
+
+fn sorted(scope: &mut Scope<'_>, x: &Operand, axis: u32) -> Outcome {
+    let order = emit(scope, Index::Order { axis }, &[x])?;
+    emit(scope, Index::GatherAlong { axis }, &[x, &order])
+}
+
+/// The positions along an axis as i64, in a shape that broadcasts against `x`.
+fn positions(scope: &mut Scope<'_>, x: &Operand, axis: usize) -> Outcome {
+    let shape = shape_of(scope, x);
+    let mut spread = vec![Dim::constant(1); shape.len()];
+    spread[axis] = shape[axis].clone();
+    let positions = emit(scope, Shape::Positions { axis: axis as u32 }, &[x])?;
+    emit(scope, Shape::Reshape { shape: spread }, &[&positions])
+}
+
+/// `argmax` and `argmin`: the first position of the extreme element.
+fn extreme(config: &mut Config, largest: bool) -> Result<Box<dyn Layer>, ConfigError> {
+    let (axis, keep) = (optional_integer(config, "axis")?, config.bool("keepdims", false)?);
+    of_one(move |scope, x| {
+        let x = numeric(scope, x)?;
+        let (x, axis) = in_line(scope, &x, axis)?;
+        let axes = vec![axis];
+        let (op, beyond) = match largest {
+            true => (Reduce::ReduceMax { axes: axes.clone(), keep: true }, Elementwise::Ge),
+            false => (Reduce::ReduceMin { axes: axes.clone(), keep: true }, Elementwise::Le),
+        };
+        let extreme = emit(scope, op, &[&x])?;
+        let there = emit(scope, beyond, &[&x, &extreme])?;
+        let positions = positions(scope, &x, axis as usize)?;
+        let nowhere = literal(DType::I64, f64::from(i32::MAX));
+        let places = emit(scope, Elementwise::Select, &[&there, &positions, &nowhere])?;
+        let first = emit(scope, Reduce::ReduceMin { axes, keep }, &[&places])?;
+        scope.cast(&first, DType::I32)
+    })
+}
+
+/// What the positions up to each come to: their sum if `start` is 0, their product if it is 1.
+fn running(scope: &mut Scope<'_>, x: &Operand, axis: u32, start: f64) -> Outcome {
+    let x = numeric(scope, x)?;
+    // The loop runs along axis 1, behind some other one.
+    let rank = shape_of(scope, &x).len();
+    let lone = rank == 1;
+    let (x, axis) = if lone { (with_axis(scope, &x, 0)?, 1) } else { (x, axis) };
+    let mut perm: Vec<u32> = (0..rank.max(2) as u32).filter(|&other| other != axis).collect();
+    perm.insert(1, axis);
+    let front = permuted(scope, &x, perm.clone())?;
+    let mut step = scope.builder.type_of(&front);
+    step.shape.remove(1);
+    let mut body = Builder::new("step", scope.builder.program().semantics);
+    let (so_far, next) = (body.input("so_far", step.clone()), body.input("next", step.clone()));
+    let op = if start == 0.0 { Elementwise::Add } else { Elementwise::Mul };
+    let now = body.emit(op, &[so_far, next])?;
+    body.output("so_far", now.clone());
+    body.output("each", now);
+    let start = literal(step.dtype, start);
+    let start = emit(scope, Shape::Broadcast { shape: step.shape }, &[&start])?;
+    let scan = Scan::Scan { carried: 1, sequences: 1, body: Arc::new(body.finish()) };
+    let each = scope.builder.emit_all(scan, &[start, front])?.remove(1);
+    let back =
+        (0..perm.len() as u32).map(|axis| perm.iter().position(|&from| from == axis).unwrap_or(0) as u32);
+    let back = permuted(scope, &each, back.collect())?;
+    if lone { without_axis(scope, &back, 0) } else { Ok(back) }
+}
+
+/// `one_hot(x, num_classes, axis, dtype)`
+fn one_hot(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    let classes = config.size("num_classes")?;
+    let axis = config.integer("axis", Some(-1))?;
+    let dtype = element_type(config)?.unwrap_or(DType::F32);
+    if config.bool("sparse", false)? {
+        return Err(ConfigError::new("sparse", "false", &true.into()));
+    }
+    of_one(move |scope, x| {
+        let rank = shape_of(scope, x).len();
+        let Some(axis) = masque_ir::ty::resolve_axis(axis, rank + 1) else {
+            return refuse(format!("`axis` up to {rank}"), axis);
+        };
+        let x = scope.cast(x, DType::I64)?;
+        let x = with_axis(scope, &x, axis)?;
+        let mut shape = vec![Dim::constant(1); rank + 1];
+        shape[axis] = Dim::constant(classes);
+        let zero = literal(DType::I64, 0.0);
+        let numbers = emit(scope, Shape::Broadcast { shape }, &[&zero])?;
+        let numbers = positions(scope, &numbers, axis)?;
+        let hot = emit(scope, Elementwise::Eq, &[&x, &numbers])?;
+        scope.cast(&hot, dtype)
+    })
+}
+
+/// `tril(x, k)` and `triu(x, k)`: where the column, compared with the row and `k`, says so; 0 elsewhere.
+fn triangle(config: &mut Config, stays: Elementwise) -> Result<Box<dyn Layer>, ConfigError> {
+    let k = config.integer("k", Some(0))?;
+    of_one(move |scope, x| {
+        let rank = shape_of(scope, x).len();
+        if rank < 2 || dtype_of(scope, x) == DType::Str {
+            return refuse("matrices of numbers", scope.builder.type_of(x));
+        }
+        let (rows, columns) = (positions(scope, x, rank - 2)?, positions(scope, x, rank - 1)?);
+        let k = literal(DType::I64, k as f64);
+        let diagonal = emit(scope, Elementwise::Add, &[&rows, &k])?;
+        let inside = emit(scope, stays.clone(), &[&columns, &diagonal])?;
+        or_zero(scope, &inside, x)
+    })
+}

@@ -1,0 +1,228 @@
+//! Operations that are nothing but what they build: their types are those of the program they build, and their masks
+//! are lost.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use masque_ir::ops::{Op, OpError};
+use masque_ir::program::{Builder, Operand};
+use masque_ir::ty::resolve_axis;
+use masque_ir::{DType, Dim, Semantics, Type};
+use serde_json::Value as Json;
+
+use crate::layer::{Arguments, Config, ConfigError, Layer, MaskRule, Passed, Scope, ShapeError};
+
+/// What an operation gives, or why it does not fit.
+pub(super) type Outcome<T = Operand> = Result<T, OpError>;
+
+/// How an operation builds its results from its arguments.
+type Make = dyn Fn(&mut Scope<'_>, &Arguments<Operand>) -> Outcome<Vec<Operand>> + Send + Sync;
+
+/// An operation with its settings.
+pub(super) struct Built {
+    parameters: &'static [&'static str],
+    outputs: u32,
+    /// Does it give its very argument for such types? Only then the mask stays.
+    keeps: fn(&Type, &Type) -> bool,
+    make: Box<Make>,
+}
+
+impl fmt::Debug for Built {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Built").field("parameters", &self.parameters).finish_non_exhaustive()
+    }
+}
+
+impl Built {
+    /// An operation with one result.
+    pub(super) fn new(
+        parameters: &'static [&'static str],
+        make: impl Fn(&mut Scope<'_>, &Arguments<Operand>) -> Outcome + Send + Sync + 'static,
+    ) -> Built {
+        Built::several(parameters, 1, move |scope, arguments| Ok(vec![make(scope, arguments)?]))
+    }
+
+    /// An operation with several results; those beyond `outputs` are left out.
+    pub(super) fn several(
+        parameters: &'static [&'static str],
+        outputs: u32,
+        make: impl Fn(&mut Scope<'_>, &Arguments<Operand>) -> Outcome<Vec<Operand>> + Send + Sync + 'static,
+    ) -> Built {
+        Built { parameters, outputs, keeps: |_, _| false, make: Box::new(make) }
+    }
+
+    /// The same, but its first argument's mask stays where the types of argument and result say that both are one.
+    pub(super) fn keeping(self, keeps: fn(&Type, &Type) -> bool) -> Built {
+        Built { keeps, ..self }
+    }
+
+    /// The same as a layer.
+    pub(super) fn boxed(self) -> Result<Box<dyn Layer>, ConfigError> {
+        Ok(Box::new(self))
+    }
+}
+
+/// An operation of one tensor `x` with one result.
+pub(super) fn of_one(
+    make: impl Fn(&mut Scope<'_>, &Operand) -> Outcome + Send + Sync + 'static,
+) -> Result<Box<dyn Layer>, ConfigError> {
+    Built::new(&["x"], move |scope, arguments| make(scope, &tensor(arguments, "x")?)).boxed()
+}
+
+impl Layer for Built {
+    fn parameters(&self) -> &'static [&'static str] {
+        self.parameters
+    }
+
+    fn outputs(&self) -> u32 {
+        self.outputs
+    }
+
+    fn supports_masking(&self) -> bool {
+        false
+    }
+
+    fn is_operation(&self) -> bool {
+        true
+    }
+
+    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        let result = self.infer(arguments);
+        match (arguments.first(), result.as_deref()) {
+            (Some(x), Ok([y])) if (self.keeps)(x, y) => MaskRule::Keep,
+            _ => MaskRule::Lost,
+        }
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let mut builder = Builder::new("", Semantics::Keras3_15);
+        let operands = arguments.map(|ty| builder.input("x", ty.clone()));
+        let weights = HashMap::new();
+        let results = self.lower(&mut Scope::new(&mut builder, &weights, String::new()), &operands);
+        let results = results.map_err(|error| ShapeError::new(error.expected, error.found))?;
+        if results.len() < self.outputs as usize {
+            return Err(ShapeError::new(format!("{} results", self.outputs), results.len()));
+        }
+        Ok(results.iter().map(|result| builder.type_of(result)).collect())
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Outcome<Vec<Operand>> {
+        let mut results = (self.make)(scope, arguments)?;
+        results.truncate(self.outputs as usize);
+        Ok(results)
+    }
+}
+
+/// An error of an operation; its name stands in the place that is named around it.
+pub(super) fn refuse<T>(expected: impl Into<String>, found: impl ToString) -> Outcome<T> {
+    Err(OpError { op: "operation", expected: expected.into(), found: found.to_string() })
+}
+
+/// The one tensor passed for a parameter.
+pub(super) fn tensor(arguments: &Arguments<Operand>, parameter: &str) -> Outcome {
+    match arguments.get(parameter) {
+        Some(Passed::Tensor(x)) => Ok(x.clone()),
+        Some(Passed::List(_)) => refuse(format!("a tensor for `{parameter}`"), "a list"),
+        Some(Passed::Constant(value)) => {
+            refuse(format!("a tensor for `{parameter}`"), crate::layer::config::brief(value))
+        }
+        None => refuse(format!("a tensor for `{parameter}`"), "nothing"),
+    }
+}
+
+/// The tensor or number passed for a parameter, numbers in an element type.
+pub(super) fn tensor_or_number(arguments: &Arguments<Operand>, parameter: &str, dtype: DType) -> Outcome {
+    match arguments.get(parameter) {
+        Some(Passed::Constant(value)) => match number(value) {
+            Some(number) => Ok(literal(dtype, number)),
+            None => refuse(format!("a tensor or a number for `{parameter}`"), value),
+        },
+        _ => tensor(arguments, parameter),
+    }
+}
+
+/// A number as a model file has it, truth values as 0 and 1.
+pub(super) fn number(value: &Json) -> Option<f64> {
+    let value = value.pointer("/config/value").unwrap_or(value);
+    value.as_bool().map(|truth| f64::from(u8::from(truth))).or_else(|| value.as_f64())
+}
+
+/// A number as an operand.
+pub(super) fn literal(dtype: DType, number: f64) -> Operand {
+    Operand::Literal(masque_ir::program::Literal { dtype, number: masque_ir::float::Float(number) })
+}
+
+/// Applies one operation of the tensor graph.
+pub(super) fn emit(scope: &mut Scope<'_>, op: impl Into<Op>, operands: &[&Operand]) -> Outcome {
+    let operands: Vec<Operand> = operands.iter().map(|&operand| operand.clone()).collect();
+    scope.builder.emit(op, &operands)
+}
+
+/// The shape of an operand.
+pub(super) fn shape_of(scope: &Scope<'_>, x: &Operand) -> Vec<Dim> {
+    scope.builder.type_of(x).shape
+}
+
+/// The element type of an operand.
+pub(super) fn dtype_of(scope: &Scope<'_>, x: &Operand) -> DType {
+    scope.builder.type_of(x).dtype
+}
+
+/// The same numbers as floats; floats stay what they are.
+pub(super) fn real(scope: &mut Scope<'_>, x: &Operand) -> Outcome {
+    if dtype_of(scope, x).is_float() { Ok(x.clone()) } else { scope.float(x) }
+}
+
+/// The same numbers; truth values as integers.
+pub(super) fn numeric(scope: &mut Scope<'_>, x: &Operand) -> Outcome {
+    if dtype_of(scope, x) == DType::Bool { scope.cast(x, DType::I32) } else { Ok(x.clone()) }
+}
+
+/// An axis of `x`, from the front.
+pub(super) fn axis_of(scope: &Scope<'_>, x: &Operand, axis: i64) -> Outcome<u32> {
+    let ty = scope.builder.type_of(x);
+    match resolve_axis(axis, ty.rank()) {
+        Some(axis) => Ok(axis as u32),
+        None => refuse(format!("`axis` to name an axis of {ty}"), axis),
+    }
+}
+
+/// A setting that is an integer, a list of integers, or absent.
+pub(super) fn integers(config: &mut Config, key: &str) -> Result<Option<Vec<i64>>, ConfigError> {
+    let Some(value) = config.take(key) else { return Ok(None) };
+    let integers: Option<Vec<i64>> = match &value {
+        Json::Array(items) => items.iter().map(Json::as_i64).collect(),
+        item => item.as_i64().map(|item| vec![item]),
+    };
+    let integers =
+        integers.ok_or_else(|| ConfigError::new(key, "an integer or a list of integers", &value))?;
+    config.keep(key, value);
+    Ok(Some(integers))
+}
+
+/// A setting that is an integer or absent.
+pub(super) fn optional_integer(config: &mut Config, key: &str) -> Result<Option<i64>, ConfigError> {
+    let found = integers(config, key)?;
+    match found.as_deref() {
+        None => Ok(None),
+        Some([one]) => Ok(Some(*one)),
+        Some(several) => Err(ConfigError::new(key, "one integer", &several.into())),
+    }
+}
+
+/// A setting that names an element type, if it is there.
+pub(super) fn element_type(config: &mut Config) -> Result<Option<DType>, ConfigError> {
+    let known = [
+        ("bool", DType::Bool),
+        ("float32", DType::F32),
+        ("float64", DType::F64),
+        ("int32", DType::I32),
+        ("int64", DType::I64),
+    ];
+    let Some(dtype) = config.take("dtype") else { return Ok(None) };
+    let found = known.iter().find(|(name, _)| dtype == *name);
+    let expected = "bool, float32, float64, int32 or int64";
+    let found = found.ok_or_else(|| ConfigError::new("dtype", expected, &dtype))?.1;
+    config.keep("dtype", dtype);
+    Ok(Some(found))
+}

@@ -1,0 +1,187 @@
+//! Operations that give the same elements another shape or order.
+
+use masque_ir::Dim;
+use masque_ir::ops::Shape;
+use masque_ir::program::Operand;
+
+use super::built::{Outcome, axis_of, emit, integers, of_one, optional_integer, refuse, shape_of};
+use super::def;
+use crate::layer::{Config, ConfigError, Layer, LayerDef, Scope};
+
+pub(in crate::layers) static BROADCAST_TO: LayerDef = def("ops.BroadcastTo", |config| {
+    let sizes = integers(config, "shape")?.unwrap_or_default();
+    of_one(move |scope, x| {
+        let sizes: Vec<Dim> = sizes.iter().map(|&size| Dim::constant(size.max(0))).collect();
+        emit(scope, Shape::Broadcast { shape: sizes }, &[x])
+    })
+});
+pub(in crate::layers) static FLIP: LayerDef = def("ops.Flip", flip);
+pub(in crate::layers) static MOVEAXIS: LayerDef = def("ops.Moveaxis", moveaxis);
+pub(in crate::layers) static RAVEL: LayerDef = def("ops.Ravel", |_| of_one(flat));
+pub(in crate::layers) static RESHAPE: LayerDef = def("ops.Reshape", reshape);
+pub(in crate::layers) static SQUEEZE: LayerDef = def("ops.Squeeze", squeeze);
+pub(in crate::layers) static SWAPAXES: LayerDef = def("ops.Swapaxes", swapaxes);
+pub(in crate::layers) static TRANSPOSE: LayerDef = def("ops.Transpose", transpose);
+
+/// All elements in a row.
+pub(super) fn flat(scope: &mut Scope<'_>, x: &Operand) -> Outcome {
+    let shape = vec![scope.builder.type_of(x).elements()];
+    emit(scope, Shape::Reshape { shape }, &[x])
+}
+
+/// The same tensor with its axes in another order.
+pub(super) fn permuted(scope: &mut Scope<'_>, x: &Operand, perm: Vec<u32>) -> Outcome {
+    if perm.iter().copied().eq(0..perm.len() as u32) && perm.len() == shape_of(scope, x).len() {
+        return Ok(x.clone());
+    }
+    emit(scope, Shape::Transpose { perm }, &[x])
+}
+
+/// The same tensor with an axis of size 1 put in.
+pub(super) fn with_axis(scope: &mut Scope<'_>, x: &Operand, axis: usize) -> Outcome {
+    let mut shape = shape_of(scope, x);
+    shape.insert(axis.min(shape.len()), Dim::constant(1));
+    emit(scope, Shape::Reshape { shape }, &[x])
+}
+
+/// The same tensor without an axis, which has size 1.
+pub(super) fn without_axis(scope: &mut Scope<'_>, x: &Operand, axis: usize) -> Outcome {
+    let mut shape = shape_of(scope, x);
+    shape.remove(axis);
+    emit(scope, Shape::Reshape { shape }, &[x])
+}
+
+fn flip(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    let axes = integers(config, "axis")?;
+    of_one(move |scope, x| {
+        let all = || (0..shape_of(scope, x).len() as i64).collect();
+        let axes: Vec<i64> = axes.clone().unwrap_or_else(all);
+        let mut flipped = x.clone();
+        for axis in axes {
+            let axis = axis_of(scope, x, axis)?;
+            flipped = emit(scope, Shape::Reverse { axis }, &[&flipped])?;
+        }
+        Ok(flipped)
+    })
+}
+
+fn moveaxis(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    let from = integers(config, "source")?.unwrap_or_default();
+    let to = integers(config, "destination")?.unwrap_or_default();
+    if from.len() != to.len() {
+        return Err(ConfigError::new("destination", "as many axes as `source`", &to.into()));
+    }
+    of_one(move |scope, x| {
+        let mut moved = vec![];
+        for (&from, &to) in from.iter().zip(&to) {
+            moved.push((axis_of(scope, x, to)?, axis_of(scope, x, from)?));
+        }
+        moved.sort_unstable();
+        let rank = shape_of(scope, x).len() as u32;
+        let mut perm: Vec<u32> =
+            (0..rank).filter(|axis| moved.iter().all(|(_, from)| from != axis)).collect();
+        for (to, from) in moved {
+            perm.insert((to as usize).min(perm.len()), from);
+        }
+        permuted(scope, x, perm)
+    })
+}
+
+/// `reshape(x, newshape)`, the batch included; one size may be -1.
+fn reshape(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    let Some(value) = config.take("newshape") else {
+        return Err(ConfigError::new("newshape", "a list of sizes", &serde_json::Value::Null));
+    };
+    let wrong = || ConfigError::new("newshape", "a list of sizes, at most one of them -1", &value);
+    let items = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+    let size = |item: &serde_json::Value| if item.is_null() { Some(-1) } else { item.as_i64() };
+    let sizes: Vec<i64> = items.iter().map(size).collect::<Option<_>>().ok_or_else(wrong)?;
+    if sizes.iter().filter(|&&size| size == -1).count() > 1 || sizes.iter().any(|&size| size < -1) {
+        return Err(wrong());
+    }
+    config.keep("newshape", value);
+    of_one(move |scope, x| {
+        let ty = scope.builder.type_of(x);
+        let known: i64 = sizes.iter().filter(|&&size| size != -1).fold(1, |all, &n| all.saturating_mul(n));
+        let rest = ty.elements().exact_div(&Dim::constant(known));
+        let mut shape = vec![];
+        for &size in &sizes {
+            shape.push(match (size, &rest) {
+                (-1, Some(rest)) => rest.clone(),
+                (-1, None) => return refuse(format!("elements that {known} divides"), ty),
+                (size, _) => Dim::constant(size),
+            });
+        }
+        emit(scope, Shape::Reshape { shape }, &[x])
+    })
+}
+
+fn squeeze(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    let axes = integers(config, "axis")?;
+    of_one(move |scope, x| {
+        let shape = shape_of(scope, x);
+        let mut gone = vec![];
+        match &axes {
+            None => gone.extend((0..shape.len()).filter(|&axis| shape[axis].is_one())),
+            Some(axes) => {
+                for &axis in axes {
+                    gone.push(axis_of(scope, x, axis)? as usize);
+                }
+            }
+        }
+        if let Some(&axis) = gone.iter().find(|&&axis| !shape[axis].is_one()) {
+            return refuse(format!("axis {axis} to have size 1"), &shape[axis]);
+        }
+        let kept = shape.into_iter().enumerate().filter(|(axis, _)| !gone.contains(axis));
+        emit(scope, Shape::Reshape { shape: kept.map(|(_, size)| size).collect() }, &[x])
+    })
+}
+
+fn swapaxes(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    let (one, other) = (config.integer("axis1", None)?, config.integer("axis2", None)?);
+    of_one(move |scope, x| {
+        let (one, other) = (axis_of(scope, x, one)?, axis_of(scope, x, other)?);
+        let mut perm: Vec<u32> = (0..shape_of(scope, x).len() as u32).collect();
+        perm.swap(one as usize, other as usize);
+        permuted(scope, x, perm)
+    })
+}
+
+fn transpose(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    let axes = integers(config, "axes")?;
+    of_one(move |scope, x| {
+        let rank = shape_of(scope, x).len() as u32;
+        let mut perm: Vec<u32> = (0..rank).rev().collect();
+        if let Some(axes) = &axes {
+            perm.clear();
+            for &axis in axes {
+                perm.push(axis_of(scope, x, axis)?);
+            }
+        }
+        permuted(scope, x, perm)
+    })
+}
+
+/// `roll(x, shift, axis)`: the last positions come first.
+pub(in crate::layers) static ROLL: LayerDef = def("ops.Roll", |config| {
+    let (shift, axis) = (config.integer("shift", None)?, optional_integer(config, "axis")?);
+    of_one(move |scope, x| {
+        let shape = shape_of(scope, x);
+        let (rolled, axis) = match axis {
+            Some(axis) => (x.clone(), axis_of(scope, x, axis)?),
+            None => (flat(scope, x)?, 0),
+        };
+        let size = shape_of(scope, &rolled)[axis as usize].clone();
+        let cut = match size.known() {
+            Some(0) => return Ok(x.clone()),
+            Some(known) => Dim::constant((-shift).rem_euclid(known)),
+            None if shift >= 0 => &size - &Dim::constant(shift),
+            None => Dim::constant(-shift),
+        };
+        let part = |start: Dim, stop: Dim| Shape::Slice { axis, start, stop, step: 1 };
+        let end = emit(scope, part(cut.clone(), size), &[&rolled])?;
+        let start = emit(scope, part(Dim::constant(0), cut), &[&rolled])?;
+        let rolled = emit(scope, Shape::Concat { axis }, &[&end, &start])?;
+        emit(scope, Shape::Reshape { shape }, &[&rolled])
+    })
+});
