@@ -91,7 +91,7 @@ impl<'a> Lowering<'a> {
             self.facts.call(id).outputs.iter().map(|output| output.mask).collect();
         let carried: Vec<Option<Operand>> = carried
             .into_iter()
-            .map(|mask| mask.map(|mask| self.mask(mask)).transpose())
+            .map(|mask| mask.map(|mask| self.named_mask(mask)).transpose())
             .collect::<Result<_, _>>()?;
         let before = self.builder.program().nodes.len() as u32;
         let prefix = format!("{}/", self.graph.layer(call.layer).name);
