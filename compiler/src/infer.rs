@@ -85,7 +85,15 @@ impl State<'_> {
         let arguments = Arguments::bind(call, layer.parameters()).map_err(|found| {
             ShapeError::new(format!("arguments of `call({})`", layer.parameters().join(", ")), found)
         })?;
-        let types = arguments.map(|&tensor| autocast(layer, &self.fact(tensor).ty));
+        let mut types = arguments.map(|&tensor| autocast(layer, &self.fact(tensor).ty));
+        let incoming = masks::incoming(
+            layer,
+            &arguments,
+            |tensor| self.fact(tensor).mask,
+            |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor)),
+        );
+        types.masks = incoming.used.iter().map(|mask| mask.map(|mask| self.mask_type(mask))).collect();
+
         let outputs = layer.infer(&types)?;
         check_sizes(&outputs)?;
         if outputs.len() != call.outputs as usize {
@@ -94,12 +102,6 @@ impl State<'_> {
         self.layer_weights(call.layer, layer.weights(&types)?)?;
 
         let pool = &self.pool;
-        let incoming = masks::incoming(
-            layer,
-            &arguments,
-            |tensor| self.fact(tensor).mask,
-            |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor)),
-        );
         let rule = layer.mask_rule(&types);
         let rank = |tensor: TensorRef| self.fact(tensor).ty.rank() as u32;
         let outgoing =
@@ -115,6 +117,10 @@ impl State<'_> {
         self.calls.push(CallFact { mask_in: incoming.all, status, outputs });
         self.expressions.push(expression);
         Ok(())
+    }
+
+    fn mask_type(&self, mask: MaskId) -> Type {
+        masks::type_of(&self.pool.borrow(), mask, &|tensor| self.fact(tensor).ty.clone())
     }
 
     fn expression(&self, tensor: TensorRef) -> Option<MaskId> {

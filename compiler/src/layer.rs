@@ -35,6 +35,11 @@ pub trait Layer: Debug + Send + Sync {
     /// What its outputs' masks are.
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule;
 
+    /// Does it compute with the masks of its data, though it has no `mask` parameter? The merging layers do.
+    fn reads_masks(&self) -> bool {
+        false
+    }
+
     /// The types of its outputs.
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError>;
 

@@ -1,33 +1,46 @@
 //! The registry: one line for every layer. A layer's file holds all that is known about it.
 
 mod activation;
+mod arithmetic_merging;
+mod axes;
+mod batch_normalization;
 mod bidirectional;
 mod dense;
 mod dropout;
 mod embedding;
 mod flatten;
 mod global_average_pooling1d;
+mod group_normalization;
 mod input_layer;
 mod layer_normalization;
 mod masking;
 mod merging;
+mod normalization;
 mod operations;
+mod rectifiers;
 mod recurrent;
 mod scope;
+mod softmax;
+mod spectral_normalization;
 mod text_vectorization;
 mod time_distributed;
+mod unit_normalization;
 
 use crate::layer::LayerDef;
 
 /// Every layer known, sorted by class.
 pub static LAYERS: &[&LayerDef] = &[
     &activation::ACTIVATION,
-    &merging::ADD,
+    &dropout::ACTIVITY_REGULARIZATION,
+    &arithmetic_merging::ADD,
     &dropout::ALPHA_DROPOUT,
+    &arithmetic_merging::AVERAGE,
+    &batch_normalization::BATCH_NORMALIZATION,
     &bidirectional::BIDIRECTIONAL,
     &merging::CONCATENATE,
     &dense::DENSE,
     &dropout::DROPOUT,
+    &rectifiers::ELU,
     &embedding::EMBEDDING,
     &flatten::FLATTEN,
     &scope::FUNCTIONAL,
@@ -35,18 +48,32 @@ pub static LAYERS: &[&LayerDef] = &[
     &dropout::GAUSSIAN_DROPOUT,
     &dropout::GAUSSIAN_NOISE,
     &global_average_pooling1d::GLOBAL_AVERAGE_POOLING1D,
+    &group_normalization::GROUP_NORMALIZATION,
     &scope::IDENTITY,
     &input_layer::INPUT_LAYER,
     &recurrent::LSTM,
     &layer_normalization::LAYER_NORMALIZATION,
+    &rectifiers::LEAKY_RELU,
     &masking::MASKING,
+    &arithmetic_merging::MAXIMUM,
+    &arithmetic_merging::MINIMUM,
+    &arithmetic_merging::MULTIPLY,
+    &normalization::NORMALIZATION,
+    &rectifiers::PRELU,
+    &unit_normalization::RMS_NORMALIZATION,
+    &rectifiers::RELU,
+    &normalization::RESCALING,
     &scope::SEQUENTIAL,
     &recurrent::SIMPLE_RNN,
+    &softmax::SOFTMAX,
     &dropout::SPATIAL_DROPOUT1D,
     &dropout::SPATIAL_DROPOUT2D,
     &dropout::SPATIAL_DROPOUT3D,
+    &spectral_normalization::SPECTRAL_NORMALIZATION,
+    &arithmetic_merging::SUBTRACT,
     &text_vectorization::TEXT_VECTORIZATION,
     &time_distributed::TIME_DISTRIBUTED,
+    &unit_normalization::UNIT_NORMALIZATION,
     &operations::ABSOLUTE,
     &operations::ADD,
     &operations::ALL,

@@ -8,10 +8,11 @@
 
 use std::cell::RefCell;
 
-use masque_ir::Type;
 use masque_ir::facts::{CallFact, MaskStatus, TensorFact};
 use masque_ir::layers::TensorRef;
 use masque_ir::mask::{MaskExpr, MaskId, MaskPool};
+use masque_ir::ty::broadcast;
+use masque_ir::{DType, Dim, Type};
 
 use crate::layer::{Arguments, Birth, Layer, MaskRule};
 
@@ -78,6 +79,7 @@ pub fn incoming(
     let filled = || (data.len() == 1 && own.iter().any(Option::is_some)).then(|| own.clone());
     let used = match layer.parameters().contains(&"mask") {
         true => explicit.clone().or_else(filled).unwrap_or_default(),
+        false if layer.reads_masks() => own.clone(),
         false => vec![],
     };
     let previous = explicit.unwrap_or(own);
@@ -156,6 +158,40 @@ pub fn status(rule: &MaskRule, incoming: &[Option<MaskId>], outgoing: &[Option<M
         (true, None) if matches!(rule.of_output(0), MaskRule::Ends) => MaskStatus::Consumed,
         (true, None) => MaskStatus::Dropped,
     }
+}
+
+/// The type of a mask, given the types of tensors.
+pub fn type_of(pool: &MaskPool, mask: MaskId, tensor: &impl Fn(TensorRef) -> Type) -> Type {
+    let part = |part: &MaskId| type_of(pool, *part, tensor).shape;
+    let shape = match pool.get(mask) {
+        MaskExpr::Tensor(x) | MaskExpr::NotEqual(x, _) => tensor(*x).shape,
+        MaskExpr::Not(inner) => part(inner),
+        MaskExpr::AnyLast(inner) => {
+            let mut shape = part(inner);
+            shape.pop();
+            shape
+        }
+        MaskExpr::ExpandLast(inner) => part(inner).into_iter().chain([Dim::constant(1)]).collect(),
+        MaskExpr::Or(parts) | MaskExpr::And(parts) => parts.iter().map(part).fold(vec![], |all, shape| {
+            let wider = if all.len() > shape.len() { all.clone() } else { shape.clone() };
+            broadcast(&all, &shape).unwrap_or(wider)
+        }),
+        MaskExpr::Ones(x, rank) | MaskExpr::Zeros(x, rank) => {
+            tensor(*x).shape.into_iter().take(*rank as usize).collect()
+        }
+        MaskExpr::Spread(_, x) => tensor(*x).shape.into_iter().take(pool.rank(mask) as usize).collect(),
+        MaskExpr::Concat(axis, parts) => {
+            let mut shapes = parts.iter().map(part);
+            let mut all = shapes.next().unwrap_or_default();
+            for shape in shapes {
+                if let (Some(size), Some(more)) = (all.get_mut(*axis as usize), shape.get(*axis as usize)) {
+                    *size = &*size + more;
+                }
+            }
+            all
+        }
+    };
+    Type::new(DType::Bool, shape)
 }
 
 /// The tensors whose values decide a mask, in order, each once.

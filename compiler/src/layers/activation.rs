@@ -11,7 +11,7 @@ pub(super) static ACTIVATION: LayerDef =
     LayerDef { class: "Activation", supports_masking: Supports::Always, masks: "keep", parse };
 
 #[derive(Debug)]
-struct Activation {
+pub(super) struct Activation {
     function: Function,
 }
 
@@ -20,6 +20,13 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         return Ok(Box::new(GatedLinearUnit));
     }
     Ok(Box::new(Activation { function: config.activation("activation", Function::Linear)? }))
+}
+
+impl Activation {
+    /// The layer that applies a function and does nothing else.
+    pub(super) fn layer(function: Function) -> Box<dyn Layer> {
+        Box::new(Activation { function })
+    }
 }
 
 impl Layer for Activation {

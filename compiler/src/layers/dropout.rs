@@ -1,4 +1,4 @@
-//! The dropout and noise layers: at inference each gives its very input.
+//! The dropout and noise layers, and `ActivityRegularization`: at inference each gives its very input.
 
 use masque_ir::Type;
 use masque_ir::ops::OpError;
@@ -10,6 +10,7 @@ const fn def(class: &'static str) -> LayerDef {
     LayerDef { class, supports_masking: Supports::Always, masks: "keep", parse }
 }
 
+pub(super) static ACTIVITY_REGULARIZATION: LayerDef = def("ActivityRegularization");
 pub(super) static ALPHA_DROPOUT: LayerDef = def("AlphaDropout");
 pub(super) static DROPOUT: LayerDef = def("Dropout");
 pub(super) static GAUSSIAN_DROPOUT: LayerDef = def("GaussianDropout");
@@ -22,7 +23,7 @@ pub(super) static SPATIAL_DROPOUT3D: LayerDef = def("SpatialDropout3D");
 struct Identity;
 
 fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    config.ignore(&["data_format", "noise_shape", "rate", "stddev"]);
+    config.ignore(&["data_format", "l1", "l2", "noise_shape", "rate", "stddev"]);
     Ok(Box::new(Identity))
 }
 

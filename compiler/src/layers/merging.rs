@@ -1,18 +1,11 @@
-//! `Add` and `Concatenate`: several tensors become one.
+//! `Concatenate`, and what the layers that make one tensor of several have in common.
 
-use masque_ir::ops::{Elementwise, OpError, Shape};
+use masque_ir::ops::{OpError, Shape};
 use masque_ir::program::Operand;
-use masque_ir::ty::{broadcast, resolve_axis};
+use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Type};
 
 use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
-
-pub(super) static ADD: LayerDef = LayerDef {
-    class: "Add",
-    supports_masking: Supports::Always,
-    masks: "union",
-    parse: |_| Ok(Box::new(Add)),
-};
 
 pub(super) static CONCATENATE: LayerDef = LayerDef {
     class: "Concatenate",
@@ -21,11 +14,8 @@ pub(super) static CONCATENATE: LayerDef = LayerDef {
     parse: concatenate,
 };
 
-#[derive(Debug)]
-struct Add;
-
 /// At least two tensors, none of text.
-fn several(arguments: &Arguments<Type>) -> Result<&[Type], ShapeError> {
+pub(super) fn several(arguments: &Arguments<Type>) -> Result<&[Type], ShapeError> {
     let inputs = arguments.data();
     match inputs.iter().find(|x| x.dtype == DType::Str) {
         Some(text) => Err(ShapeError::new("numbers", text)),
@@ -35,7 +25,7 @@ fn several(arguments: &Arguments<Type>) -> Result<&[Type], ShapeError> {
 }
 
 /// The element type that numbers of several types are computed in.
-fn common_dtype(inputs: &[Type]) -> DType {
+pub(super) fn common_dtype(inputs: &[Type]) -> DType {
     let first = inputs[0].dtype;
     match inputs.iter().all(|x| x.dtype == first) {
         true => first,
@@ -44,46 +34,16 @@ fn common_dtype(inputs: &[Type]) -> DType {
     }
 }
 
-fn listed(inputs: &[Type]) -> String {
+/// The types in a line.
+pub(super) fn listed(inputs: &[Type]) -> String {
     inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The inputs in their common element type.
-fn converted(scope: &mut Scope<'_>, inputs: &[Operand]) -> Result<Vec<Operand>, OpError> {
+pub(super) fn converted(scope: &mut Scope<'_>, inputs: &[Operand]) -> Result<Vec<Operand>, OpError> {
     let types: Vec<Type> = inputs.iter().map(|x| scope.builder.type_of(x)).collect();
     let dtype = common_dtype(&types);
     inputs.iter().map(|x| scope.cast(x, dtype)).collect()
-}
-
-impl Layer for Add {
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Union
-    }
-
-    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        let inputs = several(arguments)?;
-        let rank = inputs[0].rank();
-        let same_rank = inputs.iter().all(|x| x.rank() == rank);
-        let shape =
-            inputs[1..].iter().try_fold(inputs[0].shape.clone(), |shape, x| broadcast(&shape, &x.shape));
-        match shape.filter(|_| same_rank) {
-            Some(shape) => Ok(vec![Type { dtype: common_dtype(inputs), shape }]),
-            None => Err(ShapeError::new("shapes of one rank that broadcast", listed(inputs))),
-        }
-    }
-
-    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
-        let inputs = converted(scope, arguments.data())?;
-        let mut sum = inputs[0].clone();
-        for x in &inputs[1..] {
-            sum = scope.builder.emit(Elementwise::Add, &[sum, x.clone()])?;
-        }
-        Ok(vec![sum])
-    }
 }
 
 #[derive(Debug)]

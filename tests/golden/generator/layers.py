@@ -410,6 +410,68 @@ def merge_cases():
         yield merge_case(
             f"concat-time-{second}", f"{along_time} ({second})", layers.Concatenate(axis=1), second
         )
+    for second in ("masked", "unmasked"):
+        yield arithmetic_merge_case(second)
+
+
+def arithmetic_merge_case(second):
+    """Subtract, Average, Multiply, Maximum, Minimum; and a gate of fewer axes."""
+    first_ids, second_ids = ids_input(), ids_input("more_ids")
+    x, y = embed(first_ids), embed(second_ids, mask_zero=second == "masked")
+    gate = Input((FEATURES,), name="gate")
+    kinds = (layers.Subtract, layers.Average, layers.Multiply, layers.Maximum, layers.Minimum)
+    outputs = [kind()([x, y]) for kind in kinds]
+    outputs += [layers.Multiply()([x, y, x]), layers.Maximum()([x, y, x])]
+    outputs.append(layers.Multiply()([x, gate]))
+    inputs = {"ids": IDS, "more_ids": IDS[::-1].copy(), "gate": numbers(len(IDS), FEATURES)}
+    title = f"Subtract, Average, Multiply, Maximum, Minimum (second: {second})"
+    model = Model([first_ids, second_ids, gate], outputs)
+    return Case(f"merge-arithmetic-{second}", title, model, inputs)
+
+
+# Activations and normalizations with settings of their own ----------------------------------------
+
+
+def rectifiers(x):
+    return [
+        layers.ReLU()(x),
+        layers.ReLU(max_value=0.5, negative_slope=0.1, threshold=0.1)(x),
+        layers.LeakyReLU(negative_slope=0.2)(x),
+        layers.ELU(alpha=0.5)(x),
+        layers.PReLU(alpha_initializer="random_normal")(x),
+        layers.PReLU(alpha_initializer="random_normal", shared_axes=[1])(x),
+    ]
+
+
+def softmaxes(x):
+    return [layers.Softmax()(x), layers.Softmax(axis=1)(x), layers.Softmax(axis=[1, 2])(x)]
+
+
+def softmax_masked():
+    ids = ids_input()
+    x = Input((STEPS,), name="x")
+    y = layers.Softmax()(x, mask=ops.not_equal(ids, 0))
+    title = "Softmax: what is masked gets nothing, even where all is"
+    return Case("softmax-masked", title, Model([ids, x], y), {"ids": IDS, "x": X[:, :, 0]})
+
+
+def normalizations(x):
+    random = {"gamma_initializer": "random_normal", "beta_initializer": "random_normal"}
+    moving = {"moving_mean_initializer": "random_normal", "moving_variance_initializer": "ones"}
+    return [
+        layers.UnitNormalization()(x),
+        layers.UnitNormalization(axis=1)(x),
+        layers.RMSNormalization()(x),
+        layers.GroupNormalization(groups=3, **random)(x),
+        layers.GroupNormalization(groups=-1, scale=False)(x),
+        layers.BatchNormalization(**random, **moving)(x),
+        layers.BatchNormalization(axis=1, epsilon=0.01, center=False, scale=False, **moving)(x),
+        layers.SpectralNormalization(layers.Dense(UNITS))(x),
+        layers.Normalization(mean=[0.1, 0.2, 0.3], variance=[1.0, 2.0, 0.5])(x),
+        layers.Normalization(axis=None, mean=0.3, variance=2.0, invert=True)(x),
+        layers.Rescaling(0.5, offset=-1.0)(x),
+        layers.ActivityRegularization(l1=0.1)(x),
+    ]
 
 
 # Graphs -------------------------------------------------------------------------------------------
@@ -633,6 +695,11 @@ def cases():
     yield masked_case("dense-masked", "Dense carries the mask on", dense_masked)
     yield activations()
     yield masked_case("activations-masked", "Activation uses no mask", activations_masked)
+    yield masked_case("rectifiers", "ReLU, LeakyReLU, ELU, PReLU", rectifiers)
+    yield unmasked_case("softmaxes", "Softmax: one axis or several", softmaxes)
+    yield softmax_masked()
+    yield masked_case("normalizations", "layers that normalize or rescale, at inference", normalizations)
+    yield unmasked_case("normalizations-unmasked", "normalization without a mask", normalizations)
     yield masked_case("dropouts", "the dropout family does nothing but train", dropouts)
     yield masked_case("layer-normalization", "LayerNormalization", layer_normalizations)
     yield masked_case("pooling", "GlobalAveragePooling1D: no valid step is 0 / 0", poolings)
