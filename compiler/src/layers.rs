@@ -2,6 +2,7 @@
 
 mod activation;
 mod bidirectional;
+mod convolution;
 mod dense;
 mod dropout;
 mod embedding;
@@ -12,8 +13,13 @@ mod layer_normalization;
 mod masking;
 mod merging;
 mod operations;
+mod pooling;
 mod recurrent;
+mod reshaping;
+mod resizing;
 mod scope;
+mod separable;
+mod spatial;
 mod text_vectorization;
 mod time_distributed;
 
@@ -22,11 +28,31 @@ use crate::layer::LayerDef;
 /// Every layer known, sorted by class.
 pub static LAYERS: &[&LayerDef] = &[
     &activation::ACTIVATION,
+    &pooling::ADAPTIVE_AVERAGE_POOLING1D,
+    &pooling::ADAPTIVE_AVERAGE_POOLING2D,
+    &pooling::ADAPTIVE_AVERAGE_POOLING3D,
+    &pooling::ADAPTIVE_MAX_POOLING1D,
+    &pooling::ADAPTIVE_MAX_POOLING2D,
+    &pooling::ADAPTIVE_MAX_POOLING3D,
     &merging::ADD,
     &dropout::ALPHA_DROPOUT,
+    &pooling::AVERAGE_POOLING1D,
+    &pooling::AVERAGE_POOLING2D,
+    &pooling::AVERAGE_POOLING3D,
     &bidirectional::BIDIRECTIONAL,
     &merging::CONCATENATE,
+    &convolution::CONV1D,
+    &convolution::CONV1D_TRANSPOSE,
+    &convolution::CONV2D,
+    &convolution::CONV2D_TRANSPOSE,
+    &convolution::CONV3D,
+    &convolution::CONV3D_TRANSPOSE,
+    &resizing::CROPPING1D,
+    &resizing::CROPPING2D,
+    &resizing::CROPPING3D,
     &dense::DENSE,
+    &separable::DEPTHWISE_CONV1D,
+    &separable::DEPTHWISE_CONV2D,
     &dropout::DROPOUT,
     &embedding::EMBEDDING,
     &flatten::FLATTEN,
@@ -35,11 +61,24 @@ pub static LAYERS: &[&LayerDef] = &[
     &dropout::GAUSSIAN_DROPOUT,
     &dropout::GAUSSIAN_NOISE,
     &global_average_pooling1d::GLOBAL_AVERAGE_POOLING1D,
+    &pooling::GLOBAL_AVERAGE_POOLING2D,
+    &pooling::GLOBAL_AVERAGE_POOLING3D,
+    &pooling::GLOBAL_MAX_POOLING1D,
+    &pooling::GLOBAL_MAX_POOLING2D,
+    &pooling::GLOBAL_MAX_POOLING3D,
     &scope::IDENTITY,
     &input_layer::INPUT_LAYER,
     &recurrent::LSTM,
     &layer_normalization::LAYER_NORMALIZATION,
     &masking::MASKING,
+    &pooling::MAX_POOLING1D,
+    &pooling::MAX_POOLING2D,
+    &pooling::MAX_POOLING3D,
+    &reshaping::PERMUTE,
+    &reshaping::REPEAT_VECTOR,
+    &reshaping::RESHAPE,
+    &separable::SEPARABLE_CONV1D,
+    &separable::SEPARABLE_CONV2D,
     &scope::SEQUENTIAL,
     &recurrent::SIMPLE_RNN,
     &dropout::SPATIAL_DROPOUT1D,
@@ -47,6 +86,12 @@ pub static LAYERS: &[&LayerDef] = &[
     &dropout::SPATIAL_DROPOUT3D,
     &text_vectorization::TEXT_VECTORIZATION,
     &time_distributed::TIME_DISTRIBUTED,
+    &resizing::UP_SAMPLING1D,
+    &resizing::UP_SAMPLING2D,
+    &resizing::UP_SAMPLING3D,
+    &resizing::ZERO_PADDING1D,
+    &resizing::ZERO_PADDING2D,
+    &resizing::ZERO_PADDING3D,
     &operations::ABSOLUTE,
     &operations::ADD,
     &operations::ANY,
