@@ -5,6 +5,7 @@ mod arithmetic_merging;
 mod axes;
 mod batch_normalization;
 mod bidirectional;
+mod convolution;
 mod dense;
 mod dropout;
 mod embedding;
@@ -17,10 +18,15 @@ mod masking;
 mod merging;
 mod normalization;
 mod operations;
+mod pooling;
 mod rectifiers;
 mod recurrent;
+mod reshaping;
+mod resizing;
 mod scope;
+mod separable;
 mod softmax;
+mod spatial;
 mod spectral_normalization;
 mod text_vectorization;
 mod time_distributed;
@@ -32,13 +38,33 @@ use crate::layer::LayerDef;
 pub static LAYERS: &[&LayerDef] = &[
     &activation::ACTIVATION,
     &dropout::ACTIVITY_REGULARIZATION,
+    &pooling::ADAPTIVE_AVERAGE_POOLING1D,
+    &pooling::ADAPTIVE_AVERAGE_POOLING2D,
+    &pooling::ADAPTIVE_AVERAGE_POOLING3D,
+    &pooling::ADAPTIVE_MAX_POOLING1D,
+    &pooling::ADAPTIVE_MAX_POOLING2D,
+    &pooling::ADAPTIVE_MAX_POOLING3D,
     &arithmetic_merging::ADD,
     &dropout::ALPHA_DROPOUT,
     &arithmetic_merging::AVERAGE,
+    &pooling::AVERAGE_POOLING1D,
+    &pooling::AVERAGE_POOLING2D,
+    &pooling::AVERAGE_POOLING3D,
     &batch_normalization::BATCH_NORMALIZATION,
     &bidirectional::BIDIRECTIONAL,
     &merging::CONCATENATE,
+    &convolution::CONV1D,
+    &convolution::CONV1D_TRANSPOSE,
+    &convolution::CONV2D,
+    &convolution::CONV2D_TRANSPOSE,
+    &convolution::CONV3D,
+    &convolution::CONV3D_TRANSPOSE,
+    &resizing::CROPPING1D,
+    &resizing::CROPPING2D,
+    &resizing::CROPPING3D,
     &dense::DENSE,
+    &separable::DEPTHWISE_CONV1D,
+    &separable::DEPTHWISE_CONV2D,
     &dropout::DROPOUT,
     &rectifiers::ELU,
     &embedding::EMBEDDING,
@@ -48,6 +74,11 @@ pub static LAYERS: &[&LayerDef] = &[
     &dropout::GAUSSIAN_DROPOUT,
     &dropout::GAUSSIAN_NOISE,
     &global_average_pooling1d::GLOBAL_AVERAGE_POOLING1D,
+    &pooling::GLOBAL_AVERAGE_POOLING2D,
+    &pooling::GLOBAL_AVERAGE_POOLING3D,
+    &pooling::GLOBAL_MAX_POOLING1D,
+    &pooling::GLOBAL_MAX_POOLING2D,
+    &pooling::GLOBAL_MAX_POOLING3D,
     &group_normalization::GROUP_NORMALIZATION,
     &scope::IDENTITY,
     &input_layer::INPUT_LAYER,
@@ -55,14 +86,22 @@ pub static LAYERS: &[&LayerDef] = &[
     &layer_normalization::LAYER_NORMALIZATION,
     &rectifiers::LEAKY_RELU,
     &masking::MASKING,
+    &pooling::MAX_POOLING1D,
+    &pooling::MAX_POOLING2D,
+    &pooling::MAX_POOLING3D,
     &arithmetic_merging::MAXIMUM,
     &arithmetic_merging::MINIMUM,
     &arithmetic_merging::MULTIPLY,
     &normalization::NORMALIZATION,
     &rectifiers::PRELU,
+    &reshaping::PERMUTE,
     &unit_normalization::RMS_NORMALIZATION,
     &rectifiers::RELU,
+    &reshaping::REPEAT_VECTOR,
     &normalization::RESCALING,
+    &reshaping::RESHAPE,
+    &separable::SEPARABLE_CONV1D,
+    &separable::SEPARABLE_CONV2D,
     &scope::SEQUENTIAL,
     &recurrent::SIMPLE_RNN,
     &softmax::SOFTMAX,
@@ -74,6 +113,12 @@ pub static LAYERS: &[&LayerDef] = &[
     &text_vectorization::TEXT_VECTORIZATION,
     &time_distributed::TIME_DISTRIBUTED,
     &unit_normalization::UNIT_NORMALIZATION,
+    &resizing::UP_SAMPLING1D,
+    &resizing::UP_SAMPLING2D,
+    &resizing::UP_SAMPLING3D,
+    &resizing::ZERO_PADDING1D,
+    &resizing::ZERO_PADDING2D,
+    &resizing::ZERO_PADDING3D,
     &operations::ABSOLUTE,
     &operations::ADD,
     &operations::ALL,

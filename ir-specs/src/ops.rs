@@ -18,6 +18,7 @@ mod reduce;
 mod scan;
 mod shape;
 mod text;
+mod window;
 
 pub use dense::{Activate, Dense};
 pub use elementwise::Elementwise;
@@ -31,6 +32,7 @@ pub use reduce::Reduce;
 pub use scan::Scan;
 pub use shape::Shape;
 pub use text::{NgramWidths, Split, Standardize, Text, TokenOutput};
+pub use window::Window;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -292,6 +294,8 @@ families! {
     Index,
     /// Sums of products.
     Product,
+    /// Windows that slide over axes.
+    Window,
     /// A loop over time.
     Scan,
     /// Text to numbers.

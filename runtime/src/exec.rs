@@ -47,9 +47,13 @@ fn adapter(op: &Op) -> Option<&'static Adapter> {
         Op::Normalize(_) => Some(&layer_norm::ADAPTER),
         Op::Pool(_) => Some(&pool::ADAPTER),
         Op::Recurrent(_) => Some(&recurrent::ADAPTER),
-        Op::Leaf(_) | Op::Elementwise(_) | Op::Reduce(_) | Op::Shape(_) | Op::Product(_) | Op::Scan(_) => {
-            None
-        }
+        Op::Leaf(_)
+        | Op::Elementwise(_)
+        | Op::Reduce(_)
+        | Op::Shape(_)
+        | Op::Product(_)
+        | Op::Window(_)
+        | Op::Scan(_) => None,
     }
 }
 

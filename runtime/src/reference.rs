@@ -16,6 +16,7 @@ mod reduce;
 mod scan;
 mod shape;
 mod text;
+mod window;
 
 use masque_ir::Type;
 use masque_ir::dim::Bindings;
@@ -51,6 +52,7 @@ pub fn evaluate(
         Op::Shape(op) => shape::evaluate(op, &present, bindings),
         Op::Index(op) => index::evaluate(op, &present),
         Op::Product(op) => product::evaluate(op, &present[0], &present[1]),
+        Op::Window(op) => window::evaluate(op, &present),
         Op::Text(op) => text::evaluate(op, &present, bindings),
         Op::Scan(op) => return scan::evaluate(op, &present, bindings),
         Op::Activate(_) | Op::Dense(_) | Op::Normalize(_) | Op::Pool(_) | Op::Recurrent(_) => {

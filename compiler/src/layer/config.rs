@@ -57,6 +57,9 @@ const FLOAT32_ONLY: &str = "the dtype policy float32";
 /// The largest size that a setting may name.
 pub const LARGEST_SIZE: i64 = 1 << 31;
 
+/// The most that may be added to one end of an axis, or taken away from it.
+const LARGEST_MARGIN: u64 = 1 << 24;
+
 /// A layer's settings while they are read; see the module's documentation.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -184,6 +187,56 @@ impl Config {
             return Ok(None);
         }
         self.size(key).map(Some)
+    }
+
+    /// A whole number for each of some axes, from `least` to [`LARGEST_SIZE`]; a single one stands for all axes.
+    pub fn sizes(
+        &mut self,
+        key: &str,
+        axes: usize,
+        least: i64,
+        default: Option<u32>,
+    ) -> Result<Vec<u32>, ConfigError> {
+        let expected = format!("{axes} whole number(s) of at least {least}, not too large");
+        let number = |value: &Json| {
+            let number = value.as_i64().filter(|number| (least..=LARGEST_SIZE).contains(number));
+            number.and_then(|number| u32::try_from(number).ok())
+        };
+        self.typed(key, &expected, default.map(|number| vec![number; axes]), |value| match value {
+            Json::Array(values) if values.len() == axes => values.iter().map(number).collect(),
+            value => number(value).map(|number| vec![number; axes]),
+        })
+    }
+
+    /// A whole number for each of some axes, which may be absent.
+    pub fn optional_sizes(
+        &mut self,
+        key: &str,
+        axes: usize,
+        least: i64,
+    ) -> Result<Option<Vec<u32>>, ConfigError> {
+        if self.rest.get(key).is_none_or(Json::is_null) {
+            self.rest.remove(key);
+            return Ok(None);
+        }
+        self.sizes(key, axes, least, None).map(Some)
+    }
+
+    /// What is added or taken away before and behind each of some axes: pairs, or numbers that stand for both ends,
+    /// or one number for all axes. A list for one axis is its pair.
+    pub fn margins(&mut self, key: &str, axes: usize) -> Result<Vec<[u32; 2]>, ConfigError> {
+        let number = |value: &Json| value.as_u64().filter(|&n| n <= LARGEST_MARGIN).map(|n| n as u32);
+        let margin = |value: &Json| match value {
+            Json::Array(ends) if ends.len() == 2 => Some([number(&ends[0])?, number(&ends[1])?]),
+            value => number(value).map(|both| [both, both]),
+        };
+        let expected = format!("numbers of at most {LARGEST_MARGIN} before and behind {axes} axes");
+        self.typed(key, &expected, Some(vec![[1, 1]; axes]), |value| match value {
+            Json::Array(margins) if axes > 1 => {
+                margins.iter().map(margin).collect::<Option<Vec<_>>>().filter(|margins| margins.len() == axes)
+            }
+            value => margin(value).map(|both| vec![both; axes]),
+        })
     }
 
     /// One of a few words.

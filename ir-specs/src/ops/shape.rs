@@ -38,6 +38,15 @@ family! {
             /// The distance between positions, at least 1.
             step: u32,
         };
+        /// Surrounded by `value`: each element of an axis gets `spread` values behind it, then `low` values come before the axis and `high` behind it. A negative number takes positions away.
+        Pad = "pad" ("x", "value") {
+            /// How many values come before, for each axis.
+            low: Vec<i64>,
+            /// How many values come behind, for each axis.
+            high: Vec<i64>,
+            /// How many values come behind each element, for each axis.
+            spread: Vec<u32>,
+        };
         /// The other way round along an axis.
         Reverse = "reverse" ("x") {
             /// Which axis, from the front.
@@ -114,6 +123,7 @@ impl Family for Shape {
                     (&(stop - start) + &Dim::constant(i64::from(*step) - 1)).floor_div(i64::from(*step));
                 with(shape)
             }
+            Shape::Pad { low, high, spread } => self.pad(x, operands[1], [low, high], spread),
             Shape::Reverse { axis } => {
                 in_range(*axis)?;
                 with(x.shape.clone())
@@ -132,6 +142,36 @@ impl Family for Shape {
 }
 
 impl Shape {
+    fn pad(
+        &self,
+        x: &Type,
+        value: Option<&Type>,
+        [low, high]: [&[i64]; 2],
+        spread: &[u32],
+    ) -> Result<Vec<Type>, OpError> {
+        let scalar = value.filter(|value| value.dtype == x.dtype && value.rank() == 0);
+        if scalar.is_none() || [low.len(), high.len(), spread.len()] != [x.rank(); 3] {
+            return Err(self.expects(
+                format!("one value like those of {x}, and three numbers for each axis"),
+                {
+                    format!(
+                        "{} for {low:?}, {high:?} and {spread:?}",
+                        value.map_or("none".into(), Type::to_string)
+                    )
+                },
+            ));
+        }
+        let padded = x.shape.iter().enumerate().map(|(axis, size)| {
+            let spread = size * &Dim::constant(i64::from(spread[axis]) + 1);
+            &spread + &Dim::constant(low[axis].saturating_add(high[axis]))
+        });
+        let result = Type { dtype: x.dtype, shape: padded.collect() };
+        match result.shape.iter().any(|size| size.known().is_some_and(|size| size < 0)) {
+            true => Err(self.expects("no more positions to be taken away than there are", result)),
+            false => Ok(vec![result]),
+        }
+    }
+
     fn concat(&self, axis: usize, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
         let parts: Vec<&Type> = operands.iter().flatten().copied().collect();
         let mut result = parts[0].clone();

@@ -3,9 +3,9 @@
 use masque_ir::Dim;
 use masque_ir::dim::Bindings;
 use masque_ir::ops::Shape;
-use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, Axis, Dimension, IxDyn, indices};
 
-use crate::elements::{Element, collect};
+use crate::elements::{Element, collect, demand};
 use crate::error::OpFailure;
 use crate::tensor::{Tensor, TensorView};
 
@@ -49,6 +49,7 @@ pub(super) fn evaluate(
             let slice = ndarray::Slice::from(bounds).step_by(*step as isize);
             for_any!(x, x => copy(x.slice_axis(Axis(*axis as usize), slice)))
         }
+        Shape::Pad { low, high, spread } => pad(x, &operands[1], [low, high], spread),
         Shape::Reverse { axis } => for_any!(x, x => {
             let mut x = x.view();
             x.invert_axis(Axis(*axis as usize));
@@ -95,6 +96,52 @@ fn broadcast<T: Element>(x: &ArrayViewD<'_, T>, shape: &[usize]) -> Result<Array
         OpFailure::mismatch(format!("a shape that broadcasts to {shape:?}"), format!("{:?}", x.shape()))
     })?;
     copy(view)
+}
+
+/// Every position of the result is an element of `x` or the value.
+fn pad(
+    x: &TensorView<'_>,
+    value: &TensorView<'_>,
+    [low, high]: [&[i64]; 2],
+    spread: &[u32],
+) -> Result<Tensor, OpFailure> {
+    let sizes = x.shape().iter().enumerate().map(|(axis, &size)| {
+        let spread = i128::try_from(size).ok()? * (i128::from(spread[axis]) + 1);
+        usize::try_from(spread + i128::from(low[axis]) + i128::from(high[axis])).ok()
+    });
+    let shape = sizes.collect::<Option<Vec<usize>>>();
+    let shape =
+        shape.ok_or_else(|| OpFailure::mismatch("sizes of at least 0", format!("{:?}", x.shape())))?;
+    demand::<u8>(&shape)?;
+    // For each axis and position: where it comes from.
+    let sources: Vec<Vec<Option<usize>>> = (0..shape.len())
+        .map(|axis| {
+            let step = i64::from(spread[axis]) + 1;
+            let source = |place: usize| {
+                let place = usize::try_from(i64::try_from(place).ok()?.checked_sub(low[axis])?).ok()?;
+                let step = usize::try_from(step).ok()?;
+                (place % step == 0 && place / step < x.shape()[axis]).then_some(place / step)
+            };
+            (0..shape[axis]).map(source).collect()
+        })
+        .collect();
+    macro_rules! padded {
+        ($($dtype:ident)*) => {
+            match (x, value) {
+                $((TensorView::$dtype(x), TensorView::$dtype(value)) => {
+                    let value = value.first();
+                    let elements = indices(IxDyn(&shape)).into_iter().filter_map(|place| {
+                        let source = place.slice().iter().zip(&sources).map(|(&place, sources)| sources[place]);
+                        let source: Option<Vec<usize>> = source.collect();
+                        source.and_then(|source| x.get(IxDyn(&source))).or(value).cloned()
+                    });
+                    collect(&shape, elements).map(Tensor::$dtype)
+                })*
+                (_, other) => Err(OpFailure::ElementType { found: other.dtype() }),
+            }
+        };
+    }
+    padded!(F32 F64 I32 I64 Bool Str)
 }
 
 /// Joins tensors of one element type along an axis. There is at least one.

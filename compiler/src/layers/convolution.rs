@@ -1,0 +1,240 @@
+//! Convolutions over one to three spatial axes, forwards and transposed.
+
+use masque_ir::Type;
+use masque_ir::activation::Activation;
+use masque_ir::ops::{Elementwise, OpError, Shape, Window};
+use masque_ir::program::Operand;
+
+use super::spatial::{self, Spatial, loses_masks, losing};
+use crate::layer::{
+    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+};
+
+losing!(CONV1D, "Conv1D", |config| convolution(config, 1));
+losing!(CONV2D, "Conv2D", |config| convolution(config, 2));
+losing!(CONV3D, "Conv3D", |config| convolution(config, 3));
+losing!(CONV1D_TRANSPOSE, "Conv1DTranspose", |config| transposed(config, 1));
+losing!(CONV2D_TRANSPOSE, "Conv2DTranspose", |config| transposed(config, 2));
+losing!(CONV3D_TRANSPOSE, "Conv3DTranspose", |config| transposed(config, 3));
+
+/// What is done at the ends of the spatial axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Padding {
+    /// Windows stay inside.
+    Valid,
+    /// A window for every stride begun.
+    Same,
+    /// Windows end where they stand: none sees what comes later.
+    Causal,
+}
+
+/// The settings of all kinds of convolutions.
+#[derive(Debug)]
+pub(super) struct Sliding {
+    pub(super) spatial: Spatial,
+    pub(super) kernel: Vec<u32>,
+    pub(super) strides: Vec<u32>,
+    pub(super) dilation: Vec<u32>,
+    pub(super) padding: Padding,
+    pub(super) bias: bool,
+    activation: Activation,
+}
+
+impl Sliding {
+    /// Reads the settings; `causal` where Keras has it.
+    pub(super) fn parse(config: &mut Config, axes: usize, causal: bool) -> Result<Sliding, ConfigError> {
+        config.ignore(&["lora_rank", "lora_alpha"]);
+        let words = [("valid", Padding::Valid), ("same", Padding::Same), ("causal", Padding::Causal)];
+        Ok(Sliding {
+            spatial: Spatial::parse(config, axes)?,
+            kernel: config.sizes("kernel_size", axes, 1, None)?,
+            strides: config.sizes("strides", axes, 1, Some(1))?,
+            dilation: config.sizes("dilation_rate", axes, 1, Some(1))?,
+            padding: config.word("padding", Padding::Valid, &words[..if causal { 3 } else { 2 }])?,
+            bias: config.bool("use_bias", true)?,
+            activation: config.activation("activation", Activation::Linear)?,
+        })
+    }
+
+    /// How far a window reaches behind its first position, for each axis.
+    fn reach(&self) -> impl Iterator<Item = i64> {
+        let axes = self.kernel.iter().zip(&self.dilation);
+        axes.map(|(&kernel, &dilation)| (i64::from(kernel) - 1) * i64::from(dilation))
+    }
+
+    /// A kernel's shape.
+    pub(super) fn shape(&self, inputs: i64, outputs: i64) -> impl Iterator<Item = i64> {
+        self.kernel.iter().map(|&size| size.into()).chain([inputs, outputs])
+    }
+
+    /// The convolution alone: channels last.
+    pub(super) fn slide(
+        &self,
+        scope: &mut Scope<'_>,
+        x: Operand,
+        kernel: Operand,
+        groups: u32,
+    ) -> Result<Operand, OpError> {
+        let x = match self.padding {
+            Padding::Causal => {
+                let low: Vec<i64> = [0].into_iter().chain(self.reach()).chain([0]).collect();
+                padded(scope, x, low, vec![0; self.kernel.len() + 2], vec![0; self.kernel.len() + 2])?
+            }
+            _ => x,
+        };
+        let op = Window::Conv {
+            strides: self.strides.clone(),
+            dilation: self.dilation.clone(),
+            groups,
+            same: self.padding == Padding::Same,
+        };
+        scope.builder.emit(op, &[x, kernel])
+    }
+
+    /// What comes behind a convolution: bias, the layer's order of axes, the activation function.
+    pub(super) fn finish(&self, scope: &mut Scope<'_>, mut y: Operand) -> Result<Vec<Operand>, OpError> {
+        if self.bias {
+            y = scope.builder.emit(Elementwise::Add, &[y, scope.weight("bias")])?;
+        }
+        let y = self.spatial.restore(scope, y)?;
+        super::activation::lower(scope, self.activation, y).map(|y| vec![y])
+    }
+}
+
+/// Surrounded by zeros.
+fn padded(
+    scope: &mut Scope<'_>,
+    x: Operand,
+    low: Vec<i64>,
+    high: Vec<i64>,
+    spread: Vec<u32>,
+) -> Result<Operand, OpError> {
+    let zero = scope.builder.number(&x, 0.0);
+    scope.builder.emit(Shape::Pad { low, high, spread }, &[x, zero])
+}
+
+#[derive(Debug)]
+struct Convolution {
+    sliding: Sliding,
+    filters: i64,
+    groups: u32,
+}
+
+fn convolution(config: &mut Config, axes: usize) -> Result<Box<dyn Layer>, ConfigError> {
+    let filters = config.size("filters")?;
+    let groups = config.sizes("groups", 1, 1, Some(1))?[0];
+    if filters % i64::from(groups) != 0 {
+        let expected = format!("a divisor of the {filters} `filters`");
+        return Err(ConfigError::new("groups", expected, &groups.into()));
+    }
+    Ok(Box::new(Convolution { sliding: Sliding::parse(config, axes, axes == 1)?, filters, groups }))
+}
+
+impl Layer for Convolution {
+    loses_masks!(|layer, arguments| layer.sliding.spatial.data(arguments));
+
+    fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
+        let channels = self.sliding.spatial.channels(arguments)?;
+        let groups = i64::from(self.groups);
+        if channels % groups != 0 {
+            return Err(ShapeError::new(format!("channels in {groups} equal groups"), channels));
+        }
+        let shape = self.sliding.shape(channels / groups, self.filters);
+        let bias = self.sliding.bias.then(|| WeightSpec::new("bias", "vars/1", [self.filters]));
+        Ok([WeightSpec::new("kernel", "vars/0", shape)].into_iter().chain(bias).collect())
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let x = scope.float(&arguments.data()[0])?;
+        let x = self.sliding.spatial.to_last(scope, &x)?;
+        let kernel = scope.weight("kernel");
+        let y = self.sliding.slide(scope, x, kernel, self.groups)?;
+        self.sliding.finish(scope, y)
+    }
+}
+
+/// Each input spread over a window of outputs: a convolution of the inputs moved apart, with the kernel reversed.
+#[derive(Debug)]
+struct Transposed {
+    sliding: Sliding,
+    filters: i64,
+    /// What the results are longer by than they would be at least.
+    output_padding: Option<Vec<u32>>,
+}
+
+fn transposed(config: &mut Config, axes: usize) -> Result<Box<dyn Layer>, ConfigError> {
+    let filters = config.size("filters")?;
+    let sliding = Sliding::parse(config, axes, false)?;
+    let output_padding = config.optional_sizes("output_padding", axes, 0)?;
+    let longer = output_padding.iter().flatten().zip(&sliding.strides).find(|(more, stride)| more >= stride);
+    if let Some((&more, _)) = longer {
+        return Err(ConfigError::new("output_padding", "less than the strides", &more.into()));
+    }
+    Ok(Box::new(Transposed { sliding, filters, output_padding }))
+}
+
+impl Transposed {
+    /// For each axis: what of the whole result is left out before, and how much longer what is kept is than
+    /// the inputs times the stride.
+    fn cut(&self) -> Vec<[i64; 2]> {
+        let axes = self.sliding.reach().zip(&self.sliding.strides).enumerate();
+        axes.map(|(axis, (reach, &stride))| {
+            let (window, stride) = (reach + 1, i64::from(stride));
+            let more = self.output_padding.as_ref().map(|padding| i64::from(padding[axis]));
+            let longer = match (self.sliding.padding, more) {
+                (Padding::Same, None) => 0,
+                (Padding::Same, Some(more)) => window % 2 + more - stride,
+                (_, None) => (window - stride).max(0),
+                (_, Some(more)) => window + more - stride,
+            };
+            let before = match self.sliding.padding {
+                Padding::Same => (window - stride - longer).max(0) / 2,
+                _ => 0,
+            };
+            [before, longer]
+        })
+        .collect()
+    }
+}
+
+impl Layer for Transposed {
+    loses_masks!(|layer, arguments| layer.sliding.spatial.data(arguments));
+
+    fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
+        let channels = self.sliding.spatial.channels(arguments)?;
+        let shape = self.sliding.shape(self.filters, channels);
+        let bias = self.sliding.bias.then(|| WeightSpec::new("bias", "vars/1", [self.filters]));
+        Ok([WeightSpec::new("kernel", "vars/0", shape)].into_iter().chain(bias).collect())
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let x = scope.float(&arguments.data()[0])?;
+        let x = self.sliding.spatial.to_last(scope, &x)?;
+        let axes = self.sliding.spatial.axes as u32;
+        let perm = (0..axes).chain([axes + 1, axes]).collect();
+        let mut kernel = scope.builder.emit(Shape::Transpose { perm }, &[scope.weight("kernel")])?;
+        for axis in 0..axes {
+            kernel = scope.builder.emit(Shape::Reverse { axis }, &[kernel])?;
+        }
+        let (mut low, mut high, mut spread) = (vec![0], vec![0], vec![0]);
+        for ((reach, &stride), [before, longer]) in
+            self.sliding.reach().zip(&self.sliding.strides).zip(self.cut())
+        {
+            low.push(reach - before);
+            high.push(longer + before);
+            spread.push(stride - 1);
+        }
+        low.push(0);
+        high.push(0);
+        spread.push(0);
+        let x = padded(scope, x, low, high, spread)?;
+        let op = Window::Conv {
+            strides: vec![1; axes as usize],
+            dilation: self.sliding.dilation.clone(),
+            groups: 1,
+            same: false,
+        };
+        let y = scope.builder.emit(op, &[x, kernel])?;
+        self.sliding.finish(scope, y)
+    }
+}
