@@ -56,6 +56,11 @@ pub trait Layer: Debug + Send + Sync {
         false
     }
 
+    /// The parameter whose tensors come from outside, where that is not the first one.
+    fn received(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What its output is as a mask, where it is one of the operations of which Keras builds masks.
     fn as_mask(&self, _parts: &MaskParts<'_>) -> Option<masque_ir::mask::MaskId> {
         None

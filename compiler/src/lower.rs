@@ -8,6 +8,7 @@ use masque_ir::layers::{CallId, LayerGraph, TensorRef};
 use masque_ir::mask::{MaskExpr, MaskId};
 use masque_ir::ops::{Elementwise, OpError, Reduce, Shape};
 use masque_ir::program::{Builder, Literal, Operand, Program};
+use masque_ir::verify::is_mask_of;
 
 use crate::layer::{Arguments, Layer, Scope};
 use crate::masks;
@@ -103,7 +104,10 @@ impl<'a> Lowering<'a> {
             if operand.value().is_some_and(|value| value.node >= before) {
                 self.builder.rename(&operand, &self.graph.tensor_name(tensor));
             }
-            if let Some(mask) = &carried[output] {
+            // Keras carries some masks on to tensors that they do not fit; such a mask is nothing to write beside them.
+            let (mask, ty) = (carried[output].clone(), self.builder.type_of(&operand));
+            let mask = mask.filter(|mask| is_mask_of(&self.builder.type_of(mask), &ty));
+            if let Some(mask) = mask {
                 self.builder.set_mask(&operand, mask.value());
             }
             self.tensors.insert(tensor, operand);

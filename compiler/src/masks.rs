@@ -84,7 +84,10 @@ pub fn incoming(
     };
     let previous = explicit.unwrap_or(own);
     let rest = data.iter().skip(1).flat_map(|name| arguments.tensors(name)).map(|&tensor| own_mask(tensor));
-    let all = previous.iter().copied().chain(rest).collect();
+    let all = match layer.received() {
+        Some(parameter) => arguments.tensors(parameter).iter().map(|&tensor| own_mask(tensor)).collect(),
+        None => previous.iter().copied().chain(rest).collect(),
+    };
     Incoming { used, previous, all }
 }
 

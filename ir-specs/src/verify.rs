@@ -118,7 +118,7 @@ fn require(label: &'static str, holds: bool, message: impl FnOnce() -> String) -
 }
 
 /// Is the mask a bool tensor over leading axes of the type?
-fn is_mask_of(mask: &Type, ty: &Type) -> bool {
+pub fn is_mask_of(mask: &Type, ty: &Type) -> bool {
     mask.dtype == DType::Bool && mask.rank() >= 1 && ty.shape.starts_with(&mask.shape)
 }
 

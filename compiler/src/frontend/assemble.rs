@@ -7,10 +7,11 @@ use masque_ir::layers::{
     Argument, ArgumentValue, Call, CallId, Layer as GraphLayer, LayerGraph, LayerGraphError, TensorRef,
 };
 use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::unionfind::UnionFind;
 use serde_json::{Map, Value as Json};
 
 use super::order::{CallKey, execution_order};
-use super::{RawArgument, RawModel, RawTensor};
+use super::{RawArgument, RawLayer, RawModel, RawTensor};
 use crate::layer::{Config, ConfigError, Layer};
 use crate::layers;
 
@@ -77,7 +78,7 @@ pub struct Assembled {
 /// Makes a layer graph of what a front end read.
 pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
     let mut graph = LayerGraph::new(&raw.name, raw.semantics);
-    let mut symbols = Symbols::default();
+    let mut symbols = Symbols::new(raw);
     let mut layers = Vec::with_capacity(raw.layers.len());
     for entry in &raw.layers {
         let def = layers::find(&entry.class).ok_or_else(|| AssembleError::UnknownClass {
@@ -87,7 +88,7 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
         let setting =
             |source| AssembleError::Setting { layer: entry.name.clone(), class: entry.class.clone(), source };
         let mut settings = entry.settings.clone();
-        symbols.name_sizes(&entry.class, &mut settings).map_err(setting)?;
+        symbols.name_sizes(entry, &mut settings).map_err(setting)?;
         count_outputs(raw, &entry.name, &entry.class, &mut settings);
         let mut config = match entry.class.starts_with("ops.") {
             true => Config::of_operation(settings),
@@ -125,24 +126,57 @@ fn count_outputs(raw: &RawModel, name: &str, class: &str, settings: &mut Map<Str
 }
 
 /// Hands out symbols for sizes that are unknown until the model runs: `B` for the batch, `T`, `T2`, … for others.
-#[derive(Default)]
+///
+/// Inputs that never meet are batches of their own (`B2`, …): nothing asks them to be of one size.
 struct Symbols {
     given: u32,
+    /// By input: the number of its part of the model, from 1.
+    parts: HashMap<String, usize>,
 }
 
 impl Symbols {
+    fn new(raw: &RawModel) -> Symbols {
+        let places: HashMap<&str, usize> =
+            raw.layers.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
+        let mut meets = UnionFind::new(raw.layers.len());
+        for (place, layer) in raw.layers.iter().enumerate() {
+            let mut reads = vec![];
+            layer.calls.iter().flatten().for_each(|(_, argument)| visit(argument, &mut reads));
+            for read in reads.into_iter().filter_map(|tensor| places.get(tensor.layer.as_str())) {
+                meets.union(place, *read);
+            }
+        }
+        let (mut parts, mut seen) = (HashMap::new(), vec![]);
+        for (place, layer) in raw.layers.iter().enumerate().filter(|(_, layer)| layer.class == "InputLayer") {
+            let part = meets.find(place);
+            let number = seen.iter().position(|known| *known == part).unwrap_or_else(|| {
+                seen.push(part);
+                seen.len() - 1
+            });
+            parts.insert(layer.name.clone(), number + 1);
+        }
+        Symbols { given: 0, parts }
+    }
+
+    fn batch(&self, input: &str) -> Json {
+        match self.parts.get(input) {
+            Some(part @ 2..) => format!("{}{part}", masque_ir::Dim::BATCH).into(),
+            _ => masque_ir::Dim::BATCH.into(),
+        }
+    }
+
     fn next(&mut self) -> Json {
         self.given += 1;
         if self.given == 1 { "T".into() } else { format!("T{}", self.given).into() }
     }
 
     /// Gives names to the unknown sizes that a layer's settings speak of.
-    fn name_sizes(&mut self, class: &str, settings: &mut Map<String, Json>) -> Result<(), ConfigError> {
+    fn name_sizes(&mut self, layer: &RawLayer, settings: &mut Map<String, Json>) -> Result<(), ConfigError> {
         let unset = |settings: &Map<String, Json>, key: &str| settings.get(key).is_none_or(Json::is_null);
-        match class {
+        match layer.class.as_str() {
             "InputLayer" => {
                 if let Some(shape) = settings.remove("batch_shape") {
-                    let named = self.name_shape(&shape)?;
+                    let named = self.name_shape(&layer.name, &shape)?;
                     settings.insert("shape".into(), named);
                 }
             }
@@ -158,11 +192,11 @@ impl Symbols {
         Ok(())
     }
 
-    fn name_shape(&mut self, shape: &Json) -> Result<Json, ConfigError> {
+    fn name_shape(&mut self, input: &str, shape: &Json) -> Result<Json, ConfigError> {
         let expected = "a list of sizes, or null where a size is not known";
         let sizes = shape.as_array().ok_or_else(|| ConfigError::new("batch_shape", expected, shape))?;
         let name = |(axis, size): (usize, &Json)| match size {
-            Json::Null if axis == 0 => Ok(masque_ir::Dim::BATCH.into()),
+            Json::Null if axis == 0 => Ok(self.batch(input)),
             Json::Null => Ok(self.next()),
             size if size.as_i64().is_some_and(|size| size >= 0) => Ok(size.clone()),
             _ => Err(ConfigError::new("batch_shape", expected, shape)),

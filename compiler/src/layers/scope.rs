@@ -61,6 +61,10 @@ impl Layer for Model {
         &["outputs", "inputs"]
     }
 
+    fn received(&self) -> Option<&'static str> {
+        Some("inputs")
+    }
+
     fn outputs(&self) -> u32 {
         self.outputs
     }

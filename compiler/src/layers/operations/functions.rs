@@ -88,7 +88,7 @@ functions! {
         emit(scope, Elementwise::Ne, &[&x, &x])
     });
     NORMALIZE = "ops.Normalize", |config| normalize(config);
-    RECIPROCAL = "ops.Reciprocal", |_c| of_one(|scope, x| one_over(scope, x));
+    RECIPROCAL = "ops.Reciprocal", |_c| of_one(one_over);
     RSQRT = "ops.Rsqrt", |_c| of_one(|scope, x| {
         let root = of_real(scope, x, Elementwise::Sqrt)?;
         one_over(scope, &root)
