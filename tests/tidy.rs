@@ -158,7 +158,8 @@ fn every_layer_is_in_the_registry() {
     assert!(LAYERS.is_sorted_by(|a, b| a.class < b.class), "LAYERS is sorted by class, each once");
 }
 
-/// The layer that a line declares: `static NAME: LayerDef`, or `NAME = "Class", …` in a family's table.
+/// The layer that a line declares: `static NAME: LayerDef`, `losing!(NAME, …)`, or `NAME = "Class", …` in a family's
+/// table.
 fn declared_layer(line: &str) -> Option<&str> {
     let alone =
         line.split_once("static ").and_then(|(_, rest)| rest.split_once(": LayerDef")).map(|(name, _)| name);
@@ -167,7 +168,8 @@ fn declared_layer(line: &str) -> Option<&str> {
         name.starts_with(|c: char| c.is_ascii_uppercase())
             && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
     };
-    alone.or(in_table).filter(is_name)
+    let losing = line.split_once("losing!(").and_then(|(_, rest)| rest.split_once(',')).map(|(name, _)| name);
+    alone.or(losing).or(in_table).filter(is_name)
 }
 
 #[test]
