@@ -9,7 +9,7 @@
 //! - A number is compared by its bits (`x - 0.0` is `x`, `x - -0.0` is not), and stands for a tensor that is this
 //!   number everywhere as well. Attributes are computed in Rust.
 //! - A rule that would do work a second time where somebody else reads a part of its left side says
-//!   [`once`](Rule::once).
+//!   `once`.
 //!
 //! What is not here: dropping an all-true mask of `mean_over_time` (beyond 2^24 steps a sum of ones is no longer their
 //! number), `x + 0.0` (-0.0 becomes 0.0), `not(lt)` (NaN is neither less nor not less), and moving transposes through
