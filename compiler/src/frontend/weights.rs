@@ -134,7 +134,7 @@ impl WeightSource {
 
     /// Adds the vocabularies that stand in the layers' settings. A text there would name a file, and is refused.
     pub(super) fn learn_from_settings(&mut self, raw: &RawModel) -> Result<(), WeightError> {
-        for layer in &raw.layers {
+        for layer in raw.layers.iter().filter(|layer| layer.class == "TextVectorization") {
             let Some(given) = layer.settings.get("vocabulary").filter(|value| !value.is_null()) else {
                 continue;
             };
