@@ -2,12 +2,11 @@
 //!
 //! With [insta](https://insta.rs) it is one line, and `cargo insta review` shows what changed:
 //!
-//! ```
-//! #[test]
-//! # fn in_a_test() {}
-//! fn masks_of_the_tagger() {
-//!     insta::assert_snapshot!(masque::testing::mask_table("models/tagger.keras").unwrap());
-//! }
+//! ```no_run
+//! # fn in_a_test() -> Result<(), masque::Error> {
+//! insta::assert_snapshot!(masque::testing::mask_table("models/tagger.keras")?);
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! Without it, a file beside the model will do:
