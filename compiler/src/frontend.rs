@@ -11,6 +11,7 @@ pub mod hdf5;
 mod json;
 mod keras;
 mod order;
+pub mod text;
 mod weights;
 
 pub use assemble::{AssembleError, Assembled, assemble};
@@ -97,7 +98,7 @@ pub enum Problem {
     #[error("cannot read the file: {0}")]
     Io(#[from] std::io::Error),
     /// Its ending names no format.
-    #[error("unknown kind of file: expected a name that ends in .keras or .json")]
+    #[error("unknown kind of file: expected a name that ends in .keras, .json or .mq")]
     UnknownFormat,
     /// The archive is damaged, or no archive.
     #[error("not a Keras archive: {0}")]
@@ -114,6 +115,9 @@ pub enum Problem {
     /// The config does not say what a Keras config says.
     #[error("{0}")]
     Config(#[from] KerasConfigError),
+    /// The text form says something else than it should.
+    #[error("{0}")]
+    Text(#[from] text::ModelTextError),
     /// The layers do not fit together.
     #[error("{0}")]
     Graph(#[from] AssembleError),
@@ -143,6 +147,7 @@ pub fn read(path: &Path) -> Result<ModelFile, LoadError> {
         "json" => json::parse("the file", &bytes)
             .map_err(Problem::from)
             .and_then(|config| Ok((flatten::flatten(keras::read(&config)?), WeightSource::none()))),
+        "mq" => text::read(&bytes).map_err(Problem::from).map(|raw| (raw, WeightSource::none())),
         _ => Err(Problem::UnknownFormat),
     }
     .map_err(fail)?;

@@ -4,6 +4,7 @@
 //! A layer never computes masks. It *names* its rule out of a small vocabulary ([`MaskRule`]) and one function
 //! applies all of them ([`crate::masks`]), so that rules are data: printed, compared with Keras, read by analyses.
 
+pub mod advice;
 pub mod arguments;
 pub mod config;
 
@@ -14,6 +15,7 @@ use masque_ir::ops::OpError;
 use masque_ir::program::{Builder, Operand};
 use masque_ir::{DType, Dim, Type};
 
+pub use advice::{Advice, BY_HAND};
 pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
 
@@ -38,6 +40,16 @@ pub trait Layer: Debug + Send + Sync {
     /// Does it compute with the masks of its data, though it has no `mask` parameter? The merging layers do.
     fn reads_masks(&self) -> bool {
         false
+    }
+
+    /// Does a mask change what it computes at inference?
+    fn uses_masks(&self) -> bool {
+        self.parameters().contains(&"mask") || self.reads_masks()
+    }
+
+    /// What to tell somebody whose mask it cannot take.
+    fn advice(&self) -> Advice {
+        Advice::GENERAL
     }
 
     /// The types of its outputs.

@@ -18,14 +18,14 @@
 //! | [`rewrite`] | equality saturation |
 //! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
 //! | [`session`] | compile and run in one process |
-//! | [`table`], [`diff`], [`testing`] | the mask table, and how two of them differ |
+//! | [`table`], [`diff`], [`testing`], [`compare`] | the mask table; how two tables, or two models, differ |
 //!
 //! ```no_run
 //! # fn main() -> Result<(), masque::Error> {
 //! use masque::{Model, Options};
 //!
 //! let mut inferred = Model::open("tagger.keras")?.infer()?;
-//! for finding in inferred.diagnostics(Default::default()) {
+//! for finding in inferred.findings(Default::default()) {
 //!     eprintln!("{}", finding.message);
 //! }
 //! inferred.load_weights()?;
@@ -36,6 +36,7 @@
 //! ```
 
 pub mod bind;
+pub mod compare;
 pub mod diagnostics;
 pub mod diff;
 pub mod evaluate;
@@ -168,6 +169,17 @@ impl Model {
         Ok(Model { file, assembled, weights: WeightSource::none() })
     }
 
+    /// Makes a model of a layer graph: what its text form says. It has no weights.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Load`]: a class or a setting that no layer has, calls that do not fit.
+    pub fn of_graph(graph: &LayerGraph) -> Result<Model, Error> {
+        let raw = frontend::text::raw(graph)
+            .map_err(|error| LoadError { file: graph.name.clone().into(), problem: error.into() })?;
+        Model::build(&raw)
+    }
+
     /// The layer graph.
     pub fn graph(&self) -> &LayerGraph {
         &self.assembled.graph
@@ -218,7 +230,8 @@ impl Inferred {
         &self.layers
     }
 
-    /// Everything that is wrong with the masks. Under [`UnsupportedMask::Drop`] nothing is.
+    /// What may keep the model from being compiled: the masks that reach layers without support for them. Under
+    /// [`UnsupportedMask::Drop`] nothing does. See [`Inferred::findings`] for all that is worth knowing.
     pub fn diagnostics(&self, policy: UnsupportedMask) -> Vec<Diagnostic> {
         let severity = match policy {
             UnsupportedMask::Error => Severity::Error,
@@ -226,6 +239,15 @@ impl Inferred {
             UnsupportedMask::Drop => return vec![],
         };
         diagnostics::unsupported_masks(&self.graph, &self.layers, &self.pointers, severity)
+    }
+
+    /// Everything that is wrong with the masks, by place: those that layers do not support, and those that are lost
+    /// without a word, which keep nothing from being compiled.
+    pub fn findings(&self, policy: UnsupportedMask) -> Vec<Diagnostic> {
+        let mut findings = self.diagnostics(policy);
+        findings.extend(diagnostics::lost_masks(&self.graph, &self.layers, &self.pointers));
+        findings.sort_by_key(|finding| finding.labels.last().map(|label| label.call));
+        findings
     }
 
     /// Reads the weights, and writes their hashes into the facts. A model without weights stays without.

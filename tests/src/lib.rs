@@ -8,6 +8,7 @@
 //! | [`engines`] | the ways to run it, slow and fast |
 //! | [`compare`] | are these the numbers, and the masks, of Keras? |
 //! | [`mask_table`] | is this the mask table of Keras? |
+//! | [`programs`] | programs in the text form with what is expected of them |
 //! | [`command`] | running programs, and what may be expected of one that refuses |
 //! | [`sources`] | the repository's own files |
 //!
@@ -18,6 +19,7 @@ pub mod compare;
 pub mod corpus;
 pub mod engines;
 pub mod mask_table;
+pub mod programs;
 pub mod sources;
 pub mod stages;
 

@@ -36,6 +36,10 @@ impl Layer for Identity {
         MaskRule::Keep
     }
 
+    fn uses_masks(&self) -> bool {
+        false
+    }
+
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         arguments.first().map(|x| vec![x.clone()]).ok_or_else(|| ShapeError::new("a tensor", "none"))
     }

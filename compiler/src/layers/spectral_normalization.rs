@@ -6,8 +6,8 @@ use masque_ir::{Dim, Type};
 use serde_json::json;
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightPlace,
-    WeightSpec,
+    Advice, Arguments, BY_HAND, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    WeightPlace, WeightSpec,
 };
 
 pub(super) static SPECTRAL_NORMALIZATION: LayerDef = LayerDef {
@@ -44,6 +44,13 @@ impl Layer for SpectralNormalization {
 
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
         self.layer.mask_rule(arguments)
+    }
+
+    fn advice(&self) -> Advice {
+        Advice::by_position(
+            "Keras says so of the wrapper; when the model runs, the mask comes through all the same",
+            &["at inference the wrapper does nothing: use the layer inside it in place of `{}`", BY_HAND],
+        )
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -63,6 +63,10 @@ impl Layer for TimeDistributed {
         MaskRule::Keep
     }
 
+    fn uses_masks(&self) -> bool {
+        self.layer.uses_masks()
+    }
+
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let (inner, front) = steps(arguments)?;
         let outputs = self.layer.infer(&inner)?;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use masque::diagnostics::UnsupportedMask;
+use masque::diagnostics::{Code, UnsupportedMask};
 use masque_ir::text::Stage;
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
@@ -74,10 +74,14 @@ pub(crate) enum Command {
     Build(Build),
     /// Find masks that layers do not support; exit status 1 if there are any
     Check(Check),
+    /// Show what changed between two models; exit status 1 if anything did
+    Diff(Diff),
     /// Show a model as a stage of the compiler sees it
     Dump(Dump),
     /// Compute a masked loss, as Keras does
     Evaluate(Evaluate),
+    /// Explain a code of `check`
+    Explain(Explain),
     /// List the layers known, and what each does with masks
     Layers(Layers),
     /// Show which mask every call gets and gives
@@ -97,11 +101,22 @@ pub(crate) struct Build {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// The model: a .keras or .json file
+    /// The model: a .keras, .json or .mq file
     pub(crate) model: PathBuf,
     /// Treat findings with this code as errors
-    #[arg(long, value_name = "CODE", value_parser = ["mask-unsupported"])]
-    pub(crate) deny: Vec<String>,
+    #[arg(long, value_name = "CODE")]
+    pub(crate) deny: Vec<Code>,
+    /// In which form
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// The model as it was: a .keras, .json or .mq file
+    pub(crate) before: PathBuf,
+    /// The model as it is
+    pub(crate) after: PathBuf,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: TextOrJson,
@@ -109,7 +124,7 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Dump {
-    /// The model: a .keras or .json file
+    /// The model: a .keras, .json or .mq file
     pub(crate) model: PathBuf,
     /// Which stage: layers, masks, tensor, optimized or plan
     #[arg(long, default_value = "masks")]
@@ -142,6 +157,12 @@ pub(crate) struct Evaluate {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// What: a code of `check`, such as mask-unsupported
+    pub(crate) what: Code,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Layers {
     /// In which form
     #[arg(long, value_enum, default_value = "table")]
@@ -150,7 +171,7 @@ pub(crate) struct Layers {
 
 #[derive(Debug, Args)]
 pub(crate) struct Masks {
-    /// The model: a .keras or .json file
+    /// The model: a .keras, .json or .mq file
     pub(crate) model: PathBuf,
     /// In which form
     #[arg(long, value_enum, default_value = "table")]

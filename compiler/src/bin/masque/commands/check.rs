@@ -1,8 +1,9 @@
 //! `masque check MODEL`
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use masque::diagnostics::{Severity, UnsupportedMask};
+use masque::diagnostics::{Code, Diagnostic, Severity, UnsupportedMask};
 use serde_json::json;
 
 use crate::args::{Check, Common, TextOrJson};
@@ -12,9 +13,9 @@ use crate::report::{Failure, Terminal};
 pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let inferred = commands::infer(&arguments.model)?;
     let policy = UnsupportedMask::from(common.on_unsupported_mask);
-    let mut findings = inferred.diagnostics(policy);
+    let mut findings = inferred.findings(policy);
     for finding in &mut findings {
-        if arguments.deny.iter().any(|code| code == finding.code.name()) {
+        if arguments.deny.contains(&finding.code) {
             finding.severity = Severity::Error;
         }
     }
@@ -24,11 +25,23 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
             terminal.findings(&arguments.model.display().to_string(), inferred.graph(), &findings);
             terminal.inform(&match findings.len() {
                 0 => format!("{}: every mask reaches its use", arguments.model.display()),
-                1 => "1 finding".to_owned(),
-                many => format!("{many} findings"),
+                many => format!("{}; {}", counted(many, "finding"), more_about(&findings)),
             });
         }
     }
     let wanting = findings.iter().any(|finding| finding.severity == Severity::Error);
     Ok(if wanting { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Where the codes of the findings are explained.
+fn more_about(findings: &[Diagnostic]) -> String {
+    let codes: BTreeSet<Code> = findings.iter().map(|finding| finding.code).collect();
+    let commands: Vec<String> = codes.iter().map(|code| format!("`masque explain {code}`")).collect();
+    let verb = if commands.len() == 1 { "says" } else { "say" };
+    format!("{} {verb} more", commands.join(" and "))
+}
+
+/// `1 finding`, `2 findings`
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
