@@ -88,7 +88,8 @@ fn unmasked(subject: &Subject<'_>, id: CallId) -> Vec<String> {
     let graph = &subject.model.graph;
     let tensors: Vec<TensorRef> =
         graph.call(id).positional().flat_map(|argument| argument.tensors()).collect();
-    let without = tensors.into_iter().filter(|&tensor| subject.model.facts.tensor(tensor).mask.is_none());
+    let masks = subject.model.facts.call(id).mask_in.iter();
+    let without = tensors.into_iter().zip(masks).filter(|(_, mask)| mask.is_none()).map(|(tensor, _)| tensor);
     without.map(|tensor| print_tensor(graph, tensor)).collect()
 }
 
