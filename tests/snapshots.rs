@@ -65,6 +65,23 @@ fn findings_as_people_see_them() {
     }
 }
 
+/// The mathematics of a seed model, in every form.
+#[test]
+fn what_a_model_computes() {
+    let folder = case("seed/embedding-gru-dense").folder;
+    for form in ["text", "latex", "markdown"] {
+        let done = masque(&folder, &["explain", "model.keras", "--format", form]).succeeded().unwrap();
+        pin(format!("explain.{form}"), done.text());
+    }
+    for (model, call) in
+        [("masking-lstm32", "masking"), ("masking-lstm32", "lstm"), ("flatten-destroys-mask", "dense")]
+    {
+        let folder = case(&format!("seed/{model}")).folder;
+        let done = masque(&folder, &["explain", "model.keras", call]).succeeded().unwrap();
+        pin(format!("explain-{model}-{call}"), done.text());
+    }
+}
+
 #[test]
 fn the_list_of_layers() {
     let done = masque(Path::new("."), &["layers", "--format", "text"]).succeeded().unwrap();

@@ -7,6 +7,7 @@
 pub mod advice;
 pub mod arguments;
 pub mod config;
+pub mod kernel;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -18,6 +19,7 @@ use masque_ir::{DType, Dim, Type};
 pub use advice::{Advice, BY_HAND};
 pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
+pub use kernel::KernelCondition;
 
 /// A layer with its settings; see the module's documentation.
 pub trait Layer: Debug + Send + Sync {
@@ -50,6 +52,11 @@ pub trait Layer: Debug + Send + Sync {
     /// Does a mask change what it computes at inference?
     fn uses_masks(&self) -> bool {
         self.reads() != Reads::Nothing
+    }
+
+    /// What Keras asks before it takes a fast kernel for the layer on a GPU; none for a layer without such a kernel.
+    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
+        None
     }
 
     /// What to tell somebody whose mask it cannot take.

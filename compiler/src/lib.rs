@@ -15,6 +15,7 @@
 //! | [`layers`], [`layer`] | everything known about each Keras layer, one file each |
 //! | [`mod@infer`], [`masks`], [`diagnostics`] | types, masks, what is wrong with them |
 //! | [`mod@lower`] | layers to operations |
+//! | [`mathematics`] | what a call computes, printed from its operations |
 //! | [`rewrite`] | equality saturation |
 //! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
 //! | [`session`] | compile and run in one process |
@@ -47,6 +48,7 @@ pub mod layer;
 pub mod layers;
 pub mod lower;
 pub mod masks;
+pub mod mathematics;
 pub mod plan;
 pub mod rewrite;
 pub mod session;

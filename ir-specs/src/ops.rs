@@ -11,6 +11,7 @@ mod elementwise;
 mod index;
 mod leaf;
 mod normalize;
+mod notation;
 mod pool;
 mod product;
 mod recurrent;
@@ -25,6 +26,7 @@ pub use elementwise::Elementwise;
 pub use index::Index;
 pub use leaf::Leaf;
 pub use normalize::Normalize;
+pub use notation::Notation;
 pub use pool::Pool;
 pub use product::Product;
 pub use recurrent::{Recurrent, RecurrentOptions};
@@ -122,6 +124,11 @@ trait Family {
         false
     }
 
+    /// How people write it. Required operands are present.
+    fn notation(&self, _operands: OperandTypes<'_>) -> Notation {
+        Notation::Function
+    }
+
     /// An error of this operation.
     fn expects(&self, expected: impl Into<String>, found: impl ToString) -> OpError {
         OpError { op: self.info().mnemonic, expected: expected.into(), found: found.to_string() }
@@ -201,6 +208,11 @@ macro_rules! families {
             /// for a primitive.
             pub fn decompose(&self, builder: &mut Builder, operands: &[Operand]) -> Option<Result<Vec<Operand>, OpError>> {
                 match self { $(Op::$family(op) => op.decompose(builder, operands)),* }
+            }
+
+            /// How people write it.
+            pub fn notation(&self, operands: OperandTypes<'_>) -> Notation {
+                match self { $(Op::$family(op) => op.notation(operands)),* }
             }
 
             /// The attributes by name, in JSON's terms; an object, empty if there are none.

@@ -49,6 +49,8 @@ pub fn raw(graph: &LayerGraph) -> Result<RawModel, ModelTextError> {
         layers: vec![],
         inputs: vec![],
         outputs: graph.outputs().iter().map(|output| tensor(graph, output.tensor)).collect(),
+        // The text has the calls in the order in which they run.
+        schedule: graph.calls().map(|id| scheduled(graph, id)).collect(),
     };
     for (place, mut calls) in calls.into_iter().enumerate() {
         let layer = graph.layer(LayerId(place as u32));
@@ -69,6 +71,10 @@ pub fn raw(graph: &LayerGraph) -> Result<RawModel, ModelTextError> {
         });
     }
     Ok(model)
+}
+
+fn scheduled(graph: &LayerGraph, id: CallId) -> (String, u64) {
+    (graph.layer_of(id).name.clone(), graph.call(id).index.into())
 }
 
 fn arguments(graph: &LayerGraph, call: CallId) -> RawCall {

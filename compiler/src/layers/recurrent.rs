@@ -6,7 +6,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, KernelCondition, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    WeightSpec,
 };
 
 const MASKS: &str = "keep, if return_sequences; else ends; states: ends";
@@ -36,15 +37,19 @@ pub(super) struct Recurrent {
     units: i64,
     use_bias: bool,
     unroll: bool,
+    recurrent_dropout: bool,
     op: ops::Recurrent,
 }
 
 impl Recurrent {
     pub(super) fn parse(class: &str, config: &mut Config) -> Result<Recurrent, ConfigError> {
-        config.ignore(&["dropout", "implementation", "recurrent_dropout", "unit_forget_bias", "use_cudnn"]);
+        config.ignore(&["dropout", "implementation", "unit_forget_bias", "use_cudnn"]);
         if config.bool("stateful", false)? {
             return Err(ConfigError::new("stateful", "false", &true.into()));
         }
+        // Nothing at inference but what kernel Keras would take.
+        let recurrent_dropout =
+            config.take("recurrent_dropout").is_some_and(|rate| rate.as_f64() != Some(0.0));
         let units = config.size("units")?;
         let use_bias = config.bool("use_bias", true)?;
         let unroll = config.bool("unroll", false)?;
@@ -68,7 +73,7 @@ impl Recurrent {
                 }
             }
         };
-        Ok(Recurrent { units, use_bias, unroll, op })
+        Ok(Recurrent { units, use_bias, unroll, recurrent_dropout, op })
     }
 
     pub(super) fn options(&self) -> &RecurrentOptions {
@@ -138,6 +143,27 @@ impl Layer for Recurrent {
 
     fn outputs(&self) -> u32 {
         1 + if self.options().states { self.states() as u32 } else { 0 }
+    }
+
+    /// Keras 3 on TensorFlow. A mask is no condition: the kernel takes it if it turns out to be padding at the end.
+    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
+        let options = self.options();
+        let gates = match &self.op {
+            ops::Recurrent::SimpleRnn { .. } => return None,
+            ops::Recurrent::Lstm { recurrent_activation, .. }
+            | ops::Recurrent::Gru { recurrent_activation, .. } => recurrent_activation,
+        };
+        let mut conditions = vec![
+            KernelCondition::new("activation=\"tanh\"", options.activation == Activation::Tanh),
+            KernelCondition::new("recurrent_activation=\"sigmoid\"", *gates == Activation::Sigmoid),
+            KernelCondition::new("recurrent_dropout=0", !self.recurrent_dropout),
+            KernelCondition::new("unroll=False", !self.unroll),
+            KernelCondition::new("use_bias=True", self.use_bias),
+        ];
+        if let ops::Recurrent::Gru { reset_after, .. } = &self.op {
+            conditions.push(KernelCondition::new("reset_after=True", *reset_after));
+        }
+        Some(conditions)
     }
 
     fn supports_masking(&self) -> bool {

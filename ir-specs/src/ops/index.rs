@@ -1,6 +1,6 @@
 //! Elements picked by number.
 
-use super::{Family, OpError, OpInfo, OperandTypes, agree, family};
+use super::{Family, Notation, OpError, OpInfo, OperandTypes, agree, family};
 use crate::ty::{DType, Type};
 
 family! {
@@ -25,6 +25,13 @@ family! {
 impl Family for Index {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn notation(&self, _: OperandTypes<'_>) -> Notation {
+        match self {
+            Index::Gather => Notation::Places(vec![None]),
+            _ => Notation::Function,
+        }
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

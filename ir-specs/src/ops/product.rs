@@ -1,6 +1,6 @@
 //! Sums of products.
 
-use super::{Family, OpError, OpInfo, OperandTypes, agree, family};
+use super::{Family, Notation, OpError, OpInfo, OperandTypes, agree, family};
 use crate::ty::Type;
 
 family! {
@@ -14,6 +14,12 @@ family! {
 impl Family for Product {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn notation(&self, _: OperandTypes<'_>) -> Notation {
+        match self {
+            Product::Matmul => Notation::infix("·", r"\cdot", 6),
+        }
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

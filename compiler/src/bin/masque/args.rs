@@ -80,7 +80,7 @@ pub(crate) enum Command {
     Dump(Dump),
     /// Compute a masked loss, as Keras does
     Evaluate(Evaluate),
-    /// Explain a code of `check`
+    /// Show what a model computes, as mathematics; or explain a code of `check`
     Explain(Explain),
     /// List the layers known, and what each does with masks
     Layers(Layers),
@@ -158,8 +158,13 @@ pub(crate) struct Evaluate {
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// What: a code of `check`, such as mask-unsupported
-    pub(crate) what: Code,
+    /// A model, whose mathematics is shown, or a code of `check`, such as mask-unsupported
+    pub(crate) what: PathBuf,
+    /// One call of the model, such as gru or dense:1; all of them if absent
+    pub(crate) call: Option<String>,
+    /// In which form
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: MathFormat,
 }
 
 #[derive(Debug, Args)]
@@ -206,6 +211,17 @@ pub(crate) enum TextOrJson {
     Text,
     /// For programs
     Json,
+}
+
+/// Forms of mathematics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MathFormat {
+    /// Plain text
+    Text,
+    /// Aligned equations in LaTeX
+    Latex,
+    /// A page in Markdown, with LaTeX in it
+    Markdown,
 }
 
 /// Forms of tables.

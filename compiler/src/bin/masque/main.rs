@@ -36,7 +36,7 @@ fn run(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> 
         Command::Diff(diff) => commands::diff::run(diff, terminal),
         Command::Dump(dump) => commands::dump::run(dump, common, terminal),
         Command::Evaluate(evaluate) => commands::evaluate::run(evaluate, common, terminal),
-        Command::Explain(explain) => commands::explain::run(explain),
+        Command::Explain(explain) => commands::explain::run(explain, terminal),
         Command::Layers(layers) => commands::layers::run(layers, terminal),
         Command::Masks(masks) => commands::masks::run(masks, common, terminal),
         Command::Run(run) => commands::run::run(run, common, terminal),
