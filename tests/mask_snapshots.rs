@@ -86,8 +86,8 @@ fn what_changed_between_two_models() {
     let done = diff(&["before.mq", "after.mq"]);
     assert_eq!(done.status, Some(1));
     insta::assert_snapshot!(done.text(), @r"
-    - dropout: Dropout
     + convolution: Conv1D, mask dropped %ids != 0
+    - dropout: Dropout
     ~ gru
         units: 3 → 5
         reads: %dropout → %convolution
@@ -100,7 +100,7 @@ fn what_changed_between_two_models() {
     assert!(colored.contains("\u{1b}[32m+ convolution"), "{colored}");
     let json: serde_json::Value =
         serde_json::from_str(&diff(&["before.mq", "after.mq", "--format", "json"]).text()).unwrap();
-    assert_eq!(json["changes"][0]["change"], "removed");
+    assert_eq!(json["changes"][0]["change"], "added");
     assert_eq!(json["changes"].as_array().map(Vec::len), Some(4));
 
     let same = diff(&["after.mq", "after.mq"]).succeeded().unwrap();

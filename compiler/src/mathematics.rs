@@ -10,7 +10,7 @@ mod known;
 mod page;
 mod term;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use masque_ir::layers::CallId;
 use masque_ir::program::{Operand, Program, Value};
@@ -54,6 +54,7 @@ pub fn explain(inferred: &Inferred) -> Result<Vec<Explanation>, LowerError> {
         })
         .collect();
     let names = names(inferred, &program, &named);
+    let mut shown = HashSet::new();
     let rows = table::rows(model).into_iter().enumerate().filter(|(_, row)| !row.plumbing);
     let explained = rows.map(|(place, row)| {
         let call = CallId(place as u32);
@@ -62,6 +63,8 @@ pub fn explain(inferred: &Inferred) -> Result<Vec<Explanation>, LowerError> {
             let name = model.graph.tensor_name(masque_ir::layers::TensorRef { call, output });
             if let Some(&value) = named.get(name.as_str()) {
                 equations.define(Operand::Value(value));
+                let mask = program.result(value).mask.filter(|mask| shown.insert(*mask));
+                mask.into_iter().for_each(|mask| equations.define(Operand::Value(mask)));
             }
         }
         let layer = &inferred.layers()[model.graph.call(call).layer.0 as usize];
