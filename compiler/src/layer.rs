@@ -141,6 +141,8 @@ pub struct WeightSpec {
     pub ty: Type,
     /// Where a Keras weights file keeps it.
     pub place: WeightPlace,
+    /// Is it one that training changes by gradients? Older files have the others behind these.
+    pub trained: bool,
 }
 
 /// Where a Keras file keeps a weight.
@@ -158,7 +160,18 @@ impl WeightSpec {
     /// Floats in a dataset of the weights file.
     pub fn new(name: &str, dataset: &str, shape: impl IntoIterator<Item = i64>) -> WeightSpec {
         let ty = Type::new(DType::F32, shape.into_iter().map(Dim::from).collect::<Vec<_>>());
-        WeightSpec { name: name.to_owned(), ty, place: WeightPlace::Dataset(dataset.to_owned()) }
+        WeightSpec {
+            name: name.to_owned(),
+            ty,
+            place: WeightPlace::Dataset(dataset.to_owned()),
+            trained: true,
+        }
+    }
+
+    /// The same weight as one that training does not change by gradients.
+    pub fn untrained(mut self) -> WeightSpec {
+        self.trained = false;
+        self
     }
 
     /// The same weight inside a wrapper: its name and its dataset below the wrapper's.

@@ -13,10 +13,16 @@ import argparse
 from pathlib import Path
 
 from generator import environment
-from generator import layers, loss, operations, record, seed  # after environment: it sets Keras up
+from generator import files, layers, loss, operations, record, seed  # after environment: it sets Keras up
 
 HERE = Path(__file__).resolve().parent
-AREAS = {"seed": seed.cases, "layers": layers.cases, "loss": loss.cases, "operations": operations.cases}
+AREAS = {
+    "seed": seed.cases,
+    "layers": layers.cases,
+    "loss": loss.cases,
+    "operations": operations.cases,
+    "files": files.cases,
+}
 
 
 def main():
@@ -33,7 +39,8 @@ def main():
             assert path not in made, f"two cases called {path}"
             made.add(path)
             if options.only in path:
-                record.write(case, HERE / area / case.name)
+                write = getattr(case, "write", lambda folder: record.write(case, folder))
+                write(HERE / area / case.name)
                 print(path)
             # Names that Keras makes up (`dense`, `not_equal_1`) count from the start again.
             environment.keras.backend.clear_session()

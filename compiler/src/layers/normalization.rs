@@ -97,7 +97,7 @@ impl Layer for Normalization {
         let names = [("mean", "vars/0"), ("variance", "vars/1")];
         let moments = names.into_iter().map(|(name, place)| WeightSpec::new(name, place, sizes.clone()));
         // How many examples were looked at: in the file, and nothing is computed with it.
-        Ok(moments.chain([WeightSpec::new("count", "vars/2", [])]).collect())
+        Ok(moments.chain([WeightSpec::new("count", "vars/2", [])]).map(WeightSpec::untrained).collect())
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

@@ -11,7 +11,7 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let inferred = commands::infer(&arguments.model)?;
+    let inferred = commands::infer(&arguments.model, common, terminal)?;
     let rows = table::rows(inferred.graph());
     match arguments.format {
         TableFormat::Json => commands::print_json(&rows)?,
