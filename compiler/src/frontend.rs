@@ -41,6 +41,9 @@ pub struct RawModel {
     pub inputs: Vec<RawTensor>,
     /// The outputs, in the model's order.
     pub outputs: Vec<RawTensor>,
+    /// The calls (layer, which of its calls) in the order in which Keras runs them, where the connections alone do not
+    /// tell: a model inside a model runs as one unit. Empty where they do.
+    pub schedule: Vec<(String, u64)>,
 }
 
 /// A layer or operation as it stands in a file.
@@ -76,10 +79,19 @@ pub enum RawArgument {
 
 impl RawArgument {
     /// Changes every tensor in it.
-    pub(crate) fn tensors_mut(&mut self, change: &impl Fn(&mut RawTensor)) {
+    fn tensors_mut(&mut self, change: &impl Fn(&mut RawTensor)) {
         match self {
             RawArgument::Tensor(tensor) => change(tensor),
             RawArgument::List(items) => items.iter_mut().for_each(|item| item.tensors_mut(change)),
+            RawArgument::Constant(_) => {}
+        }
+    }
+
+    /// Adds the tensors in it, in order.
+    fn visit<'a>(&'a self, found: &mut Vec<&'a RawTensor>) {
+        match self {
+            RawArgument::Tensor(tensor) => found.push(tensor),
+            RawArgument::List(items) => items.iter().for_each(|item| item.visit(found)),
             RawArgument::Constant(_) => {}
         }
     }

@@ -12,7 +12,7 @@ use std::fmt::Debug;
 
 use masque_ir::ops::OpError;
 use masque_ir::program::{Builder, Operand};
-use masque_ir::{DType, Dim, Type};
+use masque_ir::{DType, Dim, Semantics, Type};
 
 pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
@@ -32,12 +32,22 @@ pub trait Layer: Debug + Send + Sync {
     /// Keras' `supports_masking`.
     fn supports_masking(&self) -> bool;
 
+    /// The same for the layer of that name in Keras 2.
+    fn supports_masking_in_keras2(&self) -> bool {
+        self.supports_masking()
+    }
+
     /// What its outputs' masks are.
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule;
 
-    /// Does it compute with the masks of its data, though it has no `mask` parameter? The merging layers do.
-    fn reads_masks(&self) -> bool {
-        false
+    /// Which masks it computes with; its lowering finds them in [`Arguments::mask`] and [`Arguments::mask_of`].
+    fn reads(&self) -> Reads {
+        if self.parameters().contains(&"mask") { Reads::Argument } else { Reads::Nothing }
+    }
+
+    /// What a call does to the tensors that it gets, beside computing.
+    fn effect(&self, _arguments: &Arguments<Type>) -> Effect {
+        Effect::None
     }
 
     /// The types of its outputs.
@@ -70,6 +80,35 @@ pub trait Layer: Debug + Send + Sync {
 /// What an operation sees that may be part of a mask's computation.
 pub type MaskParts<'a> = crate::masks::Parts<'a>;
 
+/// Which masks a layer computes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// None.
+    Nothing,
+    /// Its `mask` argument: what is passed for it; else, if exactly one argument holds tensors, these tensors' own masks.
+    Argument,
+    /// Those of the tensors of its first argument, which nothing passed by hand replaces: the merging layers.
+    Own,
+    /// One for each argument that holds data: what is passed for its `NAME_mask`, else the tensor's own. The attention
+    /// layers.
+    Each {
+        /// Arguments whose tensors' own masks count, whatever is passed for their `NAME_mask`.
+        always_own: &'static [&'static str],
+    },
+}
+
+/// What a call does to the tensors that it gets, beside computing. Masks hang on tensors, so whoever else reads the same
+/// tensor afterwards sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing; its outputs are tensors of their own.
+    None,
+    /// Its outputs are the very tensors it got, by place: with their masks, and masks passed by hand are hung on them.
+    GivesInputs,
+    /// It takes the masks off every tensor that it reads.
+    TakesMasks,
+}
+
 /// What the masks of a call's outputs are. The vocabulary of all layers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MaskRule {
@@ -79,13 +118,15 @@ pub enum MaskRule {
     Keep,
     /// That of one of the inputs, by place.
     KeepOf(usize),
-    /// True where any input's mask is; none as soon as one input has none.
+    /// True where any input's mask is; none as soon as one input has none. In Keras 2 true where all masks are.
     Union,
     /// Joined along an axis; an input without a mask counts as valid everywhere.
     Concat {
         /// The axis, from the front.
         axis: usize,
     },
+    /// That of the first input, whose steps a layer of this rule is applied to. In Keras 2 what becomes of it there.
+    OverSteps(Box<MaskRule>),
     /// None, and rightly: the mask was used, or the outputs have no such axis.
     Ends,
     /// None: the mask is lost.
@@ -196,6 +237,11 @@ impl<'a> Scope<'a> {
     /// A scope for the layer whose weights are named with this prefix.
     pub fn new(builder: &'a mut Builder, weights: &'a HashMap<String, Operand>, prefix: String) -> Scope<'a> {
         Scope { builder, weights, prefix }
+    }
+
+    /// The rules that the model is read under.
+    pub fn semantics(&self) -> Semantics {
+        self.builder.program().semantics
     }
 
     /// The scope of a layer inside a wrapper.

@@ -65,7 +65,7 @@ impl Dialect {
         outputs: Vec<RawTensor>,
     ) -> RawModel {
         let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
-        RawModel { name, semantics: self.semantics(), layers, inputs, outputs }
+        RawModel { name, semantics: self.semantics(), layers, inputs, outputs, schedule: vec![] }
     }
 
     /// A chain: every layer reads the one before it.

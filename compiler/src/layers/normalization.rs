@@ -77,6 +77,10 @@ impl Layer for Normalization {
         true
     }
 
+    fn supports_masking_in_keras2(&self) -> bool {
+        false
+    }
+
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
         MaskRule::Keep
     }
@@ -136,6 +140,10 @@ fn rescaling(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 impl Layer for Rescaling {
     fn supports_masking(&self) -> bool {
         true
+    }
+
+    fn supports_masking_in_keras2(&self) -> bool {
+        false
     }
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {

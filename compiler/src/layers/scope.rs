@@ -4,13 +4,15 @@ use masque_ir::Type;
 use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
 
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+};
 
 pub(super) static IDENTITY: LayerDef = LayerDef {
     class: "Identity",
     supports_masking: Supports::Always,
     masks: "keep",
-    parse: |_| Ok(Box::new(Identity)),
+    parse: |config| Ok(Box::new(Identity { is_input: config.bool("is_input", false)? })),
 };
 pub(super) static FUNCTIONAL: LayerDef = model("Functional");
 pub(super) static SEQUENTIAL: LayerDef = model("Sequential");
@@ -20,7 +22,10 @@ const fn model(class: &'static str) -> LayerDef {
 }
 
 #[derive(Debug)]
-struct Identity;
+struct Identity {
+    /// Is it an input of a model inside a model?
+    is_input: bool,
+}
 
 impl Layer for Identity {
     /// The inputs of a model inside a model are calls of this layer; a mask may be passed to them by hand.
@@ -32,8 +37,16 @@ impl Layer for Identity {
         true
     }
 
+    fn supports_masking_in_keras2(&self) -> bool {
+        self.is_input
+    }
+
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
         MaskRule::Keep
+    }
+
+    fn effect(&self, _: &Arguments<Type>) -> Effect {
+        Effect::GivesInputs
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
@@ -75,6 +88,10 @@ impl Layer for Model {
 
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
         MaskRule::PerOutput((0..arguments.data().len()).map(MaskRule::KeepOf).collect())
+    }
+
+    fn effect(&self, _: &Arguments<Type>) -> Effect {
+        Effect::GivesInputs
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
