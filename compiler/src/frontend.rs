@@ -253,3 +253,6 @@ fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     }
     std::fs::read(path)
 }
+
+#[cfg(test)]
+mod tests;

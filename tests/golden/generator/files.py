@@ -7,18 +7,21 @@ recorded here, since its layers are no layers of Keras 3.
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from unittest import mock
 
+import h5py
 import keras
 import numpy as np
 import tensorflow as tf
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 import tf_keras  # noqa: E402
+from tf_keras.src.saving.legacy import hdf5_format  # noqa: E402
 
 from . import archive, record  # noqa: E402
-from .layers import IDS, OTHER_IDS, STEPS, UNITS, VOCABULARY, numbers  # noqa: E402
+from .layers import IDS, STEPS, UNITS, VOCABULARY  # noqa: E402
 
+OTHER = IDS[::-1].copy()
 K2 = tf_keras.layers
 K3 = keras.layers
 FEATURES = 3
@@ -30,16 +33,25 @@ class FileCase(record.Case):
 
     form: str = "model.h5"
 
+    shards: float | None = None
+    """The size of a shard of weights, in GB."""
+    twin: keras.Model | None = None
+    """The model that gives the numbers, if it is not the one in the file."""
+    watched: bool = True
+    """Note every call; a model with models inside is only asked for its outputs."""
+
     def write(self, folder):
-        if self.form == "model.keras":
-            return record.write(self, folder)
-        with_file = {"store": lambda case, folder: store(case, folder)}
-        original = record.store
-        record.store = with_file["store"]
-        try:
-            return record.write(self, folder)
-        finally:
-            record.store = original
+        """As other cases, but for how the model is stored."""
+        with mock.patch.object(record, "store", store):
+            if self.watched:
+                return record.write(self, folder)
+            with mock.patch.object(record, "run", outputs_alone):
+                return record.write(self, folder)
+
+
+def outputs_alone(model, inputs):
+    outputs = model(record.arguments(model, inputs, record.to_tensor), training=False)
+    return record.Recording([np.asarray(output) for output in keras.tree.flatten(outputs)])
 
 
 def store(case, folder):
@@ -48,13 +60,28 @@ def store(case, folder):
     path = folder / case.form
     if case.form == "model.json":
         path.write_text(archive.canonical_config(case.model.to_json()))
-        case.model.save_weights(folder / "model.weights.h5")
+        if case.shards:
+            case.model.save_weights(folder / "model.weights.json", max_shard_size=case.shards)
+        else:
+            case.model.save_weights(folder / "model.weights.h5")
     else:
         case.model.save(path)
-    return path, case.model
+    if path.suffix == ".keras":
+        archive.normalise(path)
+    if case.twin is None:
+        return path, case.model
+    case.twin.set_weights([np.asarray(weight).astype("float32") for weight in case.model.weights])
+    return path, case.twin
 
 
 # Keras 2 ------------------------------------------------------------------------------------------
+
+
+def randomise2(case):
+    """Weights that depend on the case's name only; positive, since some are variances."""
+    rng = np.random.default_rng(len(case.name))
+    weights = case.model.get_weights()
+    case.model.set_weights([rng.uniform(0.1, 0.9, w.shape).astype(w.dtype) for w in weights])
 
 
 @dataclass
@@ -66,14 +93,17 @@ class Keras2Case:
     model: tf_keras.Model
     inputs: dict
     form: str = "model.h5"
+    prepare: object = randomise2
+    """Gives the model its weights."""
+    finish: object = None
+    """Changes the file that was written."""
 
     def write(self, folder):
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():
             old.unlink()
         model = self.model
-        rng = np.random.default_rng(len(self.name))
-        model.set_weights([rng.uniform(0.1, 0.9, w.shape).astype(w.dtype) for w in model.get_weights()])
+        self.prepare(self)
         path = folder / self.form
         if self.form == "model.json":
             path.write_text(model.to_json())
@@ -84,6 +114,8 @@ class Keras2Case:
                 metadata = json.loads(members["metadata.json"])
                 members["metadata.json"] = json.dumps(metadata | {"date_saved": archive.DATE_SAVED}).encode()
                 archive.write_members(path, members)
+        if self.finish:
+            self.finish(path)
         outputs, calls, masks, destroyers = run(model, self.inputs)
         case = {
             "title": self.title,
@@ -124,6 +156,10 @@ def run(model, inputs):
     return outputs, calls, masks, destroyers
 
 
+# Classes that Keras 3 knows under another name.
+TODAY = {"ThresholdedReLU": "ReLU"}
+
+
 def mask_of(tensor):
     return getattr(tensor, "_keras_mask", None)
 
@@ -150,7 +186,7 @@ def note(graph, node, layer, data, explicit, result, calls, masks, destroyers):
         {
             "layer": layer.name,
             "call": position,
-            "class": type(layer).__name__,
+            "class": TODAY.get(type(layer).__name__, type(layer).__name__),
             "is_layer": True,
             "mask_in": went_in,
             "mask_out": came_out,
@@ -182,11 +218,10 @@ def masked(name, title, build, **options):
     return Keras2Case(name, title, tf_keras.Model(ids, build(embed(ids))), {"ids": IDS}, **options)
 
 
-def two_inputs(name, title, build, length=3, **options):
-    ids, other = ids_input(), ids_input("other", length)
+def two_inputs(name, title, build, **options):
+    ids, other = ids_input(), ids_input("other")
     model = tf_keras.Model([ids, other], build(embed(ids), embed(other)))
-    data = OTHER_IDS if length == 3 else IDS[::-1].copy()
-    return Keras2Case(name, title, model, {"ids": IDS, "other": data}, **options)
+    return Keras2Case(name, title, model, {"ids": IDS, "other": OTHER}, **options)
 
 
 def chain(name, title, layers, **options):
@@ -266,7 +301,88 @@ def with_layers(x):
     ]
 
 
+def masks(x, other):
+    plain = K2.Rescaling(2.0)(other)
+    return [
+        K2.GlobalAveragePooling1D()(K2.Add()([x, other])),
+        K2.GlobalAveragePooling1D()(K2.Multiply()([x, plain])),
+        K2.Maximum()([x, other]),
+        K2.Concatenate()([x, other]),
+        K2.Concatenate(axis=1)([x, other]),
+        K2.GRU(UNITS)(K2.Concatenate()([x, plain])),
+        K2.GRU(UNITS)(K2.Activation("linear")(K2.Identity()(x))),
+        K2.GRU(UNITS)(K2.TimeDistributed(K2.Dense(UNITS))(x)),
+        K2.TimeDistributed(K2.Masking(0.5))(x),
+        K2.Dropout(0.5)(x),
+    ]
+
+
+def hierarchy():
+    """Sentences of words: what a layer does to the mask of a step is what is left of it."""
+    words = tf_keras.Input((3, STEPS), name="words", dtype="int32")
+    x = K2.TimeDistributed(K2.Embedding(VOCABULARY, FEATURES, mask_zero=True))(words)
+    sentences = K2.TimeDistributed(K2.LSTM(UNITS))(x)
+    model = tf_keras.Model(words, [x, sentences, K2.GRU(UNITS)(sentences)])
+    data = np.stack([IDS, IDS[::-1], IDS[[3, 4, 4, 0, 1]]], axis=1)
+    return Keras2Case("keras2-hierarchy", "Keras 2: masks inside TimeDistributed", model, {"words": data})
+
+
+def cudnn():
+    """Layers for NVIDIA's cards, whose weights are laid out in another way. Elsewhere Keras 2 converts
+    them, so it is asked what they mean, and the file is given what was converted.
+    """
+    ids = ids_input()
+    x = embed(ids, mask_zero=False)
+    outputs = [K2.GRU(UNITS, name="gru")(x), K2.Bidirectional(K2.LSTM(UNITS), name="lstm")(x)]
+    model = tf_keras.Model(ids, outputs)
+    stored = {}
+
+    def prepare(case):
+        randomise2(case)
+        both = model.get_layer("lstm")
+        layers = [(model.get_layer("gru"), 3), (both.forward_layer, 4), (both.backward_layer, 4)]
+        for place, (layer, gates) in enumerate(layers):
+            shapes = [(FEATURES, gates * UNITS), (UNITS, gates * UNITS), (2 * gates * UNITS,)]
+            weights = [record_numbers(shape, 7 * place + i) for i, shape in enumerate(shapes)]
+            stored[place] = weights
+            layer.set_weights(hdf5_format.preprocess_weights_for_loading(layer, weights))
+
+    def finish(path):
+        with h5py.File(path, "r+") as file:
+            config = json.loads(file.attrs["model_config"])
+            for entry in config["config"]["layers"]:
+                if entry["class_name"] == "GRU":
+                    entry["class_name"], entry["config"] = "CuDNNGRU", of_cudnn(entry["config"])
+                if entry["class_name"] == "Bidirectional":
+                    inner = entry["config"]["layer"]
+                    inner["class_name"], inner["config"] = "CuDNNLSTM", of_cudnn(inner["config"])
+            file.attrs["model_config"] = json.dumps(config)
+            both = stored[1] + stored[2]
+            for layer, weights in {"gru": stored[0], "lstm": both}.items():
+                group = file["model_weights"][layer]
+                for name, weight in zip(group.attrs["weight_names"], weights):
+                    del group[name]
+                    group[name] = weight
+
+    case = Keras2Case("keras2-cudnn", "Keras 2: CuDNNGRU and CuDNNLSTM", model, {"ids": IDS})
+    case.prepare, case.finish = prepare, finish
+    return case
+
+
+def of_cudnn(config):
+    """What the configuration of such a layer has of that of the usual one."""
+    kept = "name trainable dtype return_sequences return_state go_backwards stateful time_major units".split()
+    return {key: config[key] for key in kept}
+
+
+def record_numbers(shape, seed):
+    return np.random.default_rng(seed).normal(0.0, 0.4, shape).astype("float32")
+
+
 def keras2_cases():
+    yield cudnn()
+    yield two_inputs("keras2-masks", "Keras 2: its own rules of masks", masks)
+    yield hierarchy()
     yield chain("keras2-chain", "Keras 2: a Sequential", [K2.Embedding(VOCABULARY, FEATURES, mask_zero=True), K2.GRU(UNITS), K2.Dense(1)])
     yield masked("keras2-recurrent", "Keras 2: recurrent layers", recurrent)
     yield two_inputs("keras2-states", "Keras 2: initial states, which take no mask away", states)
@@ -301,9 +417,9 @@ def keras3_outputs(x, other):
     ]
 
 
-def keras3_model(build):
+def keras3_model(build, mask_zero=True):
     ids, other = (keras.Input((STEPS,), dtype="int32", name=name) for name in ("ids", "other"))
-    embedding = K3.Embedding(VOCABULARY, FEATURES, mask_zero=True)
+    embedding = K3.Embedding(VOCABULARY, FEATURES, mask_zero=mask_zero)
     return keras.Model([ids, other], build(embedding(ids), embedding(other)))
 
 
@@ -315,11 +431,27 @@ def keras3_nested(x, other):
     return [encoder(x), encoder(other), chain(chain(x))]
 
 
+def narrow(policy):
+    ids = keras.Input((STEPS,), dtype="int32", name="ids")
+    options = {"dtype": policy}
+    x = K3.Embedding(VOCABULARY, FEATURES, mask_zero=True, name="embedding", **options)(ids)
+    x = K3.GRU(UNITS, name="gru", recurrent_initializer="zeros", **options)(x)
+    return keras.Model(ids, K3.Dense(2, activation="tanh", name="dense", **options)(x), name=policy)
+
+
 def keras3_cases():
-    data = {"ids": IDS, "other": IDS[::-1].copy()}
+    data = {"ids": IDS, "other": OTHER}
     yield FileCase("keras3-whole", "Keras 3: .h5 with its own masks", keras3_model(keras3_outputs), data)
-    yield FileCase("keras3-whole-nested", "Keras 3: .h5 with models inside", keras3_model(keras3_nested), data)
+    nested = keras3_model(keras3_nested, mask_zero=False)
+    yield FileCase("keras3-whole-nested", "Keras 3: .h5 with models inside", nested, data, watched=False)
     beside = keras3_model(keras3_outputs)
+    sharded = keras3_model(keras3_outputs)
+    yield FileCase("keras3-shards", "Keras 3: weights in shards", sharded, data, form="model.json", shards=3e-7)
+    for policy in ("mixed_float16", "bfloat16"):
+        name = policy.replace("_", "-")
+        title = f"Keras 3: {policy}, with the numbers of float32"
+        model, twin = narrow(policy), narrow("float32")
+        yield FileCase(name, title, model, {"ids": IDS}, form="model.keras", twin=twin)
     yield FileCase("keras3-beside", "Keras 3: weights beside a config", beside, data, form="model.json")
 
 
