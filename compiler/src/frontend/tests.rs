@@ -107,8 +107,8 @@ fn what_keras_2_wrote_and_nobody_computes_is_refused_by_name() {
         ("InstanceProperty", r#""attr_name": "values""#, r#"["x", 0, 0, {}]"#, "InstanceProperty"),
         ("Dense", r#""units": 2"#, r#"[["x", 0]]"#, "as Keras 2 writes it"),
         ("Dense", r#""units": 2"#, r#"[["x", 0, 0, 7]]"#, "object"),
-        ("Dense", r#""units": 2"#, "[]", "tensor"),
-        ("LSTM", r#""units": 2"#, "[]", "tensor"),
+        ("Dense", r#""units": 2"#, "[]", "none"),
+        ("LSTM", r#""units": 2"#, "[]", "found"),
     ] {
         // A setting stands once.
         let config = with_layer(class, settings, node);
@@ -156,8 +156,10 @@ fn weights_of_another_model_are_refused() {
         });
         loaded.err().unwrap().to_string()
     };
-    let other = weights(golden("files/keras2-chain/model.h5"));
+    let other = weights(golden("files/keras2-layers/model.h5"));
     assert!(other.contains("not of this model"), "{other}");
+    let other = weights(golden("files/keras2-chain/model.h5"));
+    assert!(other.contains("expected 6 weights in the weights file, found 2"), "{other}");
     for (index, words) in [
         (r#"{"weight_map": {"/layers/dense/vars": "../elsewhere.h5"}}"#, "elsewhere"),
         (r#"{"metadata": {}}"#, "weight_map"),

@@ -4,7 +4,7 @@
 //! other in one row. By that row such weights are told from others.
 
 use masque_runtime::Tensor;
-use ndarray::{Array1, ArrayD, ArrayView2, Axis, Ix2, IxDyn, concatenate, s};
+use ndarray::{Array1, ArrayD, ArrayView2, Axis, Ix2, concatenate, s};
 
 /// What a weight is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +68,5 @@ fn gates(
     }
     let gates: Vec<_> = matrix.axis_chunks_iter(Axis(1), units).map(change).collect::<Option<_>>()?;
     let views: Vec<_> = gates.iter().map(|gate| gate.view()).collect();
-    let joined = concatenate(Axis(1), &views).ok()?;
-    let shape = IxDyn(joined.shape());
-    joined.into_shape_with_order(shape).ok()
+    concatenate(Axis(1), &views).ok().map(ndarray::Array2::into_dyn)
 }
