@@ -6,7 +6,10 @@ use masque_ir::Semantics;
 use masque_ir::text::print_layers;
 use masque_runtime::zip::{Archive, Limits};
 
-use super::OpenOptions;
+use serde_json::json;
+
+use super::hdf5::{Hdf5Weights, Weights};
+use super::{OpenOptions, flatten, keras};
 use crate::Model;
 
 fn golden(name: &str) -> PathBuf {
@@ -169,5 +172,50 @@ fn weights_of_another_model_are_refused() {
         std::fs::write(&path, index).unwrap();
         let refusal = weights(path);
         assert!(refusal.contains(words) && !refusal.contains('\n'), "{refusal}");
+    }
+}
+
+/// The places of all values in a JSON text.
+fn places(value: &serde_json::Value, place: String, found: &mut Vec<String>) {
+    found.push(place.clone());
+    match value {
+        serde_json::Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, item)| places(item, format!("{place}/{at}"), found));
+        }
+        serde_json::Value::Object(map) => {
+            map.iter().for_each(|(key, item)| places(item, format!("{place}/{key}"), found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_config_of_keras_2_that_is_damaged_anywhere_is_read_or_refused() {
+    let bytes = std::fs::read(golden("files/keras2-functions/model.h5")).unwrap();
+    let config = Hdf5Weights::open(bytes).unwrap().string_attribute("", "model_config").unwrap().unwrap();
+    let nested = std::fs::read_to_string(golden("files/keras2-config/model.json")).unwrap();
+    for text in [config, nested] {
+        let mut sound: serde_json::Value = serde_json::from_str(&text).unwrap();
+        sound["keras_version"] = "2.15.0".into();
+        let (mut all, mut refused) = (vec![], 0);
+        places(&sound, String::new(), &mut all);
+        let damages = [
+            json!(null),
+            json!(-1),
+            json!(1u64 << 40),
+            json!("x"),
+            json!([]),
+            json!([["x", 0, 0]]),
+            json!({}),
+        ];
+        for (turn, place) in all.iter().enumerate().step_by(3) {
+            let mut damaged = sound.clone();
+            *damaged.pointer_mut(place).unwrap() = damages[turn % damages.len()].clone();
+            let raw = keras::read(&damaged, keras::Dialect::Keras2).map(flatten::flatten);
+            let inferred =
+                raw.map_err(|_| ()).and_then(|raw| Model::build(&raw).and_then(Model::infer).map_err(|_| ()));
+            refused += usize::from(inferred.is_err());
+        }
+        assert!(refused > all.len() / 20, "only {refused} of {} were refused", all.len());
     }
 }
