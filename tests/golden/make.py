@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from generator import environment
-from generator import layers, loss, operations, record, recurrent, seed  # after environment: it sets Keras up
+from generator import keras_ops, layers, loss, operations, record, recurrent, seed  # after environment: it sets Keras up
 
 HERE = Path(__file__).resolve().parent
 AREAS = {
@@ -22,6 +22,8 @@ AREAS = {
     "loss": loss.cases,
     "operations": operations.cases,
     "recurrent": recurrent.cases,
+    "ops": keras_ops.cases,
+    "files": files.cases,
 }
 
 
