@@ -23,7 +23,6 @@ AREAS = {
     "operations": operations.cases,
     "recurrent": recurrent.cases,
     "ops": keras_ops.cases,
-    "files": files.cases,
 }
 
 
