@@ -24,7 +24,7 @@ pub fn lost_masks(model: &InferredGraph, layers: &[Box<dyn Layer>], pointers: &[
     let (mut found, mut downstream) = (vec![], HashSet::new());
     for id in model.graph.calls() {
         let layer = subject.layer(id);
-        let silent = layer.is_operation() || layer.supports_masking();
+        let silent = layer.is_operation() || masks::supports(model.graph.semantics, layer);
         if plumbing[id.0 as usize] || !silent || downstream.contains(&id) {
             continue;
         }

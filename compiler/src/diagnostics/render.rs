@@ -8,7 +8,7 @@ use masque_ir::text::layer_lines;
 
 use super::{Diagnostic, Severity};
 
-/// How wide the text of a note is, in columns; what would be wider goes on in the next line.
+/// How wide prose is, in columns; what would be wider goes on in the next line.
 const WIDTH: usize = 100;
 
 /// A finding as text, in colours if it is styled. `file` is what the model is called there.
@@ -54,7 +54,7 @@ pub fn render(file: &str, model: &InferredGraph, finding: &Diagnostic, styled: b
 }
 
 /// A long sentence on several lines, broken between words.
-fn folded(sentence: &str) -> String {
+pub(crate) fn folded(sentence: &str) -> String {
     let (mut text, mut column) = (String::new(), 0);
     for word in sentence.split(' ') {
         let length = word.chars().count();

@@ -6,6 +6,7 @@ use masque_ir::mask::MaskId;
 
 use super::{Code, Diagnostic, Severity, Subject, enumerated};
 use crate::layer::Layer;
+use crate::masks;
 
 /// Finds every call that gets a mask which its layer does not support.
 pub fn unsupported_masks(
@@ -18,7 +19,7 @@ pub fn unsupported_masks(
     let found = model.graph.calls().filter_map(|id| {
         let layer = subject.layer(id);
         let mask = model.facts.call(id).mask_in.iter().flatten().next();
-        let mask = mask.filter(|_| !layer.supports_masking() && !layer.is_operation());
+        let mask = mask.filter(|_| !masks::supports(model.graph.semantics, layer) && !layer.is_operation());
         mask.map(|&mask| unsupported(&subject, id, mask, severity))
     });
     found.collect()

@@ -1,6 +1,7 @@
 //! Explanations as text: plain, LaTeX, Markdown.
 
 use super::{Equation, Explanation};
+use crate::diagnostics::render::folded;
 
 /// How mathematics is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub fn text(explanations: &[&Explanation], form: Form) -> String {
     let mut text = String::new();
     if masked {
         text.push_str(&match form {
-            Form::Latex => format!("% {MASKS}\n\n"),
-            _ => format!("{MASKS}\n\n"),
+            Form::Latex => format!("% {}\n\n", folded(MASKS).replace('\n', "\n% ")),
+            _ => format!("{}\n\n", folded(MASKS)),
         });
     }
     let paragraphs: Vec<String> =
@@ -60,15 +61,23 @@ fn paragraph(explanation: &Explanation, form: Form) -> String {
     let equations = equations(&explanation.equations, form);
     match form {
         Form::Plain => {
-            let kernel = if kernel.is_empty() { kernel } else { format!("  {kernel}\n") };
+            let kernel = if kernel.is_empty() {
+                kernel
+            } else {
+                format!("  {}\n", folded(&kernel).replace('\n', "\n  "))
+            };
             format!("{heading}\n{equations}{kernel}")
         }
         Form::Latex => {
-            let kernel = if kernel.is_empty() { kernel } else { format!("% {kernel}\n") };
+            let kernel = if kernel.is_empty() {
+                kernel
+            } else {
+                format!("% {}\n", folded(&kernel).replace('\n', "\n% "))
+            };
             format!("% {heading}\n{equations}{kernel}")
         }
         Form::Markdown => {
-            let kernel = if kernel.is_empty() { kernel } else { format!("\n{kernel}\n") };
+            let kernel = if kernel.is_empty() { kernel } else { format!("\n{}\n", folded(&kernel)) };
             let rest = format!("{}{mask}", row.types.join(", "));
             format!("## {} ({})\n\n`{rest}`\n\n{equations}{kernel}", row.name(), row.class)
         }

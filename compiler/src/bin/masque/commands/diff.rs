@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use masque::compare::{compare, report};
 use serde_json::json;
 
-use crate::args::{Diff, TextOrJson};
+use crate::args::{Common, Diff, TextOrJson};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
-pub(crate) fn run(arguments: &Diff, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let (before, after) = (commands::infer(&arguments.before)?, commands::infer(&arguments.after)?);
+pub(crate) fn run(arguments: &Diff, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let infer = |model: &std::path::Path| commands::infer(model, common, terminal);
+    let (before, after) = (infer(&arguments.before)?, infer(&arguments.after)?);
     let changes = compare(before.graph(), after.graph());
     match arguments.format {
         TextOrJson::Json => commands::print_json(&json!({ "changes": changes }))?,

@@ -6,16 +6,16 @@ use masque::Error;
 use masque::diagnostics::Code;
 use masque::mathematics::{self, Explanation, Form};
 
-use crate::args::{Explain, MathFormat};
+use crate::args::{Common, Explain, MathFormat};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
-pub(crate) fn run(arguments: &Explain, terminal: &Terminal) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Explain, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     if let (Some(code), None) = (code(arguments), &arguments.call) {
         commands::print(code.page())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let inferred = commands::infer(&arguments.what)?;
+    let inferred = commands::infer(&arguments.what, common, terminal)?;
     let file = arguments.what.display().to_string();
     let explained =
         mathematics::explain(&inferred).map_err(|source| Error::Lower { file: file.clone(), source })?;
