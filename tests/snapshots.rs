@@ -53,10 +53,11 @@ fn a_mask_that_is_not_supported() {
     pin("check-flatten".into(), done.stderr);
 }
 
-/// What people read of each finding: of every fixture of `programs/check/` that has one.
+/// What people read of each finding: of every fixture of `programs/check/` and `programs/leaks/` that has one.
 #[test]
 fn findings_as_people_see_them() {
-    for entry in fs::read_dir(root().join("tests/programs/check")).unwrap() {
+    let folders = ["check", "leaks"].map(|folder| root().join("tests/programs").join(folder));
+    for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
         let file = entry.unwrap().path();
         let text = rendered(&fs::read_to_string(&file).unwrap()).unwrap();
         if !text.is_empty() {

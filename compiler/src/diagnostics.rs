@@ -62,6 +62,8 @@ codes! {
     MaskLost = "mask-lost";
     /// A layer that does not support masking gets a mask.
     MaskUnsupported = "mask-unsupported";
+    /// An output depends on the padding.
+    PaddingLeak = "padding-leak";
 }
 
 impl fmt::Display for Code {

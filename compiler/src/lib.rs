@@ -46,6 +46,7 @@ pub mod frontend;
 pub mod infer;
 pub mod layer;
 pub mod layers;
+pub mod liveness;
 pub mod lower;
 pub mod masks;
 pub mod mathematics;
@@ -289,6 +290,22 @@ impl Inferred {
             Err(source) => return Err(Error::Weights { file: self.file.path.clone(), source }),
         }
         Ok(())
+    }
+
+    /// Every output that reads padding, as a warning.
+    pub fn leaks(&self, padding: &liveness::Padding) -> Vec<Diagnostic> {
+        liveness::report::diagnostics(&self.graph, &self.layers, padding)
+    }
+
+    /// Finds out what every output reads of the padding. A mask that reaches a layer without support for it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lower`]: a mistake of ours.
+    pub fn padding(&self) -> Result<liveness::Padding, Error> {
+        let program = lower::lower(&self.graph, &self.layers, false)
+            .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
+        Ok(liveness::Padding::of(program))
     }
 
     /// Lowers the layers to operations.

@@ -27,8 +27,8 @@ mod directives;
 use std::path::Path;
 use std::{env, fs};
 
-use masque::diagnostics::Severity;
 use masque::diagnostics::render::render;
+use masque::diagnostics::{Diagnostic, Severity};
 use masque::{Inferred, Model, Options};
 use masque_ir::text::{Document, ProgramStage, parse, print_plan, print_program};
 
@@ -65,8 +65,8 @@ pub fn check_file(file: &Path) -> Result<(), String> {
 /// # Errors
 ///
 /// What is not as the example says.
-pub fn check_example(text: &str) -> Result<Vec<String>, String> {
-    let fixture = Fixture::read(&format!("test check\n{text}"))?;
+pub fn check_example(test: &str, text: &str) -> Result<Vec<String>, String> {
+    let fixture = Fixture::read(&format!("test {test}\n{text}"))?;
     run(&fixture)?;
     Ok(fixture.diagnostics().map(|(_, _, code)| code.to_owned()).collect())
 }
@@ -79,7 +79,7 @@ pub fn check_example(text: &str) -> Result<Vec<String>, String> {
 pub fn rendered(text: &str) -> Result<String, String> {
     let fixture = Fixture::read(text)?;
     let inferred = infer(&fixture)?;
-    let findings = inferred.findings(fixture.policy);
+    let findings = findings(&fixture, &inferred)?;
     let shown = findings.iter().map(|finding| render("model.mq", inferred.graph(), finding, false));
     Ok(shown.collect::<Vec<_>>().join("\n\n"))
 }
@@ -90,13 +90,15 @@ fn run(fixture: &Fixture) -> Result<String, String> {
     diagnostics(fixture, &inferred)?;
     let body = fixture.blessed(|directive, call| fact(directive, &inferred, call))?;
     let expected = match fixture.test.as_str() {
-        "masks" | "check" => None,
+        "masks" | "check" | "leaks" => None,
         "lower" => Some(print_program(lower(fixture, inferred)?.program(), ProgramStage::Tensor)),
         "optimize" => {
             Some(print_program(lower(fixture, inferred)?.optimize().program(), ProgramStage::Optimized))
         }
         "plan" => Some(plan(lower(fixture, inferred)?)?),
-        other => return Err(format!("`test {other}`: expected masks, check, lower, optimize or plan")),
+        other => {
+            return Err(format!("`test {other}`: expected masks, check, leaks, lower, optimize or plan"));
+        }
     };
     match expected {
         Some(expected) => Ok(format!("{body}{EXPECTED}{expected}")),
@@ -134,16 +136,31 @@ fn plan(lowered: masque::Lowered) -> Result<String, String> {
     Ok(print_plan(&planned.plan))
 }
 
+/// What is found; leaks of padding are looked for in `test leaks`.
+fn findings(fixture: &Fixture, inferred: &Inferred) -> Result<Vec<Diagnostic>, String> {
+    let mut findings = inferred.findings(fixture.policy);
+    if fixture.test == "leaks" {
+        findings.extend(inferred.leaks(&inferred.padding().map_err(|error| error.to_string())?));
+    }
+    Ok(findings)
+}
+
 /// Every diagnostic stands below its call, and every one that stands there was found.
 fn diagnostics(fixture: &Fixture, inferred: &Inferred) -> Result<(), String> {
     let graph = &inferred.graph().graph;
-    let found: Vec<(String, String)> = inferred
-        .findings(fixture.policy)
+    let found: Vec<(String, String)> = findings(fixture, inferred)?
         .iter()
         .map(|finding| {
             let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
-            let call = finding.labels.last().map_or(String::new(), |label| graph.call_name(label.call));
-            (call, format!("{severity}: {}", finding.code))
+            let call = graph.layer_named(&finding.layer).and_then(|layer| {
+                graph
+                    .calls()
+                    .find(|&call| graph.call(call).layer == layer && graph.call(call).index == finding.call)
+            });
+            (
+                call.map_or(String::new(), |call| graph.call_name(call)),
+                format!("{severity}: {}", finding.code),
+            )
         })
         .collect();
     let mut expected: Vec<(String, String)> = fixture

@@ -2,6 +2,7 @@
 
 use super::{Family, OpError, OpInfo, OperandTypes, family};
 use crate::float::Float;
+use crate::flow::Flow;
 use crate::ty::{DType, Type};
 
 family! {
@@ -32,6 +33,17 @@ family! {
 impl Family for Leaf {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, _: OperandTypes<'_>) -> Flow<'_> {
+        let number = match self {
+            Leaf::Constant { values, .. } => match values.as_slice() {
+                [first, rest @ ..] if rest.iter().all(|value| value == first) => Some(first.0),
+                _ => None,
+            },
+            _ => None,
+        };
+        Flow::Given { caller: matches!(self, Leaf::Input { .. }), number }
     }
 
     fn infer(&self, _: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

@@ -1,6 +1,7 @@
 //! Sums of products.
 
-use super::{Family, Notation, OpError, OpInfo, OperandTypes, agree, family};
+use super::{Elementwise, Family, Notation, OpError, OpInfo, OperandTypes, agree, at, family};
+use crate::flow::{Element, Flow, Fold, Joint, Known, Role};
 use crate::ty::Type;
 
 family! {
@@ -20,6 +21,18 @@ impl Family for Product {
         match self {
             Product::Matmul => Notation::infix("·", r"\cdot", 6),
         }
+    }
+
+    fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
+        let rank = operands[0].map_or(1, Type::rank) as u32;
+        let mut left = at(0..rank.saturating_sub(1));
+        left.push(Role::At(rank));
+        let right = vec![Role::At(rank), Role::At(rank.saturating_sub(1))];
+        Flow::Joint(Joint { operands: vec![left, right], rank: rank as usize, fold: Fold::SUM })
+    }
+
+    fn element(&self, operands: &[Known]) -> Element {
+        Elementwise::Mul.element(operands)
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

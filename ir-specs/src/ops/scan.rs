@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Family, OpError, OpInfo, OperandTypes, family};
+use crate::flow::Flow;
 use crate::program::Program;
 use crate::ty::Type;
 
@@ -28,6 +29,11 @@ family! {
 impl Family for Scan {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, _: OperandTypes<'_>) -> Flow<'_> {
+        let Scan::Scan { carried, sequences, body } = self;
+        Flow::Loop { carried: *carried as usize, sequences: *sequences as usize, body }
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

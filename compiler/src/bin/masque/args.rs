@@ -79,7 +79,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Compile a model into one self-contained executable
     Build(Build),
-    /// Find masks that layers do not support; exit status 1 if there are any
+    /// Find masks that layers do not support, and outputs that depend on padding
     Check(Check),
     /// Show what changed between two models; exit status 1 if anything did
     Diff(Diff),

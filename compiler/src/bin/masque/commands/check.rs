@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use masque::diagnostics::{Code, Diagnostic, Severity, UnsupportedMask};
-use serde_json::json;
+use masque::liveness::Output;
+use serde_json::{Value as Json, json};
 
 use crate::args::{Check, Common, TextOrJson};
 use crate::commands;
@@ -13,18 +14,26 @@ use crate::report::{Failure, Terminal};
 pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let inferred = commands::infer(&arguments.model, common, terminal)?;
     let policy = UnsupportedMask::from(common.on_unsupported_mask);
+    let padding = inferred.padding()?;
     let mut findings = inferred.findings(policy);
+    findings.extend(inferred.leaks(&padding));
     for finding in &mut findings {
         if arguments.deny.contains(&finding.code) {
             finding.severity = Severity::Error;
         }
     }
     match arguments.format {
-        TextOrJson::Json => commands::print_json(&json!({ "diagnostics": findings }))?,
+        TextOrJson::Json => {
+            let outputs: Vec<Json> = padding.outputs.iter().map(output).collect();
+            commands::print_json(&json!({ "diagnostics": findings, "outputs": outputs }))?;
+        }
         TextOrJson::Text => {
             terminal.findings(&arguments.model.display().to_string(), inferred.graph(), &findings);
             terminal.inform(&match findings.len() {
-                0 => format!("{}: every mask reaches its use", arguments.model.display()),
+                0 => format!(
+                    "{}: every mask reaches its use, and no padding reaches an output",
+                    arguments.model.display()
+                ),
                 many => format!("{}; {}", counted(many, "finding"), more_about(&findings)),
             });
         }
@@ -44,4 +53,10 @@ fn more_about(findings: &[Diagnostic]) -> String {
 /// `1 finding`, `2 findings`
 pub(crate) fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// What an output reads of the padding.
+fn output(output: &Output) -> Json {
+    let padding = if output.reads.any() { "leaks" } else { "clean" };
+    json!({ "name": output.name, "padding": padding, "reads": output.reads.words() })
 }
