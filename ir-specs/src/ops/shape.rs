@@ -89,8 +89,6 @@ impl Family for Shape {
         }
     }
 
-    }
-
     fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
         let of = operands.first().copied().flatten().map_or(0, Type::rank);
         match self {
