@@ -39,9 +39,10 @@ impl Subject<'_> {
                 let given = graph.outputs().iter().filter(|output| output.tensor == tensor);
                 behind.outputs.extend(given.map(|output| output.name.clone()));
                 for (reader, _) in graph.readers(call).into_iter().filter(|(_, read)| *read == tensor) {
-                    if !self.reads_as_data(reader, tensor) || !behind.passed.insert(reader) {
+                    if behind.passed.contains(&reader) || !self.reads_as_data(reader, tensor) {
                         continue;
                     }
+                    behind.passed.insert(reader);
                     let unmasked = facts.call(reader).mask_in.iter().all(|&mask| !self.says_something(mask));
                     match self.layer(reader).uses_masks() && unmasked {
                         true => behind.users.push(reader),
