@@ -82,9 +82,3 @@ fn what_a_model_computes() {
         pin(format!("explain-{model}-{call}"), done.text());
     }
 }
-
-#[test]
-fn the_list_of_layers() {
-    let done = masque(Path::new("."), &["layers", "--format", "text"]).succeeded().unwrap();
-    pin("layers".into(), done.text());
-}

@@ -183,11 +183,13 @@ fn windows_of_one_position_are_lstms_side_by_side() {
         let (kernel, recurrent, bias) = (noise(&[2, 12], 2), noise(&[3, 12], 3), noise(&[12], 4));
         let (x, mask) = (noise(&[1, 4, PLACES, 2], 1), tensor(&[1, 4], [false, true, false, true]));
         let window = |weight: &Tensor| tensor(&[&[1], weight.shape()].concat(), floats(weight));
-        let operands = [&x, &window(&kernel), &window(&recurrent), &bias, &mask].map(Some).to_vec();
+        let (wide, wide_recurrent) = (window(&kernel), window(&recurrent));
+        let operands = [&x, &wide, &wide_recurrent, &bias, &mask].map(Some).to_vec();
         let found = floats(&run(&conv, operands)[0]);
         for place in 0..PLACES {
             let own: Vec<f32> = floats(&x).chunks(2).skip(place).step_by(PLACES).flatten().copied().collect();
-            let operands = [&tensor(&[1, 4, 2], own), &kernel, &recurrent, &bias, &mask].map(Some).to_vec();
+            let own = tensor(&[1, 4, 2], own);
+            let operands = [&own, &kernel, &recurrent, &bias, &mask].map(Some).to_vec();
             let alone: Vec<f64> = floats(&run(&lstm, operands)[0]).into_iter().map(f64::from).collect();
             let part: Vec<f32> = found.chunks(3).skip(place).step_by(PLACES).flatten().copied().collect();
             assert_close(&tensor(&[1, 4, 3], part), &alone);

@@ -25,10 +25,9 @@ fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Fail
     let options = OpenOptions { weights: common.weights.clone(), semantics: common.semantics };
     let model = Model::open_with(path, &options)?;
     for (policy, layers) in model.narrow_policies() {
-        let text = format!(
-            "{}: {layers} of its layers ask for {policy}; they are computed in float32",
-            path.display()
-        );
+        let file = path.display();
+        let text =
+            format!("{file}: computed in float32, though its layers ask for {policy} ({layers} of them)");
         terminal.inform(&masque_runtime::quote::one_line(&text));
     }
     Ok(model)

@@ -27,8 +27,11 @@ const IGNORED: &[(&str, &[&str])] = &[
     ("MultiHeadAttention", &["key_shape", "query_shape", "value_shape"]),
 ];
 
+/// A class, a setting, and a value.
+type Value = (&'static str, &'static str, fn() -> Json);
+
 /// Settings with a value that changes nothing, by class; with any other they stay.
-const WITHOUT_EFFECT: &[(&str, &str, fn() -> Json)] = &[
+const WITHOUT_EFFECT: &[Value] = &[
     ("", "causal", || false.into()),
     ("", "softmax_robust_masking", || false.into()),
     ("", "time_major", || false.into()),
@@ -39,7 +42,7 @@ const WITHOUT_EFFECT: &[(&str, &str, fn() -> Json)] = &[
 ];
 
 /// What Keras 2 took for granted and wrote nowhere.
-const DEFAULTS: &[(&str, &str, fn() -> Json)] =
+const DEFAULTS: &[Value] =
     &[("CuDNNGRU", "reset_after", || true.into()), ("GRU", "reset_after", || false.into())];
 
 /// The layers inside a wrapper.

@@ -19,23 +19,21 @@ enum To {
     Only(fn() -> Json),
 }
 
+/// A setting and its value.
+type Value = (&'static str, fn() -> Json);
+
 /// A function: TensorFlow's name, the operation's, parameters behind the first one, settings that are the same always.
-struct Function(
-    &'static str,
-    &'static str,
-    &'static [(&'static str, To)],
-    &'static [(&'static str, fn() -> Json)],
-);
+struct Function(&'static str, &'static str, &'static [(&'static str, To)], &'static [Value]);
 
 const ALONE: &[(&str, To)] = &[];
 const SECOND: &[(&str, To)] = &[("y", To::Argument("x2"))];
 const AXES: &[(&str, To)] = &[("axis", To::Setting("axis")), ("keepdims", To::Setting("keepdims"))];
 const AXIS: &[(&str, To)] = &[("axis", To::Setting("axis"))];
-const FROM_FIRST: &[(&str, fn() -> Json)] = &[("axis", || 0.into())];
-const FROM_LAST: &[(&str, fn() -> Json)] = &[("axis", || (-1).into())];
+const FROM_FIRST: &[Value] = &[("axis", || 0.into())];
+const FROM_LAST: &[Value] = &[("axis", || (-1).into())];
 const PERMUTED: &[(&str, To)] = &[("perm", To::Setting("axes")), ("conjugate", To::Only(|| false.into()))];
-const ROUNDED: &[(&str, fn() -> Json)] = &[("approximate", || false.into())];
-const SAME: &[(&str, fn() -> Json)] = &[];
+const ROUNDED: &[Value] = &[("approximate", || false.into())];
+const SAME: &[Value] = &[];
 const FALSE: To = To::Only(|| Json::Bool(false));
 
 /// Every function known, sorted by name.
