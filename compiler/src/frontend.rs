@@ -36,6 +36,8 @@ pub struct RawModel {
     pub inputs: Vec<RawTensor>,
     /// The outputs, in the model's order.
     pub outputs: Vec<RawTensor>,
+    /// What it was compiled with for training (`compile_config`), as it stands in the file; null if it was not.
+    pub compiled: Json,
 }
 
 /// A layer or operation as it stands in a file.
@@ -134,13 +136,19 @@ pub struct ModelFile {
 
 /// Reads a model file; its ending names the format.
 pub fn read(path: &Path) -> Result<ModelFile, LoadError> {
+    let bytes = std::fs::read(path);
+    let bytes = bytes.map_err(|error| LoadError { file: path.to_owned(), problem: error.into() })?;
+    read_bytes(path, &bytes)
+}
+
+/// Reads what a model file holds; the ending of its path names the format.
+pub fn read_bytes(path: &Path, bytes: &[u8]) -> Result<ModelFile, LoadError> {
     let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };
-    let bytes = std::fs::read(path).map_err(|error| fail(error.into()))?;
-    let hash = blake3::hash(&bytes).to_hex()[..32].to_owned();
+    let hash = blake3::hash(bytes).to_hex()[..32].to_owned();
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let (raw, weights) = match ending {
-        "keras" => archive::read(&bytes),
-        "json" => json::parse("the file", &bytes)
+        "keras" => archive::read(bytes),
+        "json" => json::parse("the file", bytes)
             .map_err(Problem::from)
             .and_then(|config| Ok((flatten::flatten(keras::read(&config)?), WeightSource::none()))),
         _ => Err(Problem::UnknownFormat),

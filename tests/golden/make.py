@@ -13,10 +13,16 @@ import argparse
 from pathlib import Path
 
 from generator import environment
-from generator import layers, loss, operations, record, seed  # after environment: it sets Keras up
+from generator import layers, loss, losses, operations, record, seed  # after environment: it sets Keras up
 
 HERE = Path(__file__).resolve().parent
-AREAS = {"seed": seed.cases, "layers": layers.cases, "loss": loss.cases, "operations": operations.cases}
+AREAS = {
+    "seed": seed.cases,
+    "layers": layers.cases,
+    "loss": loss.cases,
+    "losses": losses.cases,
+    "operations": operations.cases,
+}
 
 
 def main():
@@ -37,6 +43,9 @@ def main():
                 print(path)
             # Names that Keras makes up (`dense`, `not_equal_1`) count from the start again.
             environment.keras.backend.clear_session()
+    if options.only in "losses.json":
+        losses.write_numbers(HERE / "losses.json")
+        print("losses.json")
     for folder in HERE.glob("*/*/"):
         if (folder / "case.json").exists() and folder.relative_to(HERE).as_posix() not in made:
             print(f"{folder.relative_to(HERE)}: no longer made, remove it")

@@ -59,11 +59,12 @@ pub(super) fn read(config: &Json) -> Result<RawModel> {
     let class = root.get("class_name");
     let body = root.get("config");
     root.object()?;
-    match class.text()? {
+    let model = match class.text()? {
         "Sequential" => sequential(&body),
         "Functional" => functional(&body),
         _ => class.fail("a model of class Sequential or Functional, which is described by its layers alone"),
-    }
+    }?;
+    Ok(RawModel { compiled: root.get("compile_config").value.clone(), ..model })
 }
 
 fn model(
@@ -73,7 +74,7 @@ fn model(
     outputs: Vec<RawTensor>,
 ) -> RawModel {
     let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
-    RawModel { name, semantics: Semantics::Keras3_15, layers, inputs, outputs }
+    RawModel { name, semantics: Semantics::Keras3_15, layers, inputs, outputs, compiled: Json::Null }
 }
 
 /// A chain: every layer reads the one before it.
