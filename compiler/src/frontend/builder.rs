@@ -49,6 +49,7 @@ impl ModelBuilder {
             inputs: vec![],
             outputs: vec![],
             compiled: Json::Null,
+            schedule: vec![],
         };
         ModelBuilder { raw, places: HashMap::new() }
     }

@@ -74,7 +74,8 @@ fn model(
     outputs: Vec<RawTensor>,
 ) -> RawModel {
     let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
-    RawModel { name, semantics: Semantics::Keras3_15, layers, inputs, outputs, compiled: Json::Null }
+    let semantics = Semantics::Keras3_15;
+    RawModel { name, semantics, layers, inputs, outputs, schedule: vec![], compiled: Json::Null }
 }
 
 /// A chain: every layer reads the one before it.
