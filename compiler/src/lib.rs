@@ -63,7 +63,9 @@ use masque_ir::verify::{self, Violations};
 use masque_runtime::Tensor;
 
 use diagnostics::{Diagnostic, Severity, UnsupportedMask};
+pub use frontend::OpenOptions;
 use frontend::{Assembled, LoadError, ModelFile, Problem, RawModel, WeightError, WeightSource};
+use layer::config::NARROW_POLICIES;
 use layer::{Layer, WeightSpec};
 pub use plan::Planned;
 
@@ -157,20 +159,29 @@ struct File {
 }
 
 impl Model {
-    /// Reads a model file: `.keras`, or `.json` for a config without weights.
+    /// Reads a model file: `.keras` (a folder will do), `.h5`, or `.json` with its weights beside it or without.
     ///
     /// # Errors
     ///
     /// [`Error::Load`]: file, place, what was expected there and what was found.
     pub fn open(path: impl AsRef<Path>) -> Result<Model, Error> {
-        Model::of(path.as_ref(), frontend::read(path.as_ref())?)
+        Model::open_with(path, &OpenOptions::default())
     }
 
-    /// Reads what a model file holds. Errors name `path`, whose ending names the format; it is not opened.
+    /// The same, where more has to be said than the file's name.
     ///
     /// # Errors
     ///
-    /// As [`Model::open`].
+    /// Those of [`Model::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Model, Error> {
+        Model::of(path.as_ref(), frontend::read(path.as_ref(), options)?)
+    }
+
+    /// Reads what a model file holds, and no other file. Errors name `path`, whose ending names the format.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::open`].
     pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Model, Error> {
         Model::of(path.as_ref(), frontend::read_bytes(path.as_ref(), bytes)?)
     }
@@ -194,6 +205,20 @@ impl Model {
     /// The layer graph.
     pub fn graph(&self) -> &LayerGraph {
         &self.assembled.graph
+    }
+
+    /// The dtype policies of floats narrower than float32, each with the number of layers that ask for it. All is
+    /// computed in float32.
+    pub fn narrow_policies(&self) -> BTreeMap<&str, usize> {
+        let mut policies = BTreeMap::new();
+        let layers = self.graph().layers().iter();
+        let of_data = |class: &str| class == "InputLayer" || class.starts_with("ops.");
+        let named =
+            layers.filter(|layer| !of_data(&layer.class)).filter_map(|layer| layer.settings.get("dtype"));
+        for policy in named.filter_map(|name| name.as_str()).filter(|name| NARROW_POLICIES.contains(name)) {
+            *policies.entry(policy).or_insert(0) += 1;
+        }
+        policies
     }
 
     /// Infers types and masks.

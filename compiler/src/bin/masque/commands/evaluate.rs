@@ -14,7 +14,7 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let inferred = commands::infer(&arguments.model)?;
+    let inferred = commands::infer(&arguments.model, common, terminal)?;
     let outputs = outputs(&inferred);
     let objective = objective(arguments, &inferred, &outputs)?;
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
