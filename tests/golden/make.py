@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from generator import environment
-from generator import layers, loss, losses, operations, record, recurrent, seed  # after environment: it sets Keras up
+from generator import keras_ops, layers, loss, losses, operations, record, recurrent, seed  # environment sets Keras up
 
 HERE = Path(__file__).resolve().parent
 AREAS = {
@@ -23,6 +23,7 @@ AREAS = {
     "losses": losses.cases,
     "operations": operations.cases,
     "recurrent": recurrent.cases,
+    "ops": keras_ops.cases,
 }
 
 

@@ -9,6 +9,9 @@ use super::hdf5::{Hdf5Weights, Weights};
 use super::weights::{WeightError, WeightSource, groups, units};
 use super::{LoadError, Problem, RawModel, json, read_file, whole};
 
+/// What a file holds, shared.
+type Bytes = Arc<[u8]>;
+
 /// The weights that belong to `model.json` by their name, if they are there.
 pub(super) fn find(config: &Path) -> Option<PathBuf> {
     let stem = config.file_stem()?.to_str()?;
@@ -17,7 +20,7 @@ pub(super) fn find(config: &Path) -> Option<PathBuf> {
 }
 
 /// The weights in a file, for a model as it was read; errors name the file.
-pub(super) fn read(path: &Path, model: &RawModel) -> Result<(WeightSource, Vec<Arc<[u8]>>), LoadError> {
+pub(super) fn read(path: &Path, model: &RawModel) -> Result<(WeightSource, Vec<Bytes>), LoadError> {
     let fail = |file: &Path, problem: Problem| LoadError { file: file.to_owned(), problem };
     let load = |path: &Path| read_file(path).map(Arc::<[u8]>::from).map_err(|error| fail(path, error.into()));
     let bytes = load(path)?;
