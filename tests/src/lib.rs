@@ -7,6 +7,7 @@
 //! | [`stages`] | a model at every stage of the compiler |
 //! | [`engines`] | the ways to run it, slow and fast |
 //! | [`compare`] | are these the numbers, and the masks, of Keras? |
+//! | [`losses`] | Keras' losses, in numbers |
 //! | [`mask_table`] | is this the mask table of Keras? |
 //! | [`programs`] | programs in the text form with what is expected of them |
 //! | [`command`] | running programs, and what may be expected of one that refuses |
@@ -18,6 +19,7 @@ pub mod command;
 pub mod compare;
 pub mod corpus;
 pub mod engines;
+pub mod losses;
 pub mod mask_table;
 pub mod programs;
 pub mod sources;

@@ -50,6 +50,7 @@ pub fn raw(graph: &LayerGraph) -> Result<RawModel, ModelTextError> {
         inputs: vec![],
         outputs: graph.outputs().iter().map(|output| tensor(graph, output.tensor)).collect(),
         // The text has the calls in the order in which they run.
+        compiled: serde_json::Value::Null,
         schedule: graph.calls().map(|id| scheduled(graph, id)).collect(),
     };
     for (place, mut calls) in calls.into_iter().enumerate() {
