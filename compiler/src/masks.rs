@@ -11,7 +11,7 @@ mod flow;
 
 use std::cell::RefCell;
 
-use masque_ir::facts::{CallFact, MaskStatus, TensorFact};
+use masque_ir::facts::{CallFact, MaskSource, MaskStatus, TensorFact};
 use masque_ir::layers::TensorRef;
 use masque_ir::mask::{MaskExpr, MaskId, MaskPool};
 use masque_ir::ty::broadcast;
@@ -68,13 +68,14 @@ pub struct Incoming {
 /// Finds the masks that a call sees. `own_mask` is the mask that hangs on a tensor, `mask_of` the symbolic mask that a
 /// tensor passed as one is.
 pub fn incoming(
+    source: MaskSource,
     layer: &dyn Layer,
     arguments: &Arguments<TensorRef>,
     own_mask: impl Fn(TensorRef) -> Option<MaskId>,
     mask_of: impl Fn(TensorRef) -> MaskId,
 ) -> Incoming {
     let own = |tensors: &[TensorRef]| tensors.iter().map(|&tensor| own_mask(tensor)).collect::<Vec<_>>();
-    let by_hand = explicit(layer, arguments);
+    let by_hand = explicit(source, layer, arguments);
     let previous = match arguments.explicit_masks() {
         Some(masks) => masks.into_iter().map(|mask| mask.map(|&mask| mask_of(mask))).collect(),
         None => own(arguments.data()),
@@ -98,12 +99,16 @@ pub fn incoming(
 
 /// The tensors passed by hand as masks of what a call reads as data, in order; nothing where the tensors' own masks
 /// count. Empty if nothing was passed.
-pub fn explicit(layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Vec<Option<TensorRef>> {
+pub fn explicit(
+    source: MaskSource,
+    layer: &dyn Layer,
+    arguments: &Arguments<TensorRef>,
+) -> Vec<Option<TensorRef>> {
     match layer.reads() {
         Reads::Each { always_own } => {
             let given = |name: &str| {
                 let mask = arguments.tensors(&format!("{name}_mask")).first().copied();
-                mask.filter(|_| !always_own.contains(&name))
+                mask.filter(|_| source == MaskSource::Intended || !always_own.contains(&name))
             };
             arguments.data_parameters().into_iter().map(given).collect()
         }
@@ -117,6 +122,7 @@ pub fn explicit(layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Vec<Opti
 /// The masks that a call computes with, of `all` that it sees: one for each tensor that it reads as data, in order;
 /// fewer or none where it does not look.
 pub fn used(
+    source: MaskSource,
     layer: &dyn Layer,
     arguments: &Arguments<TensorRef>,
     all: &[Option<MaskId>],
@@ -129,7 +135,9 @@ pub fn used(
         // Keras fills the argument only where a single one holds tensors: a recurrent layer with initial states gets no
         // mask but one passed by hand.
         Reads::Argument => {
-            let looks = arguments.explicit_masks().is_some() || arguments.data_parameters().len() == 1;
+            let looks = source == MaskSource::Intended
+                || arguments.explicit_masks().is_some()
+                || arguments.data_parameters().len() == 1;
             if looks { first() } else { vec![] }
         }
     }
@@ -139,11 +147,12 @@ pub fn used(
 pub fn apply(
     rule: &MaskRule,
     arguments: &Arguments<TensorRef>,
-    incoming: &[Option<MaskId>],
+    incoming: &Incoming,
     outputs: &[Type],
     rank: impl Fn(TensorRef) -> u32,
     pool: &mut MaskPool,
 ) -> Vec<Option<MaskId>> {
+    let Incoming { previous: incoming, all } = incoming;
     let mut apply = |rule: &MaskRule| -> Option<MaskId> {
         match rule {
             MaskRule::Born(birth) => {
@@ -162,6 +171,19 @@ pub fn apply(
             MaskRule::Union => {
                 let masks: Option<Vec<MaskId>> = incoming.iter().copied().collect();
                 masks.filter(|masks| !masks.is_empty()).map(|masks| pool.or(&masks))
+            }
+            MaskRule::Either => {
+                let names = arguments.data_parameters();
+                let tensors = names.iter().flat_map(|name| arguments.tensors(name));
+                let whole = |(tensor, mask): (&TensorRef, &Option<MaskId>)| {
+                    mask.filter(|_| outputs.iter().all(|output| output.rank() as u32 == rank(*tensor)))
+                };
+                let masks: Vec<MaskId> = tensors.zip(all).filter_map(whole).collect();
+                (!masks.is_empty()).then(|| pool.or(&masks))
+            }
+            MaskRule::Reversed { axis } => {
+                let mask = incoming.first().copied().flatten()?;
+                Some(pool.reverse(*axis as u32, mask))
             }
             MaskRule::Concat { axis } => concat(*axis, arguments, incoming, &rank, pool),
             MaskRule::Ends | MaskRule::Lost | MaskRule::PerOutput(_) => None,
@@ -212,7 +234,7 @@ pub fn type_of(pool: &MaskPool, mask: MaskId, tensor: &impl Fn(TensorRef) -> Typ
     let part = |part: &MaskId| type_of(pool, *part, tensor).shape;
     let shape = match pool.get(mask) {
         MaskExpr::Tensor(x) | MaskExpr::NotEqual(x, _) => tensor(*x).shape,
-        MaskExpr::Not(inner) => part(inner),
+        MaskExpr::Not(inner) | MaskExpr::Reverse(_, inner) => part(inner),
         MaskExpr::AnyLast(inner) => {
             let mut shape = part(inner);
             shape.pop();

@@ -149,6 +149,14 @@ impl Layer for Recurrent {
         MaskRule::PerOutput(vec![output])
     }
 
+    /// Outputs of a layer that runs backwards come in its own order, and Keras leaves their mask in the other one.
+    fn intended_mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        match self.options().sequences && self.options().backwards {
+            true => MaskRule::PerOutput(vec![MaskRule::Reversed { axis: 1 }]),
+            false => self.mask_rule(arguments),
+        }
+    }
+
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let (x, _) = features(arguments)?;
         let state = Type::new(DType::F32, vec![x.shape[0].clone(), Dim::constant(self.units)]);

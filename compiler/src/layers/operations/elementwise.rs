@@ -10,7 +10,7 @@ use masque_ir::{DType, Type};
 use serde_json::Value as Json;
 
 use super::{common, def, masks_of, operation};
-use crate::layer::{Arguments, Layer, LayerDef, MaskParts, Passed, Scope, ShapeError};
+use crate::layer::{Arguments, Layer, LayerDef, MaskParts, MaskRule, Passed, Scope, ShapeError};
 
 /// An operation of two tensors or numbers.
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +157,11 @@ impl Binary {
 impl Layer for Binary {
     operation!();
 
+    /// What works position by position could carry masks on.
+    fn intended_mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        MaskRule::Either
+    }
+
     fn parameters(&self) -> &'static [&'static str] {
         &["x1", "x2"]
     }
@@ -236,6 +241,11 @@ impl Unary {
 
 impl Layer for Unary {
     operation!();
+
+    /// What works position by position could carry masks on.
+    fn intended_mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        MaskRule::Either
+    }
 
     fn parameters(&self) -> &'static [&'static str] {
         &["x"]
