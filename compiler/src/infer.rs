@@ -5,11 +5,11 @@ use std::cell::RefCell;
 use masque_ir::facts::{CallFact, Facts, MaskSource, TensorFact, WeightDecl};
 use masque_ir::layers::{CallId, LayerGraph, LayerId, TensorRef};
 use masque_ir::mask::{MaskId, MaskPool};
-use masque_ir::{DType, Type};
+use masque_ir::{DType, Semantics, Type};
 
 use crate::layer::config::LARGEST_SIZE;
 use crate::layer::{Arguments, Layer, ShapeError, WeightSpec};
-use crate::masks::{self, Flow, Incoming};
+use crate::masks::{self, Flow, Incoming, Rules};
 
 /// A model whose types do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,8 +50,8 @@ pub fn infer(
         graph,
         layers,
         pool: RefCell::default(),
-        track: Track::new(source),
-        other: Track::new(other),
+        track: Track::new(graph.semantics, source),
+        other: Track::new(graph.semantics, other),
         differing: vec![],
         expressions: Vec::with_capacity(graph.calls().len()),
         weights: vec![None; layers.len()],
@@ -73,7 +73,7 @@ pub fn infer(
     });
     let (declared, pool) = (declared.collect::<Vec<_>>(), state.pool.into_inner());
     let facts = |track: Track| Facts {
-        source: track.source,
+        source: track.rules.source,
         calls: track.calls,
         masks: pool.clone(),
         weights: declared.clone(),
@@ -84,14 +84,14 @@ pub fn infer(
 
 /// The facts so far under one source of masks.
 struct Track {
-    source: MaskSource,
+    rules: Rules,
     flow: Flow,
     calls: Vec<CallFact>,
 }
 
 impl Track {
-    fn new(source: MaskSource) -> Track {
-        Track { source, flow: Flow::new(source), calls: vec![] }
+    fn new(semantics: Semantics, source: MaskSource) -> Track {
+        Track { rules: Rules { semantics, source }, flow: Flow::new(source), calls: vec![] }
     }
 
     fn fact(&self, tensor: TensorRef) -> &TensorFact {
@@ -104,7 +104,7 @@ impl Track {
         arguments: &Arguments<TensorRef>,
         mask_of: impl Fn(TensorRef) -> MaskId,
     ) -> Incoming {
-        masks::incoming(self.source, layer, arguments, |tensor| self.flow.mask(tensor), mask_of)
+        masks::incoming(self.rules, layer, arguments, |tensor| self.flow.mask(tensor), mask_of)
     }
 
     /// Takes note of a call whose outputs have these types.
@@ -117,19 +117,16 @@ impl Track {
         outputs: &[Type],
         pool: &mut MaskPool,
     ) {
-        let rule = match self.source {
-            MaskSource::Keras => layer.mask_rule(types),
-            MaskSource::Intended => layer.intended_mask_rule(types),
-        };
+        let rule = masks::rule(self.rules, layer, types);
         let rank = |tensor: TensorRef| self.fact(tensor).ty.rank() as u32;
-        let ruled = masks::apply(&rule, arguments, &incoming, outputs, rank, pool);
+        let ruled = masks::apply(self.rules, &rule, arguments, &incoming, outputs, rank, pool);
         let names = arguments.data_parameters();
         let data = names.iter().flat_map(|name| arguments.tensors(name).iter().zip(types.tensors(name)));
         // What was converted on the way in is a tensor of its own.
         let itself = |(&tensor, ty): (&TensorRef, &Type)| (self.fact(tensor).ty == *ty).then_some(tensor);
         let data: Vec<Option<TensorRef>> = data.map(itself).collect();
         let by_hand: &[_] = if arguments.explicit_masks().is_some() { &incoming.previous } else { &[] };
-        let outgoing = self.flow.call(layer.effect(types), &data, by_hand, &ruled);
+        let outgoing = self.flow.call(masks::effect(self.rules, layer, types), &data, by_hand, &ruled);
         let status = masks::status(&rule, &incoming.all, &outgoing);
         let outputs = outputs.iter().zip(outgoing).map(|(ty, mask)| TensorFact { ty: ty.clone(), mask });
         self.calls.push(CallFact { mask_in: incoming.all, status, outputs: outputs.collect() });
@@ -164,8 +161,8 @@ impl State<'_> {
         let mask_of = |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor));
         let incoming = self.track.incoming(layer, &arguments, mask_of);
         let others = self.other.incoming(layer, &arguments, mask_of);
-        let used = masks::used(self.track.source, layer, &arguments, &incoming.all);
-        if differ(&used, &masks::used(self.other.source, layer, &arguments, &others.all)) {
+        let used = masks::used(self.track.rules, layer, &arguments, &incoming.all);
+        if differ(&used, &masks::used(self.other.rules, layer, &arguments, &others.all)) {
             self.differing.push(id);
         }
         types.masks = used.iter().map(|mask| mask.map(|mask| self.mask_type(mask))).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use masque_ir::facts::{CallFact, Facts, InferredGraph, MaskStatus, TensorFact, WeightDecl};
+use masque_ir::facts::{CallFact, Facts, InferredGraph, MaskSource, MaskStatus, TensorFact, WeightDecl};
 use masque_ir::layers::{Argument, ArgumentValue, Call, Layer, LayerGraph, LayerId, TensorRef};
 use masque_ir::mask::{MaskId, MaskPool};
 use masque_ir::{DType, Dim, Semantics, Type};
