@@ -7,7 +7,10 @@ mod batch_normalization;
 mod bidirectional;
 mod convolution;
 mod dense;
+mod dot;
 mod dropout;
+mod einsum;
+mod einsum_dense;
 mod embedding;
 mod flatten;
 mod global_average_pooling1d;
@@ -65,8 +68,10 @@ pub static LAYERS: &[&LayerDef] = &[
     &dense::DENSE,
     &separable::DEPTHWISE_CONV1D,
     &separable::DEPTHWISE_CONV2D,
+    &dot::DOT,
     &dropout::DROPOUT,
     &rectifiers::ELU,
+    &einsum_dense::EINSUM_DENSE,
     &embedding::EMBEDDING,
     &flatten::FLATTEN,
     &scope::FUNCTIONAL,
@@ -141,6 +146,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::CUMPROD,
     &operations::CUMSUM,
     &operations::DIVIDE,
+    &operations::DOT,
     &operations::EINSUM,
     &operations::ELU,
     &operations::EQUAL,
@@ -158,6 +164,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::HARD_SIGMOID,
     &operations::HARD_SILU,
     &operations::HARD_TANH,
+    &operations::INNER,
     &operations::ISFINITE,
     &operations::ISNAN,
     &operations::LEAKY_RELU,
@@ -188,6 +195,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::NOT_EQUAL,
     &operations::ONE_HOT,
     &operations::ONES_LIKE,
+    &operations::OUTER,
     &operations::PAD,
     &operations::POWER,
     &operations::PROD,
@@ -221,6 +229,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::TAKE,
     &operations::TANH,
     &operations::TANH_SHRINK,
+    &operations::TENSORDOT,
     &operations::TILE,
     &operations::TRANSPOSE,
     &operations::TRIL,
@@ -228,6 +237,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::TRUE_DIVIDE,
     &operations::UNSTACK,
     &operations::VAR,
+    &operations::VDOT,
     &operations::WHERE,
     &operations::ZEROS_LIKE,
 ];
