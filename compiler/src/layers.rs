@@ -2,6 +2,8 @@
 
 mod activation;
 mod arithmetic_merging;
+mod attending;
+mod attention;
 mod axes;
 mod batch_normalization;
 mod bidirectional;
@@ -19,6 +21,7 @@ mod input_layer;
 mod layer_normalization;
 mod masking;
 mod merging;
+mod multi_head_attention;
 mod normalization;
 mod operations;
 mod pooling;
@@ -48,7 +51,9 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::ADAPTIVE_MAX_POOLING2D,
     &pooling::ADAPTIVE_MAX_POOLING3D,
     &arithmetic_merging::ADD,
+    &attention::ADDITIVE_ATTENTION,
     &dropout::ALPHA_DROPOUT,
+    &attention::ATTENTION,
     &arithmetic_merging::AVERAGE,
     &pooling::AVERAGE_POOLING1D,
     &pooling::AVERAGE_POOLING2D,
@@ -85,6 +90,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::GLOBAL_MAX_POOLING2D,
     &pooling::GLOBAL_MAX_POOLING3D,
     &group_normalization::GROUP_NORMALIZATION,
+    &multi_head_attention::GROUP_QUERY_ATTENTION,
     &scope::IDENTITY,
     &input_layer::INPUT_LAYER,
     &recurrent::LSTM,
@@ -96,6 +102,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::MAX_POOLING3D,
     &arithmetic_merging::MAXIMUM,
     &arithmetic_merging::MINIMUM,
+    &multi_head_attention::MULTI_HEAD_ATTENTION,
     &arithmetic_merging::MULTIPLY,
     &normalization::NORMALIZATION,
     &rectifiers::PRELU,

@@ -13,10 +13,11 @@ import argparse
 from pathlib import Path
 
 from generator import environment
-from generator import layers, loss, operations, products, record, seed  # after environment: it sets Keras up
+from generator import attention, layers, loss, operations, products, record, seed  # after environment: it sets Keras up
 
 HERE = Path(__file__).resolve().parent
 AREAS = {
+    "attention": attention.cases,
     "seed": seed.cases,
     "layers": layers.cases,
     "loss": loss.cases,

@@ -172,7 +172,9 @@ impl WeightSource {
         let wanted: Vec<(&str, &[WeightSpec])> = layers.filter(|(_, specs)| !specs.is_empty()).collect();
         let mut loaded = BTreeMap::new();
         let datasets = wanted.iter().flat_map(|(_, specs)| specs.iter());
-        let needs_file = datasets.into_iter().any(|spec| matches!(spec.place, WeightPlace::Dataset(_)));
+        let needs_file = datasets
+            .into_iter()
+            .any(|spec| matches!(spec.place, WeightPlace::Dataset(_) | WeightPlace::Renamed { .. }));
         let file = match &self.file {
             Some(bytes) if needs_file || !bytes.is_empty() => {
                 Some(Hdf5Weights::open(bytes.clone()).map_err(|error| WeightError::File(Box::new(error)))?)
@@ -186,6 +188,12 @@ impl WeightSource {
                 let tensor = match (&spec.place, &file) {
                     (WeightPlace::Dataset(path), Some(file)) => {
                         read(file, layer, spec, &format!("{group}/{path}"))?
+                    }
+                    (WeightPlace::Renamed { now, before }, Some(file)) => {
+                        let older = format!("{group}/{before}");
+                        let is_older = file.datasets().contains(&older.as_str());
+                        let path = if is_older { older } else { format!("{group}/{now}") };
+                        read(file, layer, spec, &path)?
                     }
                     _ => self.learned(layer, spec, file.as_ref(), group)?,
                 };
@@ -284,6 +292,7 @@ fn check_surplus(
     let known = |dataset: &str| {
         specs.iter().any(|spec| match &spec.place {
             WeightPlace::Dataset(path) => dataset == path,
+            WeightPlace::Renamed { now, before } => dataset == now || dataset == before,
             WeightPlace::Vocabulary | WeightPlace::IdfWeights => true,
         })
     };
@@ -307,7 +316,9 @@ pub(super) fn groups(raw: &RawModel) -> Vec<(String, String)> {
 fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, String)>) {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for layer in raw.layers.iter().filter(|layer| !layer.class.starts_with("ops.")) {
-        let snake = snake_case(&layer.class);
+        // Groups are named after the Python class, which has another name in one place.
+        let class = if layer.class == "GroupQueryAttention" { "GroupedQueryAttention" } else { &layer.class };
+        let snake = snake_case(class);
         let count = counts.entry(snake.clone()).or_insert(0);
         let number = if *count == 0 { String::new() } else { format!("_{count}") };
         *count += 1;

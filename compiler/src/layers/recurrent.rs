@@ -6,7 +6,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    WeightSpec,
 };
 
 const MASKS: &str = "keep, if return_sequences; else ends; states: ends";
@@ -136,7 +137,7 @@ impl Layer for Recurrent {
         &["sequences", "initial_state", "mask", "training"]
     }
 
-    fn outputs(&self) -> u32 {
+    fn outputs(&self, _: &Constants) -> u32 {
         1 + if self.options().states { self.states() as u32 } else { 0 }
     }
 
