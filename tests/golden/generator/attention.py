@@ -53,8 +53,16 @@ def explicit(x):
     """The explicit path: a position that sees nothing gets nothing."""
     return [
         mha(dropout=0.1)(x, x),
+        mha(dropout=0.1, value_dim=5)(x, x, use_causal_mask=True),
+        mha(dropout=0.1, sliding_window=2, use_gate=True)(x, x),
+    ]
+
+
+def scores(x):
+    """What each position gives to each other one."""
+    return [
         *mha(value_dim=5)(x, x, return_attention_scores=True),
-        *mha(sliding_window=2, use_gate=True)(x, x, return_attention_scores=True, use_causal_mask=True),
+        *gqa()(x, x, return_attention_scores=True),
     ]
 
 
@@ -69,8 +77,7 @@ def grouped(x):
         gqa()(x, x),
         gqa(values=1, use_gate=True)(x, x, use_causal_mask=True),
         gqa(values=4, use_bias=False, sliding_window=2)(x, x),
-        gqa(dropout=0.1)(x, x),
-        *gqa()(x, x, return_attention_scores=True, use_causal_mask=True),
+        gqa(dropout=0.1)(x, x, use_causal_mask=True),
     ]
 
 
@@ -160,10 +167,11 @@ def cases():
         ("causal", {}, {"use_causal_mask": True}),
         ("window", {"sliding_window": 2}, {}),
         ("dropout", {"dropout": 0.1}, {}),
-        ("scores", {}, {"return_attention_scores": True, "use_causal_mask": True}),
     ):
         one = lambda x, options=options, call=call: mha(**options)(x, x, **call)
         yield masked_case(f"multi-head-{name}-alone", f"MultiHeadAttention with a mask, {name}", one)
+    yield masked_case("scores-masked", "scores of the multi-head layers, with a mask of their own", scores)
+    yield unmasked_case("scores", "scores of the multi-head layers", scores)
     yield unmasked_case("multi-head-axes", "MultiHeadAttention along several axes", several_axes)
     yield masked_case("grouped-masked", "GroupQueryAttention: groups, gate, window, causal, scores", grouped)
     yield unmasked_case("grouped", "GroupQueryAttention without masks", grouped)

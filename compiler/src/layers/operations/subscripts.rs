@@ -48,7 +48,7 @@ pub(super) struct Subscripts {
 }
 
 impl Subscripts {
-    /// `btd,bsd->bts`; without an arrow the result has the letters that stand once, in the order of the alphabet.
+    /// `btd,bsd->bts`; without an arrow the result has the letters that stand once, in the order in which they stand.
     pub(super) fn parse(text: &str) -> Option<Subscripts> {
         let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
         let (operands, result) = text.split_once("->").map_or((text.as_str(), None), |(o, r)| (o, Some(r)));
@@ -65,9 +65,7 @@ impl Subscripts {
 
     fn implied(operands: &[Axes]) -> Axes {
         let all: String = operands.iter().map(Axes::letters).collect();
-        let mut once: Vec<char> = all.chars().filter(|&c| all.matches(c).count() == 1).collect();
-        once.sort_unstable();
-        let once = String::from_iter(once);
+        let once: String = all.chars().filter(|&c| all.matches(c).count() == 1).collect();
         match operands.iter().any(|operand| operand.back.is_some()) {
             true => Axes { front: String::new(), back: Some(once) },
             false => Axes { front: once, back: None },
@@ -123,7 +121,7 @@ mod tests {
         let read = [
             ("ab,bc->ac", Some("ab,bc->ac")),
             (" a b , b->a ", Some("ab,b->a")),
-            ("cb,ba", Some("cb,ba->ac")),
+            ("cb,ba", Some("cb,ba->ca")),
             ("...b,b...c", Some("XYb,bXYc->XYc")),
             ("a...->...a", Some("aXY->XYa")),
             ("aa->a", None),
