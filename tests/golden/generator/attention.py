@@ -172,6 +172,8 @@ def cases():
         yield masked_case(f"multi-head-{name}-alone", f"MultiHeadAttention with a mask, {name}", one)
     yield masked_case("scores-masked", "scores of the multi-head layers, with a mask of their own", scores)
     yield unmasked_case("scores", "scores of the multi-head layers", scores)
+    older = {f"{name}_dense": f"_{name}_dense" for name in ("query", "key", "value", "output")}
+    yield unmasked_case("early-names", "weights of MultiHeadAttention as early 3.0 named them", lambda x: mha()(x, x), older_names=older)
     yield unmasked_case("multi-head-axes", "MultiHeadAttention along several axes", several_axes)
     yield masked_case("grouped-masked", "GroupQueryAttention: groups, gate, window, causal, scores", grouped)
     yield unmasked_case("grouped", "GroupQueryAttention without masks", grouped)

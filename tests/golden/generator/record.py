@@ -34,6 +34,8 @@ class Case:
     """Keep only the configuration, as `model.json`: the masks are known from it, numbers are not."""
     weights_of: str | None = None
     """The name of another case with the same weights; by default they are the case's own."""
+    older_names: dict = field(default_factory=dict)
+    """What groups of the weights file were called in an older version, which is what the file calls them."""
 
 
 @dataclass
@@ -222,7 +224,10 @@ def store(case, folder):
     path = folder / "model.keras"
     case.model.save(path)
     archive.normalise(path)
-    return path, keras.saving.load_model(path, compile=False)
+    model = keras.saving.load_model(path, compile=False)
+    if case.older_names:
+        archive.rename_groups(path, case.older_names)
+    return path, model
 
 
 def write_inputs(folder, inputs):
