@@ -49,6 +49,12 @@ class Recording:
     """Layers that Keras warned about: they lost a mask because they don't support masking."""
 
 
+def class_name(operation):
+    """The class as a file names it, which differs from Python's in one place."""
+    name = type(operation).__name__
+    return "GroupQueryAttention" if name == "GroupedQueryAttention" else name
+
+
 def randomise(model, name):
     """Replace the weights by values that depend on the case's name only; biases are not zero then."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
@@ -188,7 +194,7 @@ class Watch:
             {
                 "layer": operation.name,
                 "call": position,
-                "class": type(operation).__name__,
+                "class": class_name(operation),
                 "is_layer": isinstance(operation, keras.layers.Layer),
                 "mask_in": present(mask_in),
                 "mask_out": present(mask_out),
