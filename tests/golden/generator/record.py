@@ -158,12 +158,19 @@ class Watch:
 
         def watched(*args, **kwargs):
             explicit = kwargs.get("mask")
-            data = {k: v for k, v in kwargs.items() if k != "mask"}
+            by_hand = {k: v for k, v in kwargs.items() if k.endswith("_mask") and tf.is_tensor(v)}
+            data = {k: v for k, v in kwargs.items() if k != "mask" and k not in by_hand}
             tensors = [t for t in tree.flatten((args, data)) if tf.is_tensor(t)]
             mask_in = masks_of(tensors)
-            overridden = explicit is not None and not same_mask(explicit, mask_in[0])
-            if explicit is not None:
-                mask_in[0] = explicit
+            given = [explicit] if tf.is_tensor(explicit) else list(explicit or [])
+            overridden = any(not same_mask(mask, own) for mask, own in zip(given, mask_in))
+            mask_in[: len(given)] = given
+            for name, mask in by_hand.items():
+                place = {"query_mask": 0, "value_mask": 1, "key_mask": 2}.get(name)
+                # MultiHeadAttention overwrites the argument.
+                unread = place == 0 and isinstance(operation, keras.layers.MultiHeadAttention)
+                if place is not None and not unread:
+                    mask_in[place] = mask
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 result = function(*args, **kwargs)
@@ -176,7 +183,7 @@ class Watch:
                 ignored = explicit is None and len(mask_in) > 1
                 mask_out = masks_of(tree.flatten(result))
                 status = accepted_status(operation, mask_in, mask_out, overridden, ignored)
-                self.note(node, position, mask_in, mask_out, explicit is not None, status)
+                self.note(node, position, mask_in, mask_out, explicit is not None or by_hand, status)
             return result
 
         return watched
