@@ -231,10 +231,14 @@ impl<'a> Calls<'a> {
     fn new(raw: &'a RawModel, layers: &[Box<dyn Layer>]) -> Calls<'a> {
         let by_name =
             raw.layers.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
-        let count = |(entry, layer): (&RawLayer, &Box<dyn Layer>)| {
+        let count = |(entry, layer): (&RawLayer, &dyn Layer)| {
             entry.calls.iter().map(|call| layer.outputs(&constants(call, layer.parameters()))).collect()
         };
-        Calls { raw, by_name, outputs: raw.layers.iter().zip(layers).map(count).collect() }
+        Calls {
+            raw,
+            by_name,
+            outputs: raw.layers.iter().zip(layers.iter().map(AsRef::as_ref)).map(count).collect(),
+        }
     }
 
     /// The call that makes a tensor, if there is one.
