@@ -13,8 +13,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Passed, Scope, ShapeError, Supports,
-    WeightSpec,
+    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Passed, Scope, ShapeError,
+    Supports, WeightSpec,
 };
 
 /// The rows of the registry, and the list of their classes.
@@ -173,7 +173,7 @@ impl Layer for Recurrent {
         &["sequences", "initial_state", "mask", "training"]
     }
 
-    fn outputs(&self) -> u32 {
+    fn outputs(&self, _: &Constants) -> u32 {
         1 + if self.walk.states { self.steps.count() as u32 } else { 0 }
     }
 
