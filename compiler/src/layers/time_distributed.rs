@@ -116,7 +116,7 @@ impl Layer for TimeDistributed {
     }
 
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        let inner = steps(arguments).map_or(MaskRule::Keep, |(inner, _)| self.layer.mask_rule(&inner));
+        let inner = self.steps(arguments).map_or(MaskRule::Keep, |(inner, _)| self.layer.mask_rule(&inner));
         MaskRule::OverSteps(Box::new(inner))
     }
 
