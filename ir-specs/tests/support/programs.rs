@@ -22,19 +22,18 @@ fn sizes(text: &str) -> Vec<Dim> {
 pub(crate) fn program(c: &mut Choices) -> Program {
     let mut b = Builder::new(c.name(), Semantics::Keras3_15);
     let ids = b.input("ids", Type::new(DType::I32, sizes("B T")));
+    if c.chance() {
+        let kept = b.state("kept", Type::new(DType::F32, sizes("4 6")));
+        b.state("as it was", Type::new(DType::I32, sizes("2")));
+        let more = b.number(&kept, 1.0);
+        let more = b.emit(Elementwise::Add, &[kept, more]).unwrap();
+        b.keep("kept", more);
+    }
     let zero = b.number(&ids, 0.0);
     let mask = b.emit(Elementwise::Ne, &[ids.clone(), zero]).unwrap();
     let table = b.weight("embedding/embeddings", Type::new(DType::F32, sizes("20 6")), Some("c0ffee".into()));
     let x = b.emit(Index::Gather, &[table, ids]).unwrap();
     b.set_mask(&x, mask.value());
-    if c.chance() {
-        let ty = Type::new(DType::F32, sizes("4 6"));
-        let kept = b.state("kept", ty);
-        let more = b.number(&kept, 1.0);
-        let kept = b.emit(Elementwise::Add, &[kept, more]).unwrap();
-        b.keep("kept", kept);
-        b.state("as it was", Type::new(DType::I32, sizes("2")));
-    }
     let mut sequences = vec![x];
     let mut others = vec![];
     for _ in 0..c.below(12) {
