@@ -212,6 +212,14 @@ impl Layer for Recurrent {
         MaskRule::PerOutput(vec![output])
     }
 
+    /// Outputs of a layer that runs backwards come in its own order, and Keras leaves their mask in the other one.
+    fn intended_mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        match self.walk.sequences && self.walk.backwards {
+            true => MaskRule::PerOutput(vec![MaskRule::Reversed { axis: 1 }]),
+            false => self.mask_rule(arguments),
+        }
+    }
+
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let x = sequences(arguments)?;
         let states = self.steps.states(x)?;
