@@ -297,6 +297,16 @@ impl<'a> Scope<'a> {
         self.weights.get(&format!("{}{name}", self.prefix)).cloned().unwrap_or(Operand::Absent)
     }
 
+    /// What a layer that keeps its state has of it by now: zeros, what the last run left, or an earlier call.
+    pub fn state(&mut self, name: &str, ty: Type) -> Operand {
+        self.builder.state(&format!("{}{name}", self.prefix), ty)
+    }
+
+    /// What the state is from here on, for later calls and the next run.
+    pub fn keep(&mut self, name: &str, state: Operand) {
+        self.builder.keep(&format!("{}{name}", self.prefix), state);
+    }
+
     /// The same numbers as floats of the compute type.
     pub fn float(&mut self, x: &Operand) -> Result<Operand, OpError> {
         self.cast(x, DType::F32)
