@@ -12,7 +12,7 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let mut inferred = commands::infer(&arguments.model)?;
+    let mut inferred = commands::infer(&arguments.model, common, terminal)?;
     inferred.load_weights()?;
     let policy = UnsupportedMask::from(common.on_unsupported_mask);
     let padding = inferred.padding()?;
