@@ -110,6 +110,14 @@ pub enum Error {
         /// Why.
         source: plan::PlanError,
     },
+    /// An output's logits do not fit what was lowered: a mistake of ours.
+    #[error("{file}: {source}; this is a mistake in masque")]
+    Logits {
+        /// The file.
+        file: String,
+        /// What does not fit.
+        source: masque_ir::ops::OpError,
+    },
     /// Masks reach layers that do not support them, and the policy says that this is an error.
     #[error("{file}: {} of its calls get a mask that they do not support", diagnostics.len())]
     UnsupportedMasks {
@@ -130,12 +138,16 @@ pub struct Options {
     pub on_unsupported_mask: UnsupportedMask,
     /// Can the masks be asked for when the model runs? What only computes them costs nothing unless they are.
     pub mask_outputs: bool,
+    /// Are the numbers given, too, that an output's softmax or sigmoid was applied to? A crossentropy wants them. They
+    /// stand behind the model's outputs, see [`lower::logits`].
+    pub logits: bool,
 }
 
 /// A model as it stands in its file.
 pub struct Model {
     file: File,
     assembled: Assembled,
+    compiled: serde_json::Value,
     weights: WeightSource,
 }
 
@@ -165,13 +177,24 @@ impl Model {
     ///
     /// Those of [`Model::open`].
     pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Model, Error> {
-        let path = path.as_ref();
-        let ModelFile { raw, weights, hash } = frontend::read(path, options)?;
+        Model::of(path.as_ref(), frontend::read(path.as_ref(), options)?)
+    }
+
+    /// Reads what a model file holds, and no other file. Errors name `path`, whose ending names the format.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::open`].
+    pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Model, Error> {
+        Model::of(path.as_ref(), frontend::read_bytes(path.as_ref(), bytes)?)
+    }
+
+    fn of(path: &Path, ModelFile { raw, weights, hash }: ModelFile) -> Result<Model, Error> {
         let fail = |error| LoadError { file: path.to_owned(), problem: Problem::Graph(error) };
         let assembled = frontend::assemble(&raw).map_err(fail)?;
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let file = File { path: path.display().to_string(), name, hash };
-        Ok(Model { file, assembled, weights })
+        Ok(Model { file, assembled, compiled: raw.compiled, weights })
     }
 
     /// Makes a model of what a front end, or a person, put together; it has no weights.
@@ -179,7 +202,7 @@ impl Model {
         let fail = |error| LoadError { file: raw.name.clone().into(), problem: Problem::Graph(error) };
         let assembled = frontend::assemble(raw).map_err(fail)?;
         let file = File { path: raw.name.clone(), name: raw.name.clone(), hash: String::new() };
-        Ok(Model { file, assembled, weights: WeightSource::none() })
+        Ok(Model { file, assembled, compiled: raw.compiled.clone(), weights: WeightSource::none() })
     }
 
     /// The layer graph.
@@ -207,7 +230,7 @@ impl Model {
     ///
     /// [`Error::Infer`] names the first call whose types do not fit.
     pub fn infer(self) -> Result<Inferred, Error> {
-        let Model { file, assembled: Assembled { graph, layers, pointers }, weights } = self;
+        let Model { file, assembled: Assembled { graph, layers, pointers }, compiled, weights } = self;
         let inference = infer::infer(&graph, &layers)
             .map_err(|source| Error::Infer { file: file.path.clone(), source })?;
         let graph = InferredGraph { graph, facts: inference.facts.compact() };
@@ -217,6 +240,7 @@ impl Model {
             graph,
             layers,
             pointers,
+            compiled,
             specs: inference.weights,
             source: weights,
             weights: None,
@@ -230,6 +254,7 @@ pub struct Inferred {
     graph: InferredGraph,
     layers: Vec<Box<dyn Layer>>,
     pointers: Vec<String>,
+    compiled: serde_json::Value,
     specs: Vec<Vec<WeightSpec>>,
     source: WeightSource,
     weights: Option<BTreeMap<String, Tensor>>,
@@ -244,6 +269,12 @@ impl Inferred {
     /// The graph's layers, in order.
     pub fn layers(&self) -> &[Box<dyn Layer>] {
         &self.layers
+    }
+
+    /// What the model was compiled with for training, as its file has it: `loss`, `loss_weights` and more. Null if it
+    /// was not.
+    pub fn compiled(&self) -> &serde_json::Value {
+        &self.compiled
     }
 
     /// Everything that is wrong with the masks. Under [`UnsupportedMask::Drop`] nothing is.
@@ -306,6 +337,12 @@ impl Inferred {
         }
         let program = lower::lower(&self.graph, &self.layers, options.mask_outputs)
             .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
+        let outputs = self.graph.graph.outputs().len();
+        let (program, logits) = match options.logits {
+            true => lower::logits::give(program, &self.graph.graph)
+                .map_err(|source| Error::Logits { file: self.file.path.clone(), source })?,
+            false => (program, 0),
+        };
         verified("lowering", || verify::program(&program));
         let provenance = Provenance {
             file: self.file.name.clone(),
@@ -313,11 +350,10 @@ impl Inferred {
             compiler: format!("masque {}", env!("CARGO_PKG_VERSION")),
             mask_table: table::text(&table::rows(&self.graph)),
         };
-        let outputs = self.graph.graph.outputs().len();
         Ok(Lowered {
             file: self.file,
             program,
-            outputs,
+            outputs: outputs + logits,
             weights: self.weights.unwrap_or_default(),
             provenance,
         })

@@ -1,5 +1,7 @@
 //! Lowering: every layer becomes operations, every mask an ordinary bool tensor.
 
+pub mod logits;
+
 use std::collections::HashMap;
 
 use masque_ir::DType;

@@ -30,7 +30,7 @@ pub use pool::Pool;
 pub use product::Product;
 pub use recurrent::{Recurrent, RecurrentOptions};
 pub use reduce::Reduce;
-pub use scan::Scan;
+pub use scan::{MAX_LOOPS, Scan};
 pub use shape::Shape;
 pub use text::{NgramWidths, Split, Standardize, Text, TokenOutput};
 pub use window::Window;
@@ -148,14 +148,15 @@ macro_rules! family {
         $(#[doc = $family_doc:literal])*
         $family:ident {
             $($(#[doc = $doc:literal])* $variant:ident = $mnemonic:literal ( $($operand:literal),* )
-            $({ $($(#[doc = $field_doc:literal])* $field:ident : $ty:ty),* $(,)? })?;)*
+            $({ $($(#[doc = $field_doc:literal])* $(#[serde($field_serde:meta)])? $field:ident : $ty:ty),* $(,)? })?;)*
         }
     ) => {
         $(#[doc = $family_doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         pub enum $family {
-            $($(#[doc = $doc])* #[serde(rename = $mnemonic)] $variant $({ $($(#[doc = $field_doc])* $field: $ty),* })?),*
+            $($(#[doc = $doc])* #[serde(rename = $mnemonic)]
+                $variant $({ $($(#[doc = $field_doc])* $(#[serde($field_serde)])? $field: $ty),* })?),*
         }
 
         impl $family {

@@ -9,10 +9,10 @@ use masque_ir::layers::{Argument, ArgumentValue, Call, CallId, LayerGraph, Layer
 use masque_ir::mask::MaskId;
 use masque_ir::ops::{Leaf, Op, Scan};
 use masque_ir::plan::{Layout, Plan, Source};
-use masque_ir::program::{Literal, Operand, Program, Value};
+use masque_ir::program::{Literal, Node, Operand, Program, Value};
 use masque_ir::text::{Document, parse};
 use masque_ir::verify::{self, Violations};
-use masque_ir::{DType, Type};
+use masque_ir::{DType, Semantics, Type};
 
 const MASKS: &str = r#"masque 1 masks
 semantics keras-3.15
@@ -243,7 +243,14 @@ fn loops_within_one_another_are_bounded() {
         text.push_str("}\nreturn\n");
     }
     let text = format!("masque 1 tensor\nsemantics keras-3.15\nmodel m\n{text}");
-    let Ok(Document::Program(_, program)) = parse(&text) else { panic!("not a program") };
-    let error = verify::program(&program).unwrap_err().to_string();
+    let error = parse(&text).unwrap_err().to_string();
+    assert!(error.contains("more than 16 loops"), "{error}");
+    let mut deep = Program::new("b", Semantics::Keras3_15);
+    for _ in 0..17 {
+        let op = Scan::Scan { carried: 0, sequences: 1, body: Arc::new(deep) }.into();
+        deep = Program::new("b", Semantics::Keras3_15);
+        deep.nodes.push(Node { op, operands: vec![], results: vec![] });
+    }
+    let error = verify::program(&deep).unwrap_err().to_string();
     assert!(error.contains("more than 16 loops"), "{error}");
 }

@@ -1,13 +1,10 @@
 //! Programs.
 
 use super::{Check, Findings, Violations, is_mask_of, is_number, is_static, require};
-use crate::ops::{Leaf, Op, Scan};
+use crate::ops::{Leaf, MAX_LOOPS, Op, Scan};
 use crate::program::{Literal, Node, Operand, Program, Value};
 use crate::semantics::Semantics;
 use crate::ty::Type;
-
-/// How many loops may lie within one another.
-const MAX_LOOPS: u32 = 16;
 
 /// Checks the properties `PROGRAM-1` to `PROGRAM-8`; the error holds all that are violated.
 pub fn program(program: &Program) -> Result<(), Violations> {

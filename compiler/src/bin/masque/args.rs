@@ -143,9 +143,16 @@ pub(crate) struct Evaluate {
     /// The targets: .npz with an array output_N for each output
     #[arg(long, value_name = "FILE")]
     pub(crate) target: PathBuf,
-    /// The loss, by Keras' name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) loss: String,
+    /// The loss: Keras' name or config as JSON, or a JSON list or object with one for each output; what the model was
+    /// compiled with if absent
+    #[arg(long, value_name = "LOSS")]
+    pub(crate) loss: Option<String>,
+    /// How much the outputs' losses count, as JSON: a number, a list, or an object by output
+    #[arg(long, value_name = "JSON", requires = "loss")]
+    pub(crate) loss_weights: Option<String>,
+    /// How much the samples or steps count: .npz with an array output_N for each output that has weights
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sample_weights: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use masque::Options;
 use masque_runtime::io::{self, Place};
 
 use crate::args::{Common, Run};
@@ -17,7 +18,8 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
         return Ok(ExitCode::from(1));
     };
     let masks = arguments.masks.is_some();
-    let planned = commands::plan(inferred, common, masks, terminal)?;
+    let given = Options { mask_outputs: masks, ..Options::default() };
+    let planned = commands::plan(inferred, common, given, terminal)?;
     let outputs = commands::execute(&arguments.model, planned, common, masks, &input)?;
     io::write_outputs(&output, &outputs.outputs)?;
     if let Some(path) = &arguments.masks {
