@@ -58,8 +58,8 @@ pub mod witness;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use masque_ir::facts::InferredGraph;
-use masque_ir::layers::LayerGraph;
+use masque_ir::facts::{Facts, InferredGraph, MaskSource};
+use masque_ir::layers::{CallId, LayerGraph};
 use masque_ir::plan::Provenance;
 use masque_ir::program::Program;
 use masque_ir::verify::{self, Violations};
@@ -230,14 +230,25 @@ impl Model {
     ///
     /// [`Error::Infer`] names the first call whose types do not fit.
     pub fn infer(self) -> Result<Inferred, Error> {
+        self.infer_masks(MaskSource::Keras)
+    }
+
+    /// Infers types, and the masks of a running Keras model or those that its layers' rules intend.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::infer`].
+    pub fn infer_masks(self, source: MaskSource) -> Result<Inferred, Error> {
         let Model { file, assembled: Assembled { graph, layers, pointers }, compiled, weights } = self;
-        let inference = infer::infer(&graph, &layers)
+        let inference = infer::infer(&graph, &layers, source)
             .map_err(|source| Error::Infer { file: file.path.clone(), source })?;
-        let graph = InferredGraph { graph, facts: inference.facts.compact() };
+        let graph = InferredGraph { graph, facts: inference.facts };
         verified("inference", || verify::inferred(&graph));
         Ok(Inferred {
             file,
             graph,
+            others: inference.others,
+            differing: inference.differing,
             layers,
             pointers,
             compiled,
@@ -252,6 +263,8 @@ impl Model {
 pub struct Inferred {
     file: File,
     graph: InferredGraph,
+    others: Facts,
+    differing: Vec<CallId>,
     layers: Vec<Box<dyn Layer>>,
     pointers: Vec<String>,
     compiled: serde_json::Value,
@@ -264,6 +277,16 @@ impl Inferred {
     /// The layer graph with everything that was inferred.
     pub fn graph(&self) -> &InferredGraph {
         &self.graph
+    }
+
+    /// The facts with the masks of the other source: the intended ones beside those of Keras, or the other way round.
+    pub fn others(&self) -> &Facts {
+        &self.others
+    }
+
+    /// The calls that compute with other masks under one source than under the other, in execution order.
+    pub fn differing(&self) -> &[CallId] {
+        &self.differing
     }
 
     /// The graph's layers, in order.
