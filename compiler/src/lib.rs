@@ -15,6 +15,7 @@
 //! | [`layers`], [`layer`] | everything known about each Keras layer, one file each |
 //! | [`mod@infer`], [`masks`], [`diagnostics`] | types, masks, what is wrong with them |
 //! | [`mod@lower`] | layers to operations |
+//! | [`mod@liveness`], [`witness`] | what every output reads of the padding, and runs that show it |
 //! | [`rewrite`] | equality saturation |
 //! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
 //! | [`session`] | compile and run in one process |
@@ -44,6 +45,7 @@ pub mod frontend;
 pub mod infer;
 pub mod layer;
 pub mod layers;
+pub mod liveness;
 pub mod lower;
 pub mod masks;
 pub mod plan;
@@ -51,6 +53,7 @@ pub mod rewrite;
 pub mod session;
 pub mod table;
 pub mod testing;
+pub mod witness;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -319,6 +322,28 @@ impl Inferred {
             Err(source) => return Err(Error::Weights { file: self.file.path.clone(), source }),
         }
         Ok(())
+    }
+
+    /// Every output that reads padding, as a warning.
+    pub fn leaks(&self, padding: &liveness::Padding) -> Vec<Diagnostic> {
+        liveness::report::diagnostics(&self.graph, &self.layers, padding)
+    }
+
+    /// Finds out what every output reads of the padding. A mask that reaches a layer without support for it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lower`]: a mistake of ours.
+    pub fn padding(&self) -> Result<liveness::Padding, Error> {
+        let program = lower::lower(&self.graph, &self.layers, false)
+            .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
+        Ok(liveness::Padding::of(program))
+    }
+
+    /// Looks for witnesses of what the outputs are said to read of the padding, output by output. A model whose weights
+    /// were not loaded gets made-up ones.
+    pub fn witnesses(&self, padding: &liveness::Padding) -> Vec<Vec<witness::Witness>> {
+        witness::search(padding, self.weights.as_ref().unwrap_or(&BTreeMap::new()))
     }
 
     /// Lowers the layers to operations.

@@ -18,6 +18,7 @@ pub mod contraction;
 pub mod dim;
 pub mod facts;
 pub mod float;
+pub mod flow;
 pub mod layers;
 pub mod mask;
 pub mod ops;

@@ -2,6 +2,7 @@
 
 use super::{Family, OpError, OpInfo, OperandTypes, family};
 use crate::float::Float;
+use crate::flow::Flow;
 use crate::ty::{DType, Type};
 
 family! {
@@ -44,6 +45,17 @@ impl Leaf {
 impl Family for Leaf {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, _: OperandTypes<'_>) -> Flow<'_> {
+        let number = match self {
+            Leaf::Constant { values, .. } => match values.as_slice() {
+                [first, rest @ ..] if rest.iter().all(|value| value == first) => Some(first.0),
+                _ => None,
+            },
+            _ => None,
+        };
+        Flow::Given { caller: matches!(self, Leaf::Input { .. }), number }
     }
 
     fn infer(&self, _: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

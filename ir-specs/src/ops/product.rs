@@ -1,7 +1,8 @@
 //! Sums of products.
 
-use super::{Family, OpError, OpInfo, OperandTypes, agree, family};
+use super::{Elementwise, Family, OpError, OpInfo, OperandTypes, agree, at, family};
 use crate::contraction::Contraction;
+use crate::flow::{Element, Flow, Fold, Joint, Known, Role};
 use crate::ty::Type;
 
 family! {
@@ -20,6 +21,38 @@ family! {
 impl Family for Product {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
+        let (roles, rank) = match self {
+            Product::Matmul => {
+                let rank = operands[0].map_or(1, Type::rank) as u32;
+                let mut left = at(0..rank.saturating_sub(1));
+                left.push(Role::At(rank));
+                (vec![left, vec![Role::At(rank), Role::At(rank.saturating_sub(1))]], rank)
+            }
+            Product::Contract { axes } => {
+                // Axes of the result in its order, then those that are summed over.
+                let summed = axes.a().chars().chain(axes.b().chars());
+                let mut letters: Vec<char> = axes.result().chars().collect();
+                let rank = letters.len() as u32;
+                for letter in summed {
+                    if !letters.contains(&letter) {
+                        letters.push(letter);
+                    }
+                }
+                let place =
+                    |letter: char| letters.iter().position(|known| *known == letter).unwrap_or(0) as u32;
+                let roles =
+                    |side: &str| side.chars().map(|letter| Role::At(place(letter))).collect::<Vec<_>>();
+                (vec![roles(axes.a()), roles(axes.b())], rank)
+            }
+        };
+        Flow::Joint(Joint { operands: roles, rank: rank as usize, fold: Fold::SUM })
+    }
+
+    fn element(&self, operands: &[Known]) -> Element {
+        Elementwise::Mul.element(operands)
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

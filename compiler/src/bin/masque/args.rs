@@ -122,7 +122,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Compile a model into one self-contained executable
     Build(Build),
-    /// Find masks that layers do not support; exit status 1 if there are any
+    /// Find masks that layers do not support, and outputs that depend on padding
     Check(Check),
     /// Show a model as a stage of the compiler sees it
     Dump(Dump),
@@ -150,7 +150,7 @@ pub(crate) struct Check {
     /// The model: a .keras, .h5 or .json file
     pub(crate) model: PathBuf,
     /// Treat findings with this code as errors
-    #[arg(long, value_name = "CODE", value_parser = ["mask-unsupported"])]
+    #[arg(long, value_name = "CODE", value_parser = ["mask-unsupported", "padding-leak"])]
     pub(crate) deny: Vec<String>,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
