@@ -46,7 +46,8 @@ fn check(case: &Path) -> Result<Completion, String> {
     };
     let text = fs::read(case.join("leak.json")).map_err(|error| error.to_string())?;
     let truth: Truth = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-    let inferred = model.infer().map_err(|error| error.to_string())?;
+    let mut inferred = model.infer().map_err(|error| error.to_string())?;
+    inferred.load_weights().map_err(|error| error.to_string())?;
     let padding = inferred.padding().map_err(|error| error.to_string())?;
     let said = padding.outputs.iter().flat_map(|output| output.reads.words()).map(str::to_owned).collect();
     if truth.reads != said {
@@ -57,6 +58,12 @@ fn check(case: &Path) -> Result<Completion, String> {
         || findings.iter().any(|finding| finding.labels.is_empty())
     {
         return Err(format!("findings: {findings:?}"));
+    }
+    for (output, witnesses) in padding.outputs.iter().zip(inferred.witnesses(&padding)) {
+        let shown: Vec<&str> = witnesses.iter().map(|witness| witness.reads).collect();
+        if output.reads.words().iter().any(|word| !shown.contains(word)) {
+            return Err(format!("{} reads {:?}, but runs show {shown:?}", output.name, output.reads.words()));
+        }
     }
     numbers(case)?;
     Ok(Completion::Completed)

@@ -28,8 +28,8 @@ pub trait Layer: Debug + Send + Sync {
         &["inputs"]
     }
 
-    /// How many tensors a call gives.
-    fn outputs(&self) -> u32 {
+    /// How many tensors a call gives that gets these arguments, beside tensors.
+    fn outputs(&self, _constants: &Constants) -> u32 {
         1
     }
 
@@ -43,6 +43,11 @@ pub trait Layer: Debug + Send + Sync {
 
     /// What its outputs' masks are.
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule;
+
+    /// What its outputs' masks should be, where Keras' rule falls short of it.
+    fn intended_mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        self.mask_rule(arguments)
+    }
 
     /// Which masks it computes with; its lowering finds them in [`Arguments::mask`] and [`Arguments::mask_of`].
     fn reads(&self) -> Reads {
@@ -96,6 +101,9 @@ pub trait Layer: Debug + Send + Sync {
     }
 }
 
+/// The arguments of a call that hold no tensor, by parameter.
+pub type Constants = serde_json::Map<String, serde_json::Value>;
+
 /// What an operation sees that may be part of a mask's computation.
 pub type MaskParts<'a> = crate::masks::Parts<'a>;
 
@@ -139,6 +147,13 @@ pub enum MaskRule {
     KeepOf(usize),
     /// True where any input's mask is; none as soon as one input has none. In Keras 2 true where all masks are.
     Union,
+    /// True where the mask of any input is that has one; inputs without do not count.
+    Either,
+    /// That of the first input, the other way round along an axis.
+    Reversed {
+        /// The axis, from the front.
+        axis: usize,
+    },
     /// Joined along an axis; an input without a mask counts as valid everywhere.
     Concat {
         /// The axis, from the front.
@@ -169,7 +184,7 @@ impl MaskRule {
         match self {
             MaskRule::PerOutput(rules) => rules.get(output).unwrap_or(&MaskRule::Ends),
             // With several outputs only the first one gets the mask.
-            MaskRule::Keep | MaskRule::Born(_) if output > 0 => &MaskRule::Ends,
+            MaskRule::Keep | MaskRule::Born(_) | MaskRule::Reversed { .. } if output > 0 => &MaskRule::Ends,
             rule => rule,
         }
     }
@@ -210,10 +225,34 @@ pub struct WeightSpec {
 pub enum WeightPlace {
     /// A dataset of the weights file, below the layer's group: `cell/vars/0`.
     Dataset(String),
+    /// A dataset that had another name in older files.
+    Renamed {
+        /// The name since then.
+        now: String,
+        /// The older name.
+        before: String,
+    },
     /// The vocabulary of a text layer.
     Vocabulary,
     /// The inverse document frequencies of a text layer, one for each column.
     IdfWeights,
+}
+
+impl WeightPlace {
+    /// Is it a dataset of the weights file?
+    pub fn is_dataset(&self) -> bool {
+        self.datasets().next().is_some()
+    }
+
+    /// The names that the dataset has or had, the present one first; none for what is no dataset.
+    pub fn datasets(&self) -> impl Iterator<Item = &str> {
+        let (now, before) = match self {
+            WeightPlace::Dataset(now) => (Some(now), None),
+            WeightPlace::Renamed { now, before } => (Some(now), Some(before)),
+            WeightPlace::Vocabulary | WeightPlace::IdfWeights => (None, None),
+        };
+        now.into_iter().chain(before).map(String::as_str)
+    }
 }
 
 impl WeightSpec {
@@ -237,8 +276,12 @@ impl WeightSpec {
     /// The same weight inside a wrapper: its name and its dataset below the wrapper's.
     pub fn inside(mut self, name: &str, group: &str) -> WeightSpec {
         self.name = format!("{name}/{}", self.name);
-        if let WeightPlace::Dataset(dataset) = &mut self.place {
-            *dataset = format!("{group}/{dataset}");
+        match &mut self.place {
+            WeightPlace::Dataset(dataset) => *dataset = format!("{group}/{dataset}"),
+            WeightPlace::Renamed { now, before } => {
+                [now, before].into_iter().for_each(|dataset| *dataset = format!("{group}/{dataset}"));
+            }
+            WeightPlace::Vocabulary | WeightPlace::IdfWeights => {}
         }
         self
     }
@@ -271,6 +314,16 @@ impl<'a> Scope<'a> {
     /// A weight of the layer; absent if the layer has none of that name.
     pub fn weight(&self, name: &str) -> Operand {
         self.weights.get(&format!("{}{name}", self.prefix)).cloned().unwrap_or(Operand::Absent)
+    }
+
+    /// What a layer that keeps its state has of it by now: zeros, what the last run left, or an earlier call.
+    pub fn state(&mut self, name: &str, ty: Type) -> Operand {
+        self.builder.state(&format!("{}{name}", self.prefix), ty)
+    }
+
+    /// What the state is from here on, for later calls and the next run.
+    pub fn keep(&mut self, name: &str, state: Operand) {
+        self.builder.keep(&format!("{}{name}", self.prefix), state);
     }
 
     /// The same numbers as floats of the compute type.

@@ -7,7 +7,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::recurrent::{self, Recurrent};
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    WeightSpec,
 };
 
 pub(super) static BIDIRECTIONAL: LayerDef = LayerDef {
@@ -54,9 +55,14 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         }
     };
     let (f, b) = (&forward.walk, &backward.walk);
-    if f.sequences != b.sequences || f.states != b.states || f.backwards == b.backwards {
-        let expected = "the same return_sequences and return_state as `layer`, and the other direction";
+    let same = f.sequences == b.sequences && f.states == b.states && f.stateful == b.stateful;
+    if !same || f.backwards == b.backwards {
+        let expected = "return_sequences, return_state and stateful as in `layer`, and the other direction";
         return Err(ConfigError::new("backward_layer", expected, &"other settings".into()));
+    }
+    if f.stateful && f.states {
+        let expected = "false in a stateful layer: Keras fails when it computes the masks of the states";
+        return Err(ConfigError::new("layer.return_state", expected, &true.into()));
     }
     for layer in [&mut forward, &mut backward] {
         layer.walk.zero_masked = layer.walk.sequences;
@@ -149,9 +155,9 @@ impl Layer for Bidirectional {
         &["sequences", "initial_state", "mask", "training"]
     }
 
-    fn outputs(&self) -> u32 {
+    fn outputs(&self, constants: &Constants) -> u32 {
         let merged = if self.merge == Merge::Apart { 0 } else { 1 };
-        self.forward.outputs() + self.backward.outputs() - merged
+        self.forward.outputs(constants) + self.backward.outputs(constants) - merged
     }
 
     fn supports_masking(&self) -> bool {

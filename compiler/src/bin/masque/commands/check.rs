@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use masque::diagnostics::{Code, Diagnostic, Severity, UnsupportedMask};
 use masque::liveness::Output;
+use masque::witness::Witness;
 use serde_json::{Value as Json, json};
 
 use crate::args::{Check, Common, TextOrJson};
@@ -12,9 +13,11 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let inferred = commands::infer(&arguments.model, common, terminal)?;
+    let mut inferred = commands::infer(&arguments.model, common, terminal)?;
+    inferred.load_weights()?;
     let policy = UnsupportedMask::from(common.on_unsupported_mask);
     let padding = inferred.padding()?;
+    let witnesses = inferred.witnesses(&padding);
     let mut findings = inferred.findings(policy);
     findings.extend(inferred.leaks(&padding));
     for finding in &mut findings {
@@ -24,7 +27,8 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
     }
     match arguments.format {
         TextOrJson::Json => {
-            let outputs: Vec<Json> = padding.outputs.iter().map(output).collect();
+            let outputs: Vec<Json> =
+                padding.outputs.iter().zip(&witnesses).map(|(output, found)| said(output, found)).collect();
             commands::print_json(&json!({ "diagnostics": findings, "outputs": outputs }))?;
         }
         TextOrJson::Text => {
@@ -55,8 +59,16 @@ pub(crate) fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// What an output reads of the padding.
-fn output(output: &Output) -> Json {
-    let padding = if output.reads.any() { "leaks" } else { "clean" };
-    json!({ "name": output.name, "padding": padding, "reads": output.reads.words() })
+/// What an output reads of the padding. Without two runs that show it, it is possible, no more.
+fn said(output: &Output, witnesses: &[Witness]) -> Json {
+    let padding = match (output.reads.any(), witnesses) {
+        (false, _) => "clean",
+        (true, []) => "possible",
+        (true, _) => "leaks",
+    };
+    let mut said = json!({ "name": output.name, "padding": padding, "reads": output.reads.words() });
+    if output.reads.any() {
+        said["witness"] = json!(witnesses);
+    }
+    said
 }
