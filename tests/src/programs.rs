@@ -115,7 +115,7 @@ fn infer(fixture: &Fixture) -> Result<Inferred, String> {
 }
 
 fn lower(fixture: &Fixture, inferred: Inferred) -> Result<masque::Lowered, String> {
-    let options = Options { on_unsupported_mask: fixture.policy, mask_outputs: false };
+    let options = Options { on_unsupported_mask: fixture.policy, ..Options::default() };
     inferred.lower(options).map_err(|error| error.to_string())
 }
 
