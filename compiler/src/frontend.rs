@@ -16,6 +16,7 @@ mod weights;
 pub use assemble::{AssembleError, Assembled, assemble};
 pub use json::JsonError;
 pub use keras::KerasConfigError;
+pub(crate) use weights::group_name;
 pub use weights::{WeightError, WeightSource};
 
 use std::path::{Path, PathBuf};

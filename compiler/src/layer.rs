@@ -4,6 +4,7 @@
 //! A layer never computes masks. It *names* its rule out of a small vocabulary ([`MaskRule`]) and one function
 //! applies all of them ([`crate::masks`]), so that rules are data: printed, compared with Keras, read by analyses.
 
+mod activations;
 pub mod arguments;
 pub mod config;
 
@@ -149,9 +150,20 @@ pub enum WeightPlace {
     /// A dataset of the weights file, below the layer's group: `cell/vars/0`.
     Dataset(String),
     /// The vocabulary of a text layer.
-    Vocabulary,
-    /// The inverse document frequencies of a text layer, one for each column.
-    IdfWeights,
+    Vocabulary {
+        /// What may stand at its beginning and has no number of its own.
+        special: Vec<String>,
+        /// What is put there instead.
+        first: Vec<String>,
+    },
+    /// The inverse document frequencies of a text layer, one for each column; the vocabulary's special tokens get the
+    /// mean of the others where they have none.
+    IdfWeights {
+        /// These tokens.
+        special: Vec<String>,
+    },
+    /// Texts that stand in the settings.
+    Words(Vec<String>),
 }
 
 impl WeightSpec {

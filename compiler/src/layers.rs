@@ -2,35 +2,48 @@
 
 mod activation;
 mod arithmetic_merging;
+mod auto_contrast;
 mod axes;
 mod batch_normalization;
 mod bidirectional;
+mod category;
 mod convolution;
 mod dense;
 mod dropout;
 mod embedding;
+mod encoding;
 mod flatten;
 mod global_average_pooling1d;
 mod group_normalization;
+mod hashing;
+mod image_augmentation;
+mod image_resizing;
+mod index_lookup;
 mod input_layer;
 mod layer_normalization;
 mod masking;
+mod mel_spectrogram;
 mod merging;
 mod normalization;
 mod operations;
+mod pipeline;
 mod pooling;
 mod rectifiers;
 mod recurrent;
 mod reshaping;
 mod resizing;
+mod rounding;
 mod scope;
 mod separable;
 mod softmax;
 mod spatial;
 mod spectral_normalization;
+mod stft_spectrogram;
+mod taps;
 mod text_vectorization;
 mod time_distributed;
 mod unit_normalization;
+mod vocabulary;
 
 use crate::layer::LayerDef;
 
@@ -46,12 +59,16 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::ADAPTIVE_MAX_POOLING3D,
     &arithmetic_merging::ADD,
     &dropout::ALPHA_DROPOUT,
+    &image_augmentation::AUG_MIX,
+    &auto_contrast::AUTO_CONTRAST,
     &arithmetic_merging::AVERAGE,
     &pooling::AVERAGE_POOLING1D,
     &pooling::AVERAGE_POOLING2D,
     &pooling::AVERAGE_POOLING3D,
     &batch_normalization::BATCH_NORMALIZATION,
     &bidirectional::BIDIRECTIONAL,
+    &category::CATEGORY_ENCODING,
+    &image_resizing::CENTER_CROP,
     &merging::CONCATENATE,
     &convolution::CONV1D,
     &convolution::CONV1D_TRANSPOSE,
@@ -62,12 +79,14 @@ pub static LAYERS: &[&LayerDef] = &[
     &resizing::CROPPING1D,
     &resizing::CROPPING2D,
     &resizing::CROPPING3D,
+    &image_augmentation::CUT_MIX,
     &dense::DENSE,
     &separable::DEPTHWISE_CONV1D,
     &separable::DEPTHWISE_CONV2D,
+    &category::DISCRETIZATION,
     &dropout::DROPOUT,
-    &rectifiers::ELU,
     &embedding::EMBEDDING,
+    &image_augmentation::EQUALIZATION,
     &flatten::FLATTEN,
     &scope::FUNCTIONAL,
     &recurrent::GRU,
@@ -80,35 +99,67 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::GLOBAL_MAX_POOLING2D,
     &pooling::GLOBAL_MAX_POOLING3D,
     &group_normalization::GROUP_NORMALIZATION,
+    &hashing::HASHED_CROSSING,
+    &hashing::HASHING,
     &scope::IDENTITY,
     &input_layer::INPUT_LAYER,
+    &index_lookup::INTEGER_LOOKUP,
     &recurrent::LSTM,
     &layer_normalization::LAYER_NORMALIZATION,
     &rectifiers::LEAKY_RELU,
     &masking::MASKING,
+    &image_augmentation::MAX_NUM_BOUNDING_BOXES,
     &pooling::MAX_POOLING1D,
     &pooling::MAX_POOLING2D,
     &pooling::MAX_POOLING3D,
     &arithmetic_merging::MAXIMUM,
+    &mel_spectrogram::MEL_SPECTROGRAM,
     &arithmetic_merging::MINIMUM,
+    &image_augmentation::MIX_UP,
     &arithmetic_merging::MULTIPLY,
     &normalization::NORMALIZATION,
     &rectifiers::PRELU,
     &reshaping::PERMUTE,
+    &pipeline::PIPELINE,
     &unit_normalization::RMS_NORMALIZATION,
+    &image_augmentation::RAND_AUGMENT,
+    &image_augmentation::RANDOM_BRIGHTNESS,
+    &image_augmentation::RANDOM_COLOR_DEGENERATION,
+    &image_augmentation::RANDOM_COLOR_JITTER,
+    &image_augmentation::RANDOM_CONTRAST,
+    &image_augmentation::RANDOM_CROP,
+    &image_augmentation::RANDOM_ELASTIC_TRANSFORM,
+    &image_augmentation::RANDOM_ERASING,
+    &image_augmentation::RANDOM_FLIP,
+    &image_augmentation::RANDOM_GAUSSIAN_BLUR,
+    &image_augmentation::RANDOM_GRAYSCALE,
+    &image_augmentation::RANDOM_HUE,
+    &image_augmentation::RANDOM_INVERT,
+    &image_augmentation::RANDOM_PERSPECTIVE,
+    &image_augmentation::RANDOM_POSTERIZATION,
+    &image_augmentation::RANDOM_ROTATION,
+    &image_augmentation::RANDOM_SATURATION,
+    &image_augmentation::RANDOM_SHARPNESS,
+    &image_augmentation::RANDOM_SHEAR,
+    &image_augmentation::RANDOM_TRANSLATION,
+    &image_augmentation::RANDOM_ZOOM,
     &rectifiers::RELU,
     &reshaping::REPEAT_VECTOR,
     &normalization::RESCALING,
     &reshaping::RESHAPE,
+    &image_resizing::RESIZING,
+    &stft_spectrogram::STFT_SPECTROGRAM,
     &separable::SEPARABLE_CONV1D,
     &separable::SEPARABLE_CONV2D,
     &scope::SEQUENTIAL,
     &recurrent::SIMPLE_RNN,
     &softmax::SOFTMAX,
+    &image_augmentation::SOLARIZATION,
     &dropout::SPATIAL_DROPOUT1D,
     &dropout::SPATIAL_DROPOUT2D,
     &dropout::SPATIAL_DROPOUT3D,
     &spectral_normalization::SPECTRAL_NORMALIZATION,
+    &index_lookup::STRING_LOOKUP,
     &arithmetic_merging::SUBTRACT,
     &text_vectorization::TEXT_VECTORIZATION,
     &time_distributed::TIME_DISTRIBUTED,
@@ -119,6 +170,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &resizing::ZERO_PADDING1D,
     &resizing::ZERO_PADDING2D,
     &resizing::ZERO_PADDING3D,
+    &rectifiers::ELU,
     &operations::ABSOLUTE,
     &operations::ADD,
     &operations::ALL,

@@ -10,6 +10,7 @@ mod dense;
 mod elementwise;
 mod index;
 mod leaf;
+mod lookup;
 mod normalize;
 mod pool;
 mod product;
@@ -24,6 +25,7 @@ pub use dense::{Activate, Dense};
 pub use elementwise::Elementwise;
 pub use index::Index;
 pub use leaf::Leaf;
+pub use lookup::{Lookup, Spread};
 pub use normalize::Normalize;
 pub use pool::Pool;
 pub use product::Product;
@@ -300,6 +302,8 @@ families! {
     Scan,
     /// Text to numbers.
     Text,
+    /// Tokens to numbers.
+    Lookup,
     /// Activation functions.
     Activate,
     /// The fully connected layer.

@@ -13,10 +13,16 @@ import argparse
 from pathlib import Path
 
 from generator import environment
-from generator import layers, loss, operations, record, seed  # after environment: it sets Keras up
+from generator import layers, loss, operations, preprocessing, record, seed  # after environment: it sets Keras up
 
 HERE = Path(__file__).resolve().parent
-AREAS = {"seed": seed.cases, "layers": layers.cases, "loss": loss.cases, "operations": operations.cases}
+AREAS = {
+    "seed": seed.cases,
+    "layers": layers.cases,
+    "loss": loss.cases,
+    "operations": operations.cases,
+    "preprocessing": preprocessing.cases,
+}
 
 
 def main():

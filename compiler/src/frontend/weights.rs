@@ -1,14 +1,14 @@
 //! Where a model's weights come from: datasets of a Keras weights file, vocabularies of assets and settings.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use masque_ir::DType;
 use masque_runtime::Tensor;
 use ndarray::{ArrayD, IxDyn};
 use serde_json::Value as Json;
 
-use super::RawModel;
 use super::hdf5::{Hdf5Weights, Weights, WeightsError};
+use super::{RawLayer, RawModel};
 use crate::layer::{WeightPlace, WeightSpec};
 
 /// The weights do not fit the layers.
@@ -52,13 +52,13 @@ pub enum WeightError {
     },
 }
 
-/// The tokens of a text layer.
+/// The tokens of a text layer; integers as decimal digits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Vocabulary {
-    /// The tokens with a number of their own: neither padding nor the unknown token.
+    /// The tokens as they stand in the file, maybe with special ones first.
     tokens: Vec<String>,
     /// The inverse document frequencies, one for each token, if they stand in the settings.
-    frequencies: Option<Vec<f32>>,
+    frequencies: Option<Vec<f64>>,
 }
 
 impl Vocabulary {
@@ -74,16 +74,60 @@ impl Vocabulary {
         while lines.last().is_some_and(|line| line.is_empty()) {
             lines.pop();
         }
-        Ok(Vocabulary::new(lines.into_iter().map(str::to_owned).collect()))
+        Ok(Vocabulary { tokens: lines.into_iter().map(str::to_owned).collect(), frequencies: None })
     }
 
-    fn new(mut tokens: Vec<String>) -> Vocabulary {
-        let padding = usize::from(tokens.first().is_some_and(String::is_empty));
-        let unknown = usize::from(tokens.get(padding).is_some_and(|token| token == "[UNK]"));
-        tokens.drain(..padding + unknown);
-        Vocabulary { tokens, frequencies: None }
+    /// The vocabulary in a layer's settings; none if there is none. A text there would name a file, and is refused.
+    fn from_settings(layer: &RawLayer) -> Result<Option<Vocabulary>, WeightError> {
+        let Some(given) = layer.settings.get("vocabulary").filter(|value| !value.is_null()) else {
+            return Ok(None);
+        };
+        let wrong = |expected: &str, found: &Json| WeightError::Vocabulary {
+            layer: layer.name.clone(),
+            expected: expected.to_owned(),
+            found: crate::layer::config::brief(found),
+        };
+        let tokens = given
+            .as_array()
+            .ok_or_else(|| wrong("a list of tokens (names of files are not opened)", given))?;
+        let token = |token: &Json| match layer.class == "IntegerLookup" {
+            true => {
+                token.as_i64().map(|n| n.to_string()).ok_or_else(|| wrong("tokens that are integers", token))
+            }
+            false => token.as_str().map(str::to_owned).ok_or_else(|| wrong("tokens of text", token)),
+        };
+        let tokens = tokens.iter().map(token).collect::<Result<_, _>>()?;
+        let frequencies = match layer.settings.get("idf_weights") {
+            Some(Json::Array(numbers)) => {
+                let number = |number: &Json| number.as_f64().ok_or_else(|| wrong("numbers", number));
+                Some(numbers.iter().map(number).collect::<Result<_, _>>()?)
+            }
+            _ => None,
+        };
+        Ok(Some(Vocabulary { tokens, frequencies }))
+    }
+
+    /// Do all special tokens stand at the beginning? Otherwise none does, whatever it looks like.
+    fn begins_with(&self, special: &[String]) -> bool {
+        self.tokens.starts_with(special)
+    }
+
+    /// The tokens that have a number of their own.
+    fn own(&self, special: &[String]) -> &[String] {
+        &self.tokens[if self.begins_with(special) { special.len() } else { 0 }..]
+    }
+
+    /// The frequencies in the settings, one for each special token, too: where they have none, the mean of the others.
+    fn frequencies(&self, special: &[String]) -> Option<Vec<f32>> {
+        let given = self.frequencies.as_ref()?;
+        let mean = given.iter().sum::<f64>() / given.len().max(1) as f64;
+        let front = if self.begins_with(special) { 0 } else { special.len() };
+        Some(std::iter::repeat_n(mean, front).chain(given.iter().copied()).map(|x| x as f32).collect())
     }
 }
+
+/// The classes that look tokens up in a vocabulary.
+const WITH_VOCABULARY: &[&str] = &["IntegerLookup", "StringLookup", "TextVectorization"];
 
 /// Python's `str.splitlines`.
 fn split_lines(text: &str) -> Vec<&str> {
@@ -132,30 +176,12 @@ impl WeightSource {
         self.vocabularies.insert(layer.to_owned(), vocabulary);
     }
 
-    /// Adds the vocabularies that stand in the layers' settings. A text there would name a file, and is refused.
+    /// Adds the vocabularies that stand in the layers' settings.
     pub(super) fn learn_from_settings(&mut self, raw: &RawModel) -> Result<(), WeightError> {
-        for layer in raw.layers.iter().filter(|layer| layer.class == "TextVectorization") {
-            let Some(given) = layer.settings.get("vocabulary").filter(|value| !value.is_null()) else {
-                continue;
-            };
-            let wrong = |expected: &str, found: &Json| WeightError::Vocabulary {
-                layer: layer.name.clone(),
-                expected: expected.to_owned(),
-                found: crate::layer::config::brief(found),
-            };
-            let tokens = given
-                .as_array()
-                .ok_or_else(|| wrong("a list of tokens (names of files are not opened)", given))?;
-            let token = |token: &Json| {
-                token.as_str().map(str::to_owned).ok_or_else(|| wrong("tokens of text", token))
-            };
-            let mut vocabulary = Vocabulary::new(tokens.iter().map(token).collect::<Result<_, _>>()?);
-            if let Some(Json::Array(numbers)) = layer.settings.get("idf_weights") {
-                let number =
-                    |number: &Json| number.as_f64().map(|n| n as f32).ok_or_else(|| wrong("numbers", number));
-                vocabulary.frequencies = Some(numbers.iter().map(number).collect::<Result<_, _>>()?);
+        for layer in raw.layers.iter().filter(|layer| WITH_VOCABULARY.contains(&layer.class.as_str())) {
+            if let Some(vocabulary) = Vocabulary::from_settings(layer)? {
+                self.vocabularies.insert(layer.name.clone(), vocabulary);
             }
-            self.vocabularies.insert(layer.name.clone(), vocabulary);
         }
         Ok(())
     }
@@ -198,7 +224,7 @@ impl WeightSource {
         Ok(loaded)
     }
 
-    /// A part of a text layer's vocabulary.
+    /// What does not stand in a dataset: texts of the settings, or a part of the layer's vocabulary.
     fn learned(
         &self,
         layer: &str,
@@ -206,38 +232,71 @@ impl WeightSource {
         file: Option<&Hdf5Weights>,
         group: &str,
     ) -> Result<Tensor, WeightError> {
-        let vocabulary = self.vocabularies.get(layer).ok_or(WeightError::NoWeights)?;
-        let size = spec.ty.elements().known().and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
-        let wrong = |found: usize| WeightError::Vocabulary {
-            layer: layer.to_owned(),
-            expected: format!("{size} entries, as the settings say"),
-            found: format!("{found}"),
-        };
-        if spec.place == WeightPlace::Vocabulary {
-            let tokens = vocabulary.tokens.clone();
-            let found = tokens.len();
-            let array = ArrayD::from_shape_vec(IxDyn(&[size]), tokens).map_err(|_| wrong(found))?;
-            return Ok(Tensor::Str(array));
-        }
-        let stored = format!("{group}/vars/idf_weights");
-        let mut weights = match (&vocabulary.frequencies, file) {
-            // Keras gives the unknown token the mean of the others.
-            (Some(given), _) => {
-                let mean = given.iter().sum::<f32>() / given.len().max(1) as f32;
-                std::iter::once(mean).chain(given.iter().copied()).collect()
+        let vocabulary = || self.vocabularies.get(layer).ok_or(WeightError::NoWeights);
+        match &spec.place {
+            WeightPlace::Words(words) => tokens(layer, spec, words.clone()),
+            WeightPlace::Vocabulary { special, first } => {
+                let own = vocabulary()?.own(special);
+                let mut known: HashSet<&String> = first.iter().collect();
+                if let Some(again) = own.iter().find(|&token| !known.insert(token)) {
+                    return Err(WeightError::Vocabulary {
+                        layer: layer.to_owned(),
+                        expected: "every token once, and none that is special".into(),
+                        found: format!("{} again", masque_runtime::quote::quoted(again)),
+                    });
+                }
+                tokens(layer, spec, first.iter().chain(own).cloned().collect())
             }
-            (None, Some(file)) if file.datasets().contains(&stored.as_str()) => {
-                numbers(file, layer, spec, &stored)?
+            WeightPlace::IdfWeights { special } => {
+                let stored = format!("{group}/vars/idf_weights");
+                let weights = match (vocabulary()?.frequencies(special), file) {
+                    (Some(given), _) => given,
+                    (None, Some(file)) if file.datasets().contains(&stored.as_str()) => {
+                        numbers(file, layer, spec, &stored)?
+                    }
+                    _ => return Err(WeightError::NoWeights),
+                };
+                padded(layer, spec, weights)
             }
-            _ => return Err(WeightError::NoWeights),
-        };
-        if weights.len() > size {
-            return Err(wrong(weights.len()));
+            WeightPlace::Dataset(_) => Err(WeightError::NoWeights),
         }
-        weights.resize(size, 0.0);
-        let found = weights.len();
-        ArrayD::from_shape_vec(IxDyn(&[size]), weights).map(Tensor::F32).map_err(|_| wrong(found))
     }
+}
+
+/// The size of a weight that is a list.
+fn length(spec: &WeightSpec) -> usize {
+    spec.ty.elements().known().and_then(|size| usize::try_from(size).ok()).unwrap_or(0)
+}
+
+fn wrong_length(layer: &str, spec: &WeightSpec, found: usize) -> WeightError {
+    let expected = format!("{} entries, as the settings say", length(spec));
+    WeightError::Vocabulary { layer: layer.to_owned(), expected, found: found.to_string() }
+}
+
+/// A list of tokens as a tensor: of texts, or of the integers that they are.
+fn tokens(layer: &str, spec: &WeightSpec, tokens: Vec<String>) -> Result<Tensor, WeightError> {
+    let (shape, found) = (IxDyn(&[length(spec)]), tokens.len());
+    let wrong = |_| wrong_length(layer, spec, found);
+    if spec.ty.dtype == DType::Str {
+        return ArrayD::from_shape_vec(shape, tokens).map(Tensor::Str).map_err(wrong);
+    }
+    let integer = |token: &String| {
+        token.trim().parse().map_err(|_| WeightError::Vocabulary {
+            layer: layer.to_owned(),
+            expected: "tokens that are integers".into(),
+            found: masque_runtime::quote::quoted(token),
+        })
+    };
+    let integers = tokens.iter().map(integer).collect::<Result<Vec<i64>, _>>()?;
+    ArrayD::from_shape_vec(shape, integers).map(Tensor::I64).map_err(wrong)
+}
+
+/// Weights of tokens, filled up with zeros for columns without one.
+fn padded(layer: &str, spec: &WeightSpec, mut weights: Vec<f32>) -> Result<Tensor, WeightError> {
+    let (size, found) = (length(spec), weights.len());
+    weights.resize(size.max(found), 0.0);
+    let array = ArrayD::from_shape_vec(IxDyn(&[size]), weights);
+    array.map(Tensor::F32).map_err(|_| wrong_length(layer, spec, found))
 }
 
 fn dataset_error<'a>(layer: &'a str, spec: &'a WeightSpec) -> impl Fn(WeightsError) -> WeightError + use<'a> {
@@ -284,7 +343,7 @@ fn check_surplus(
     let known = |dataset: &str| {
         specs.iter().any(|spec| match &spec.place {
             WeightPlace::Dataset(path) => dataset == path,
-            WeightPlace::Vocabulary | WeightPlace::IdfWeights => true,
+            WeightPlace::Vocabulary { .. } | WeightPlace::IdfWeights { .. } | WeightPlace::Words(_) => true,
         })
     };
     let prefix = format!("{group}/");
@@ -309,14 +368,20 @@ fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, 
     for layer in raw.layers.iter().filter(|layer| !layer.class.starts_with("ops.")) {
         let snake = snake_case(&layer.class);
         let count = counts.entry(snake.clone()).or_insert(0);
-        let number = if *count == 0 { String::new() } else { format!("_{count}") };
+        let (path, group) =
+            (format!("{path}{}", layer.name), format!("{group}layers/{}", group_name(&layer.class, *count)));
         *count += 1;
-        let (path, group) = (format!("{path}{}", layer.name), format!("{group}layers/{snake}{number}"));
         if let Some(nested) = &layer.nested {
             add_groups(nested, &format!("{path}/"), &format!("{group}/"), found);
         }
         found.push((path, group));
     }
+}
+
+/// The name of a layer's group, where that many of the same class come before it.
+pub(crate) fn group_name(class: &str, earlier: usize) -> String {
+    let number = if earlier == 0 { String::new() } else { format!("_{earlier}") };
+    format!("{}{number}", snake_case(class))
 }
 
 /// Keras' `to_snake_case`: `SimpleRNN` is `simple_rnn`, `Conv1D` is `conv1d`, `ReLU` is `re_lu`.
@@ -364,6 +429,13 @@ mod tests {
     #[test]
     fn vocabulary_lines_end_as_in_python() {
         let vocabulary = Vocabulary::from_asset("it", "\n[UNK]\nthe\u{85}cat\r\nsat\n\n".as_bytes()).unwrap();
-        assert_eq!(vocabulary.tokens, ["the", "cat", "sat"]);
+        assert_eq!(vocabulary.tokens, ["", "[UNK]", "the", "cat", "sat"]);
+        let special = ["", "[UNK]"].map(str::to_owned);
+        assert_eq!(vocabulary.own(&special), ["the", "cat", "sat"]);
+        assert_eq!(
+            vocabulary.own(&special[1..]).len(),
+            5,
+            "special tokens stand at the very beginning or nowhere"
+        );
     }
 }
