@@ -37,6 +37,9 @@ pub struct RawModel {
     pub inputs: Vec<RawTensor>,
     /// The outputs, in the model's order.
     pub outputs: Vec<RawTensor>,
+    /// The calls (layer, which of its calls) in the order in which Keras runs them, where the connections alone do not
+    /// tell: a model inside a model runs as one unit. Empty where they do.
+    pub schedule: Vec<(String, u64)>,
 }
 
 /// A layer or operation as it stands in a file.
@@ -68,6 +71,17 @@ pub enum RawArgument {
     List(Vec<RawArgument>),
     /// Anything without tensors.
     Constant(Json),
+}
+
+impl RawArgument {
+    /// Adds the tensors in it, in order.
+    fn visit<'a>(&'a self, found: &mut Vec<&'a RawTensor>) {
+        match self {
+            RawArgument::Tensor(tensor) => found.push(tensor),
+            RawArgument::List(items) => items.iter().for_each(|item| item.visit(found)),
+            RawArgument::Constant(_) => {}
+        }
+    }
 }
 
 /// A tensor by the layer that makes it.

@@ -9,7 +9,7 @@ use masque_ir::{DType, Type};
 
 use crate::layer::config::LARGEST_SIZE;
 use crate::layer::{Arguments, Layer, ShapeError, WeightSpec};
-use crate::masks;
+use crate::masks::{self, Flow};
 
 /// A model whose types do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +41,7 @@ pub fn infer(graph: &LayerGraph, layers: &[Box<dyn Layer>]) -> Result<Inference,
         graph,
         layers,
         pool: RefCell::default(),
+        flow: Flow::default(),
         calls: Vec::with_capacity(graph.calls().len()),
         expressions: Vec::with_capacity(graph.calls().len()),
         weights: vec![None; layers.len()],
@@ -68,6 +69,7 @@ struct State<'a> {
     graph: &'a LayerGraph,
     layers: &'a [Box<dyn Layer>],
     pool: RefCell<MaskPool>,
+    flow: Flow,
     calls: Vec<CallFact>,
     /// Which mask the first output of each call is.
     expressions: Vec<Option<MaskId>>,
@@ -89,10 +91,11 @@ impl State<'_> {
         let incoming = masks::incoming(
             layer,
             &arguments,
-            |tensor| self.fact(tensor).mask,
+            |tensor| self.flow.mask(tensor),
             |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor)),
         );
-        types.masks = incoming.used.iter().map(|mask| mask.map(|mask| self.mask_type(mask))).collect();
+        let used = masks::used(layer, &arguments, &incoming.all);
+        types.masks = used.iter().map(|mask| mask.map(|mask| self.mask_type(mask))).collect();
 
         let outputs = layer.infer(&types)?;
         check_sizes(&outputs)?;
@@ -104,8 +107,10 @@ impl State<'_> {
         let pool = &self.pool;
         let rule = layer.mask_rule(&types);
         let rank = |tensor: TensorRef| self.fact(tensor).ty.rank() as u32;
-        let outgoing =
+        let ruled =
             masks::apply(&rule, &arguments, &incoming.previous, &outputs, rank, &mut pool.borrow_mut());
+        let outgoing = self.run(layer, &arguments, &types, &incoming.previous, &ruled);
+        let pool = &self.pool;
         let status = masks::status(&rule, &incoming.all, &outgoing);
         let expression = layer.as_mask(&masks::Parts::new(&arguments, pool, &self.calls, &self.expressions));
         let expression = expression.or_else(|| {
@@ -117,6 +122,23 @@ impl State<'_> {
         self.calls.push(CallFact { mask_in: incoming.all, status, outputs });
         self.expressions.push(expression);
         Ok(())
+    }
+
+    /// What the call does to the tensors; gives the masks of its outputs.
+    fn run(
+        &mut self,
+        layer: &dyn Layer,
+        arguments: &Arguments<TensorRef>,
+        types: &Arguments<Type>,
+        previous: &[Option<MaskId>],
+        ruled: &[Option<MaskId>],
+    ) -> Vec<Option<MaskId>> {
+        let names = arguments.data_parameters();
+        let data = names.iter().flat_map(|name| arguments.tensors(name).iter().zip(types.tensors(name)));
+        let itself = |(&tensor, ty): (&TensorRef, &Type)| (self.fact(tensor).ty == *ty).then_some(tensor);
+        let data: Vec<Option<TensorRef>> = data.map(itself).collect();
+        let by_hand = if arguments.explicit_masks().is_some() { previous } else { &[] };
+        self.flow.call(layer.effect(types), &data, by_hand, ruled)
     }
 
     fn mask_type(&self, mask: MaskId) -> Type {

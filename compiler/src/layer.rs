@@ -36,9 +36,14 @@ pub trait Layer: Debug + Send + Sync {
     /// What its outputs' masks are.
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule;
 
-    /// Does it compute with the masks of its data, though it has no `mask` parameter? The merging layers do.
-    fn reads_masks(&self) -> bool {
-        false
+    /// Which masks it computes with; its lowering finds them in [`Arguments::mask`] and [`Arguments::mask_of`].
+    fn reads(&self) -> Reads {
+        if self.parameters().contains(&"mask") { Reads::Argument } else { Reads::Nothing }
+    }
+
+    /// What a call does to the tensors that it gets, beside computing.
+    fn effect(&self, _arguments: &Arguments<Type>) -> Effect {
+        Effect::None
     }
 
     /// The types of its outputs.
@@ -70,6 +75,35 @@ pub trait Layer: Debug + Send + Sync {
 
 /// What an operation sees that may be part of a mask's computation.
 pub type MaskParts<'a> = crate::masks::Parts<'a>;
+
+/// Which masks a layer computes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// None.
+    Nothing,
+    /// Its `mask` argument: what is passed for it; else, if exactly one argument holds tensors, these tensors' own masks.
+    Argument,
+    /// Those of the tensors of its first argument, which nothing passed by hand replaces: the merging layers.
+    Own,
+    /// One for each argument that holds data: what is passed for its `NAME_mask`, else the tensor's own. The attention
+    /// layers.
+    Each {
+        /// Arguments whose tensors' own masks count, whatever is passed for their `NAME_mask`.
+        always_own: &'static [&'static str],
+    },
+}
+
+/// What a call does to the tensors that it gets, beside computing. Masks hang on tensors, so whoever else reads the same
+/// tensor afterwards sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing; its outputs are tensors of their own.
+    None,
+    /// Its outputs are the very tensors it got, by place: with their masks, and masks passed by hand are hung on them.
+    GivesInputs,
+    /// It takes the masks off every tensor that it reads.
+    TakesMasks,
+}
 
 /// What the masks of a call's outputs are. The vocabulary of all layers.
 #[derive(Clone, Debug, PartialEq)]

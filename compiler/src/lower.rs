@@ -86,7 +86,7 @@ impl<'a> Lowering<'a> {
         self.builder.set_scope(&name);
         let Ok(references) = Arguments::bind(call, layer.parameters()) else { return Ok(()) };
         let mut arguments = self.arguments(layer, &references)?;
-        arguments.masks = self.used_masks(layer, &references)?;
+        arguments.masks = self.used_masks(id, layer, &references)?;
         // A mask is an expression over what the call reads: it is there before the call's outputs are.
         let carried: Vec<Option<MaskId>> =
             self.facts.call(id).outputs.iter().map(|output| output.mask).collect();
@@ -140,21 +140,24 @@ impl<'a> Lowering<'a> {
         failed.map(|()| arguments)
     }
 
-    /// What the layer's `mask` argument holds.
+    /// The masks that the layer computes with.
     fn used_masks(
         &mut self,
+        call: CallId,
         layer: &dyn Layer,
         references: &Arguments<TensorRef>,
     ) -> Result<Vec<Option<Operand>>, OpError> {
-        // An explicit mask is a tensor of the graph; it is passed as it is, as truth values.
-        if layer.parameters().contains(&"mask") && references.get("mask").is_some() {
-            let explicit: Vec<Operand> =
-                references.tensors("mask").iter().map(|mask| self.tensors[mask].clone()).collect();
-            return explicit.iter().map(|mask| self.truth(mask).map(Some)).collect();
-        }
-        let own = |tensor: TensorRef| self.facts.tensor(tensor).mask;
-        let incoming = masks::incoming(layer, references, own, |_| MaskId(0));
-        incoming.used.into_iter().map(|mask| mask.map(|mask| self.mask(mask)).transpose()).collect()
+        let by_hand = masks::explicit(layer, references);
+        let used = masks::used(layer, references, &self.facts.call(call).mask_in);
+        let operand = |(place, mask): (usize, Option<MaskId>)| match by_hand.get(place).copied().flatten() {
+            // A mask passed by hand is a tensor of the graph; it is passed as it is, as truth values.
+            Some(tensor) => {
+                let tensor = self.tensors[&tensor].clone();
+                self.truth(&tensor).map(Some)
+            }
+            None => mask.map(|mask| self.mask(mask)).transpose(),
+        };
+        used.into_iter().enumerate().map(operand).collect()
     }
 
     fn truth(&mut self, mask: &Operand) -> Result<Operand, OpError> {

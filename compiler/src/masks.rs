@@ -1,10 +1,13 @@
-//! The one function that applies mask rules, and which masks a call sees.
+//! The one function that applies mask rules, which masks a call sees, and on which tensors masks hang ([`Flow`]).
 //!
 //! Keras' order of things (3.15), for one call:
-//! 1. The layer's `mask` argument: what the model file stores, else — if exactly one argument holds tensors — the
-//!    masks of that argument's tensors, else nothing.
+//! 1. The masks the layer computes with ([`Reads`]): what the model file stores for its `mask` argument, else, if exactly
+//!    one argument holds tensors, the masks of that argument's tensors, else nothing.
 //! 2. What the rule speaks of: the `mask` argument if there is one, else the first argument's own masks.
-//! 3. The rule gives the masks of the outputs.
+//! 3. The call itself, which may take masks off tensors or give the very tensors it got ([`Effect`](crate::layer::Effect)).
+//! 4. The rule gives the masks of those outputs that have none yet.
+
+mod flow;
 
 use std::cell::RefCell;
 
@@ -14,7 +17,8 @@ use masque_ir::mask::{MaskExpr, MaskId, MaskPool};
 use masque_ir::ty::broadcast;
 use masque_ir::{DType, Dim, Type};
 
-use crate::layer::{Arguments, Birth, Layer, MaskRule};
+use crate::layer::{Arguments, Birth, Layer, MaskRule, Reads};
+pub use flow::Flow;
 
 /// What an operation sees of the masks among its arguments.
 pub struct Parts<'a> {
@@ -55,40 +59,80 @@ fn fact(facts: &[CallFact], tensor: TensorRef) -> &TensorFact {
 /// The masks of one call on its way in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incoming {
-    /// What the layer's `mask` argument holds: one entry for each tensor of the first argument. Empty if the layer
-    /// has no such parameter or gets nothing for it.
-    pub used: Vec<Option<MaskId>>,
     /// What the rule speaks of, one entry for each tensor of the first argument.
     pub previous: Vec<Option<MaskId>>,
-    /// The same for every tensor that the call reads as data.
+    /// The same for every tensor that the call reads as data; masks passed by hand stand in for the tensors' own.
     pub all: Vec<Option<MaskId>>,
 }
 
-/// Finds the masks that a call sees. `mask_of` is the symbolic mask that a bool tensor is.
+/// Finds the masks that a call sees. `own_mask` is the mask that hangs on a tensor, `mask_of` the symbolic mask that a
+/// tensor passed as one is.
 pub fn incoming(
     layer: &dyn Layer,
     arguments: &Arguments<TensorRef>,
     own_mask: impl Fn(TensorRef) -> Option<MaskId>,
     mask_of: impl Fn(TensorRef) -> MaskId,
 ) -> Incoming {
-    let own: Vec<Option<MaskId>> = arguments.data().iter().map(|&tensor| own_mask(tensor)).collect();
-    let explicit: Option<Vec<Option<MaskId>>> = arguments
-        .get("mask")
-        .map(|passed| passed.tensors().iter().map(|&tensor| Some(mask_of(tensor))).collect());
-    let data = arguments.data_parameters();
-    let filled = || (data.len() == 1 && own.iter().any(Option::is_some)).then(|| own.clone());
-    let used = match layer.parameters().contains(&"mask") {
-        true => explicit.clone().or_else(filled).unwrap_or_default(),
-        false if layer.reads_masks() => own.clone(),
-        false => vec![],
+    let own = |tensors: &[TensorRef]| tensors.iter().map(|&tensor| own_mask(tensor)).collect::<Vec<_>>();
+    let by_hand = explicit(layer, arguments);
+    let previous = match arguments.explicit_masks() {
+        Some(masks) => masks.into_iter().map(|mask| mask.map(|&mask| mask_of(mask))).collect(),
+        None => own(arguments.data()),
     };
-    let previous = explicit.unwrap_or(own);
-    let rest = data.iter().skip(1).flat_map(|name| arguments.tensors(name)).map(|&tensor| own_mask(tensor));
     let all = match layer.received() {
-        Some(parameter) => arguments.tensors(parameter).iter().map(|&tensor| own_mask(tensor)).collect(),
-        None => previous.iter().copied().chain(rest).collect(),
+        Some(parameter) => own(arguments.tensors(parameter)),
+        None => {
+            let data = arguments.data_parameters();
+            let tensors = data.iter().flat_map(|name| arguments.tensors(name));
+            let first = arguments.data().len();
+            let mask = |(place, &tensor): (usize, &TensorRef)| match by_hand.get(place).copied().flatten() {
+                Some(mask) => Some(mask_of(mask)),
+                None if place < first => previous.get(place).copied().flatten(),
+                None => own_mask(tensor),
+            };
+            tensors.enumerate().map(mask).collect()
+        }
     };
-    Incoming { used, previous, all }
+    Incoming { previous, all }
+}
+
+/// The tensors passed by hand as masks of what a call reads as data, in order; nothing where the tensors' own masks
+/// count. Empty if nothing was passed.
+pub fn explicit(layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Vec<Option<TensorRef>> {
+    match layer.reads() {
+        Reads::Each { always_own } => {
+            let given = |name: &str| {
+                let mask = arguments.tensors(&format!("{name}_mask")).first().copied();
+                mask.filter(|_| !always_own.contains(&name))
+            };
+            arguments.data_parameters().into_iter().map(given).collect()
+        }
+        _ => {
+            let masks = arguments.explicit_masks().unwrap_or_default();
+            masks.into_iter().map(Option::<&TensorRef>::copied).collect()
+        }
+    }
+}
+
+/// The masks that a call computes with, of `all` that it sees: one for each tensor that it reads as data, in order;
+/// fewer or none where it does not look.
+pub fn used(
+    layer: &dyn Layer,
+    arguments: &Arguments<TensorRef>,
+    all: &[Option<MaskId>],
+) -> Vec<Option<MaskId>> {
+    let first = || all[..arguments.data().len().min(all.len())].to_vec();
+    match layer.reads() {
+        Reads::Nothing => vec![],
+        Reads::Own => first(),
+        Reads::Each { .. } => all.to_vec(),
+        // Keras fills the argument only where a single one holds tensors: a recurrent layer with initial states gets no
+        // mask but one passed by hand.
+        Reads::Argument => {
+            let looks = arguments.explicit_masks().is_some() || arguments.data_parameters().len() == 1;
+            if looks { first() } else { vec![] }
+        }
+    }
 }
 
 /// Applies a rule: the mask of each output.

@@ -1,11 +1,12 @@
 //! From what a front end read to a layer graph: settings are read by the layers themselves, names become
 //! references, calls are put into execution order, unknown sizes get symbols.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use masque_ir::layers::{
     Argument, ArgumentValue, Call, CallId, Layer as GraphLayer, LayerGraph, LayerGraphError, TensorRef,
 };
+use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::unionfind::UnionFind;
 use serde_json::{Map, Value as Json};
@@ -120,7 +121,7 @@ fn count_outputs(raw: &RawModel, name: &str, class: &str, settings: &mut Map<Str
     }
     let mut read: Vec<&RawTensor> = raw.outputs.iter().collect();
     let arguments = raw.layers.iter().flat_map(|layer| layer.calls.iter().flatten());
-    arguments.for_each(|(_, argument)| visit(argument, &mut read));
+    arguments.for_each(|(_, argument)| argument.visit(&mut read));
     let last = read.iter().filter(|tensor| tensor.layer == name).map(|tensor| tensor.output).max();
     settings.insert("outputs".into(), last.unwrap_or(0).saturating_add(1).into());
 }
@@ -141,7 +142,7 @@ impl Symbols {
         let mut meets = UnionFind::new(raw.layers.len());
         for (place, layer) in raw.layers.iter().enumerate() {
             let mut reads = vec![];
-            layer.calls.iter().flatten().for_each(|(_, argument)| visit(argument, &mut reads));
+            layer.calls.iter().flatten().for_each(|(_, argument)| argument.visit(&mut reads));
             for read in reads.into_iter().filter_map(|tensor| places.get(tensor.layer.as_str())) {
                 meets.union(place, *read);
             }
@@ -252,7 +253,7 @@ impl<'a> Calls<'a> {
         for node in graph.node_indices() {
             let (layer, call) = graph[node];
             let mut reads = vec![];
-            self.raw.layers[layer].calls[call].iter().for_each(|(_, argument)| visit(argument, &mut reads));
+            self.raw.layers[layer].calls[call].iter().for_each(|(_, argument)| argument.visit(&mut reads));
             for (place, tensor) in reads.into_iter().enumerate() {
                 let from = self.find(&self.raw.layers[layer].name, tensor)?;
                 graph.add_edge(nodes[&from], node, place);
@@ -267,6 +268,9 @@ impl<'a> Calls<'a> {
             .iter()
             .map(|output| self.find("the model's output", output).map(|key| nodes[&key]))
             .collect::<Result<_, _>>()?;
+        if let Some(order) = self.scheduled(&graph, &nodes) {
+            return Ok(order);
+        }
         let name = |&(layer, call): &CallKey| match call {
             0 => format!("`{}`", self.raw.layers[layer].name),
             _ => format!("`{}:{call}`", self.raw.layers[layer].name),
@@ -274,6 +278,28 @@ impl<'a> Calls<'a> {
         let order = execution_order(&graph, &outputs)
             .map_err(|cycle| AssembleError::Cycle { calls: cycle.iter().take(8).map(name).collect() })?;
         Ok(order.into_iter().map(|node| graph[node]).collect())
+    }
+
+    /// The order that the front end knows, if it names every call before those that read it. Calls that it does not name
+    /// are none that the outputs need.
+    fn scheduled(
+        &self,
+        graph: &DiGraph<CallKey, usize>,
+        nodes: &HashMap<CallKey, NodeIndex>,
+    ) -> Option<Vec<CallKey>> {
+        let mut done = HashSet::new();
+        for (name, call) in &self.raw.schedule {
+            let key = (*self.by_name.get(name.as_str())?, *call as usize);
+            let node = *nodes.get(&key)?;
+            let ready = graph.neighbors_directed(node, Direction::Incoming).all(|read| done.contains(&read));
+            if !ready || !done.insert(node) {
+                return None;
+            }
+        }
+        let outputs = self.raw.outputs.iter().filter_map(|output| self.find("", output).ok());
+        let whole = !done.is_empty() && outputs.into_iter().all(|key| done.contains(&nodes[&key]));
+        let key = |(name, call): &(String, u64)| (self.by_name[name.as_str()], *call as usize);
+        whole.then(|| self.raw.schedule.iter().map(key).collect())
     }
 
     fn tensor(
@@ -318,13 +344,5 @@ impl<'a> Calls<'a> {
             arguments: arguments.collect::<Result<_, AssembleError>>()?,
             outputs: self.outputs[layer],
         })
-    }
-}
-
-fn visit<'a>(argument: &'a RawArgument, found: &mut Vec<&'a RawTensor>) {
-    match argument {
-        RawArgument::Tensor(tensor) => found.push(tensor),
-        RawArgument::List(items) => items.iter().for_each(|item| visit(item, found)),
-        RawArgument::Constant(_) => {}
     }
 }

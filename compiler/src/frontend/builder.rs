@@ -48,6 +48,7 @@ impl ModelBuilder {
             layers: vec![],
             inputs: vec![],
             outputs: vec![],
+            schedule: vec![],
         };
         ModelBuilder { raw, places: HashMap::new() }
     }

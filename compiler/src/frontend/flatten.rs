@@ -3,28 +3,70 @@
 //! Every call of an inner model becomes calls of its layers, named by their path (`encoder/gru`); the inner model's
 //! inputs become `Identity` calls on what was passed. The inner model itself stays as one call that gives its outputs:
 //! a scope in dumps, nothing at run time. A model that is called twice has each of its layers called twice, with the
-//! same weights.
+//! same weights. It runs as one unit, so the order of the calls is settled here ([`RawModel::schedule`]).
 
 use std::collections::HashMap;
 
+use super::order;
 use super::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
 
 /// The model without models inside.
 pub(super) fn flatten(mut model: RawModel) -> RawModel {
+    // A model without models inside runs as its connections say.
+    if model.layers.iter().all(|layer| layer.nested.is_none()) {
+        return model;
+    }
+    let order = order::of_model(&model);
     let layers = std::mem::take(&mut model.layers);
-    for layer in layers {
-        match layer.nested {
-            Some(_) => expand(layer, &mut model.layers),
+    let mut units = vec![];
+    for mut layer in layers {
+        let name = layer.name.clone();
+        let inner = layer.nested.take().map(|inner| flatten(*inner));
+        units.push((name, inner.as_ref().map(Unit::new)));
+        match inner {
+            Some(inner) => expand(layer, inner, &mut model.layers),
             None => model.layers.push(layer),
         }
+    }
+    for (layer, call) in order {
+        let (name, unit) = &units[layer];
+        unit.iter().for_each(|unit| unit.run(name, call as u64, &mut model.schedule));
+        model.schedule.push((name.clone(), call as u64));
     }
     model
 }
 
+/// An inner model as it runs.
+struct Unit {
+    /// Its calls in order, each with the number of its layer's calls.
+    calls: Vec<(String, u64, u64)>,
+}
+
+impl Unit {
+    fn new(inner: &RawModel) -> Unit {
+        let counts: HashMap<&str, u64> =
+            inner.layers.iter().map(|layer| (layer.name.as_str(), layer.calls.len() as u64)).collect();
+        let schedule = match inner.schedule.is_empty() {
+            false => inner.schedule.clone(),
+            true => {
+                let order = order::of_model(inner).into_iter();
+                order.map(|(layer, call)| (inner.layers[layer].name.clone(), call as u64)).collect()
+            }
+        };
+        let count = |name: &str| counts.get(name).copied().unwrap_or(0);
+        Unit { calls: schedule.into_iter().map(|(name, call)| (name.clone(), call, count(&name))).collect() }
+    }
+
+    /// Adds the calls of one call of the inner model.
+    fn run(&self, scope: &str, outer: u64, schedule: &mut Vec<(String, u64)>) {
+        let inside =
+            |(name, call, count): &(String, u64, u64)| (format!("{scope}/{name}"), outer * count + call);
+        schedule.extend(self.calls.iter().map(inside));
+    }
+}
+
 /// Adds an inner model's layers, then the inner model as a scope.
-fn expand(mut scope: RawLayer, flat: &mut Vec<RawLayer>) {
-    let Some(inner) = scope.nested.take() else { return };
-    let inner = flatten(*inner);
+fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) {
     let calls: HashMap<String, u64> =
         inner.layers.iter().map(|layer| (layer.name.clone(), layer.calls.len() as u64)).collect();
     for layer in &inner.layers {

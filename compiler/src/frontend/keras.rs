@@ -73,7 +73,7 @@ fn model(
     outputs: Vec<RawTensor>,
 ) -> RawModel {
     let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
-    RawModel { name, semantics: Semantics::Keras3_15, layers, inputs, outputs }
+    RawModel { name, semantics: Semantics::Keras3_15, layers, inputs, outputs, schedule: vec![] }
 }
 
 /// A chain: every layer reads the one before it.

@@ -2,11 +2,41 @@
 //! in the order in which a walk from the outputs meets them. (`map_graph` of `keras.src.models.functional`,
 //! Keras 3.15.) It matters where one call changes what another sees.
 
+use std::collections::HashMap;
+
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
+use super::RawModel;
+
 /// One call: which layer, which of its calls.
 pub(super) type CallKey = (usize, usize);
+
+/// The calls of a model, models inside it left whole, in execution order; none if its connections do not fit, which is
+/// found out where it is assembled.
+pub(super) fn of_model(model: &RawModel) -> Vec<CallKey> {
+    let mut graph = DiGraph::new();
+    let mut nodes: HashMap<(&str, u64), NodeIndex> = HashMap::new();
+    for (place, layer) in model.layers.iter().enumerate() {
+        for call in 0..layer.calls.len() {
+            nodes.insert((layer.name.as_str(), call as u64), graph.add_node((place, call)));
+        }
+    }
+    for node in graph.node_indices() {
+        let (layer, call) = graph[node];
+        let mut reads = vec![];
+        model.layers[layer].calls[call].iter().for_each(|(_, argument)| argument.visit(&mut reads));
+        for (place, tensor) in reads.into_iter().enumerate() {
+            if let Some(&from) = nodes.get(&(tensor.layer.as_str(), tensor.call)) {
+                graph.add_edge(from, node, place);
+            }
+        }
+    }
+    let outputs = model.outputs.iter().filter_map(|output| nodes.get(&(output.layer.as_str(), output.call)));
+    let outputs: Vec<NodeIndex> = outputs.copied().collect();
+    let order = execution_order(&graph, &outputs).unwrap_or_default();
+    order.into_iter().map(|node| graph[node]).collect()
+}
 
 /// The calls that the outputs need, in execution order; an error holds the calls of a cycle.
 ///

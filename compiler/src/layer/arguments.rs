@@ -29,14 +29,17 @@ impl<T> Passed<T> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arguments<T> {
     passed: Vec<(String, Passed<T>)>,
-    /// The mask that the layer gets for each tensor of the data argument, by its `mask` argument or by itself.
+    /// Where in a list passed as `mask` nothing stands.
+    unmasked: Vec<usize>,
+    /// The masks that the layer computes with, one for each tensor that it reads as data, in order; behind the last
+    /// one that it knows of there may be fewer.
     pub masks: Vec<Option<T>>,
 }
 
 impl Arguments<TensorRef> {
     /// Binds a call's arguments; `None` names the first that no parameter takes.
     pub fn bind(call: &Call, parameters: &[&'static str]) -> Result<Arguments<TensorRef>, String> {
-        let mut passed = vec![];
+        let (mut passed, mut unmasked) = (vec![], vec![]);
         let mut positional = parameters.iter();
         for argument in &call.arguments {
             let name = match &argument.keyword {
@@ -52,9 +55,16 @@ impl Arguments<TensorRef> {
             if passed.iter().any(|(other, _)| *other == name) {
                 return Err(format!("`{name}` is passed twice"));
             }
+            if let (true, ArgumentValue::List(items)) = (name == "mask", &argument.value) {
+                let empty = items.iter().enumerate().filter(|(_, item)| item.tensors().is_empty());
+                unmasked = empty.map(|(place, _)| place).collect();
+            }
             passed.push((name, pass(&argument.value)));
         }
-        Ok(Arguments { passed, masks: vec![] })
+        // The first argument is the first parameter's, in whatever order keywords stand.
+        let place = |name: &String| parameters.iter().position(|parameter| parameter == name);
+        passed.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
+        Ok(Arguments { passed, unmasked, masks: vec![] })
     }
 }
 
@@ -76,7 +86,7 @@ impl<T> Arguments<T> {
             Ok([tensor]) => Passed::Tensor(tensor),
             Err(tensors) => Passed::List(tensors),
         };
-        Arguments { passed: vec![(data.to_owned(), passed)], masks: vec![] }
+        Arguments { passed: vec![(data.to_owned(), passed)], unmasked: vec![], masks: vec![] }
     }
 
     /// The same arguments and a list of tensors for one more parameter; an empty list is nothing.
@@ -103,10 +113,20 @@ impl<T> Arguments<T> {
         self.passed.iter().map(|(name, passed)| (name.as_str(), passed))
     }
 
-    /// The names of the parameters that were given tensors, `mask` left out.
+    /// The names of the parameters that were given data: tensors that are not masks.
     pub fn data_parameters(&self) -> Vec<&str> {
-        let data = self.iter().filter(|(name, passed)| *name != "mask" && !passed.tensors().is_empty());
+        let is_mask = |name: &str| name == "mask" || name.ends_with("_mask");
+        let data = self.iter().filter(|(name, passed)| !is_mask(name) && !passed.tensors().is_empty());
         data.map(|(name, _)| name).collect()
+    }
+
+    /// What was passed as `mask`, one entry for each tensor of the first argument; nothing if nothing was.
+    pub fn explicit_masks(&self) -> Option<Vec<Option<&T>>> {
+        let passed = self.get("mask")?.tensors();
+        let (mut rest, count) = (passed.iter(), passed.len() + self.unmasked.len());
+        Some(
+            (0..count).map(|place| if self.unmasked.contains(&place) { None } else { rest.next() }).collect(),
+        )
     }
 
     /// The first argument's first tensor: the data of a layer with one input.
@@ -124,6 +144,14 @@ impl<T> Arguments<T> {
         self.masks.first().and_then(Option::as_ref)
     }
 
+    /// The mask of the first tensor passed for a parameter, if the layer computes with it.
+    pub fn mask_of(&self, parameter: &str) -> Option<&T> {
+        let before = self.data_parameters().into_iter().take_while(|name| *name != parameter);
+        let place: usize = before.map(|name| self.tensors(name).len()).sum();
+        self.tensors(parameter).first()?;
+        self.masks.get(place).and_then(Option::as_ref)
+    }
+
     /// The same arguments with something else known of every tensor.
     pub fn map<U>(&self, mut f: impl FnMut(&T) -> U) -> Arguments<U> {
         let passed = self.passed.iter().map(|(name, passed)| {
@@ -134,6 +162,6 @@ impl<T> Arguments<T> {
             };
             (name.clone(), passed)
         });
-        Arguments { passed: passed.collect(), masks: vec![] }
+        Arguments { passed: passed.collect(), unmasked: self.unmasked.clone(), masks: vec![] }
     }
 }

@@ -5,7 +5,9 @@ use masque_ir::ops::{Activate, Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+};
 
 pub(super) static ACTIVATION: LayerDef =
     LayerDef { class: "Activation", supports_masking: Supports::Always, masks: "keep", parse };
@@ -33,6 +35,10 @@ impl Layer for Activation {
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
         MaskRule::Keep
+    }
+
+    fn effect(&self, _: &Arguments<Type>) -> Effect {
+        if self.function == Function::Linear { Effect::GivesInputs } else { Effect::None }
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

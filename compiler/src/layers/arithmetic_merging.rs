@@ -8,7 +8,7 @@ use masque_ir::ty::broadcast;
 use masque_ir::{DType, Dim, Type};
 
 use super::merging::{common_dtype, converted, listed, several};
-use crate::layer::{Arguments, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{Arguments, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError, Supports};
 
 pub(super) static ADD: LayerDef = def("Add", |_| Ok(Box::new(Merge::Add)));
 pub(super) static AVERAGE: LayerDef = def("Average", |_| Ok(Box::new(Merge::Average)));
@@ -121,8 +121,8 @@ impl Layer for Merge {
         MaskRule::Union
     }
 
-    fn reads_masks(&self) -> bool {
-        self.computes_with_masks()
+    fn reads(&self) -> Reads {
+        if self.computes_with_masks() { Reads::Own } else { Reads::Nothing }
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

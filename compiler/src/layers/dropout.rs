@@ -4,7 +4,9 @@ use masque_ir::Type;
 use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
 
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+};
 
 const fn def(class: &'static str) -> LayerDef {
     LayerDef { class, supports_masking: Supports::Always, masks: "keep", parse }
@@ -38,6 +40,10 @@ impl Layer for Identity {
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
         MaskRule::Keep
+    }
+
+    fn effect(&self, _: &Arguments<Type>) -> Effect {
+        Effect::GivesInputs
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -4,7 +4,9 @@ use masque_ir::Type;
 use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
 
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+};
 
 pub(super) static IDENTITY: LayerDef = LayerDef {
     class: "Identity",
@@ -34,6 +36,10 @@ impl Layer for Identity {
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
         MaskRule::Keep
+    }
+
+    fn effect(&self, _: &Arguments<Type>) -> Effect {
+        Effect::GivesInputs
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
@@ -75,6 +81,10 @@ impl Layer for Model {
 
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
         MaskRule::PerOutput((0..arguments.data().len()).map(MaskRule::KeepOf).collect())
+    }
+
+    fn effect(&self, _: &Arguments<Type>) -> Effect {
+        Effect::GivesInputs
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

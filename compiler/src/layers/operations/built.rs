@@ -10,7 +10,7 @@ use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Dim, Semantics, Type};
 use serde_json::Value as Json;
 
-use crate::layer::{Arguments, Config, ConfigError, Layer, MaskRule, Passed, Scope, ShapeError};
+use crate::layer::{Arguments, Config, ConfigError, Effect, Layer, MaskRule, Passed, Scope, ShapeError};
 
 /// What an operation gives, or why it does not fit.
 pub(super) type Outcome<T = Operand> = Result<T, OpError>;
@@ -86,11 +86,15 @@ impl Layer for Built {
         true
     }
 
-    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        MaskRule::Lost
+    }
+
+    fn effect(&self, arguments: &Arguments<Type>) -> Effect {
         let result = self.infer(arguments);
         match (arguments.first(), result.as_deref()) {
-            (Some(x), Ok([y])) if (self.keeps)(x, y) => MaskRule::Keep,
-            _ => MaskRule::Lost,
+            (Some(x), Ok([y])) if (self.keeps)(x, y) => Effect::GivesInputs,
+            _ => Effect::None,
         }
     }
 
