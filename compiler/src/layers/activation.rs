@@ -38,7 +38,10 @@ impl Layer for Activation {
     }
 
     fn effect(&self, _: &Arguments<Type>) -> Effect {
-        if self.function == Function::Linear { Effect::GivesInputs } else { Effect::None }
+        match self.applied {
+            Applied::Function(Function::Linear) => Effect::GivesInputs,
+            _ => Effect::None,
+        }
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

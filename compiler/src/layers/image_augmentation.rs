@@ -5,11 +5,13 @@ use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+};
 
 /// A row of the registry: a class that turns elements into floats (`floats`) or not (`as_they_are`).
 macro_rules! augmentations {
-    ($($name:ident $class:literal $parse:ident;)*) => {
+    ($($name:ident = $class:literal, $parse:ident;)*) => {
         $(pub(super) static $name: LayerDef = LayerDef {
             class: $class,
             supports_masking: Supports::Never,
@@ -20,33 +22,33 @@ macro_rules! augmentations {
 }
 
 augmentations! {
-    AUG_MIX "AugMix" floats;
-    CUT_MIX "CutMix" floats;
-    EQUALIZATION "Equalization" as_they_are;
-    MAX_NUM_BOUNDING_BOXES "MaxNumBoundingBoxes" as_they_are;
-    MIX_UP "MixUp" as_they_are;
-    RAND_AUGMENT "RandAugment" floats;
-    RANDOM_BRIGHTNESS "RandomBrightness" as_they_are;
-    RANDOM_COLOR_DEGENERATION "RandomColorDegeneration" as_they_are;
-    RANDOM_COLOR_JITTER "RandomColorJitter" as_they_are;
-    RANDOM_CONTRAST "RandomContrast" as_they_are;
-    RANDOM_CROP "RandomCrop" as_they_are;
-    RANDOM_ELASTIC_TRANSFORM "RandomElasticTransform" floats;
-    RANDOM_ERASING "RandomErasing" floats;
-    RANDOM_FLIP "RandomFlip" floats;
-    RANDOM_GAUSSIAN_BLUR "RandomGaussianBlur" floats;
-    RANDOM_GRAYSCALE "RandomGrayscale" as_they_are;
-    RANDOM_HUE "RandomHue" as_they_are;
-    RANDOM_INVERT "RandomInvert" as_they_are;
-    RANDOM_PERSPECTIVE "RandomPerspective" floats;
-    RANDOM_POSTERIZATION "RandomPosterization" as_they_are;
-    RANDOM_ROTATION "RandomRotation" floats;
-    RANDOM_SATURATION "RandomSaturation" as_they_are;
-    RANDOM_SHARPNESS "RandomSharpness" floats;
-    RANDOM_SHEAR "RandomShear" floats;
-    RANDOM_TRANSLATION "RandomTranslation" floats;
-    RANDOM_ZOOM "RandomZoom" floats;
-    SOLARIZATION "Solarization" floats;
+    AUG_MIX = "AugMix", floats;
+    CUT_MIX = "CutMix", floats;
+    EQUALIZATION = "Equalization", as_they_are;
+    MAX_NUM_BOUNDING_BOXES = "MaxNumBoundingBoxes", as_they_are;
+    MIX_UP = "MixUp", as_they_are;
+    RAND_AUGMENT = "RandAugment", floats;
+    RANDOM_BRIGHTNESS = "RandomBrightness", as_they_are;
+    RANDOM_COLOR_DEGENERATION = "RandomColorDegeneration", as_they_are;
+    RANDOM_COLOR_JITTER = "RandomColorJitter", as_they_are;
+    RANDOM_CONTRAST = "RandomContrast", as_they_are;
+    RANDOM_CROP = "RandomCrop", as_they_are;
+    RANDOM_ELASTIC_TRANSFORM = "RandomElasticTransform", floats;
+    RANDOM_ERASING = "RandomErasing", floats;
+    RANDOM_FLIP = "RandomFlip", floats;
+    RANDOM_GAUSSIAN_BLUR = "RandomGaussianBlur", floats;
+    RANDOM_GRAYSCALE = "RandomGrayscale", as_they_are;
+    RANDOM_HUE = "RandomHue", as_they_are;
+    RANDOM_INVERT = "RandomInvert", as_they_are;
+    RANDOM_PERSPECTIVE = "RandomPerspective", floats;
+    RANDOM_POSTERIZATION = "RandomPosterization", as_they_are;
+    RANDOM_ROTATION = "RandomRotation", floats;
+    RANDOM_SATURATION = "RandomSaturation", as_they_are;
+    RANDOM_SHARPNESS = "RandomSharpness", floats;
+    RANDOM_SHEAR = "RandomShear", floats;
+    RANDOM_TRANSLATION = "RandomTranslation", floats;
+    RANDOM_ZOOM = "RandomZoom", floats;
+    SOLARIZATION = "Solarization", floats;
 }
 
 /// The settings of all these classes: they speak of training alone.
@@ -102,6 +104,11 @@ impl Augmentation {
     fn gives(&self, x: &Type) -> Type {
         if self.floats { x.with_dtype(DType::F32) } else { x.clone() }
     }
+
+    /// Other elements, or an image that Keras first takes for a batch of one, are another tensor.
+    fn gives_input(&self, arguments: &Arguments<Type>) -> bool {
+        arguments.first().is_some_and(|x| x.rank() == 4 && self.gives(x) == *x)
+    }
 }
 
 impl Layer for Augmentation {
@@ -113,12 +120,12 @@ impl Layer for Augmentation {
         false
     }
 
-    /// Other elements, or an image that Keras first takes for a batch of one, are another tensor.
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        match arguments.first() {
-            Some(x) if x.rank() == 4 && self.gives(x) == *x => MaskRule::Keep,
-            _ => MaskRule::Lost,
-        }
+        if self.gives_input(arguments) { MaskRule::Keep } else { MaskRule::Lost }
+    }
+
+    fn effect(&self, arguments: &Arguments<Type>) -> Effect {
+        if self.gives_input(arguments) { Effect::GivesInputs } else { Effect::None }
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 use crate::frontend::group_name;
 use crate::infer::autocast;
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightPlace,
-    WeightSpec,
+    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError, Supports,
+    WeightPlace, WeightSpec,
 };
 
 pub(super) static PIPELINE: LayerDef = LayerDef {
@@ -50,7 +50,7 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         let (def, class) = (step(class)?, class.to_owned());
         let mut inner = Config::new(settings.clone())?;
         let layer = (def.parse)(&mut inner)?;
-        if layer.outputs() != 1 || layer.reads_masks() || layer.parameters().contains(&"mask") {
+        if layer.outputs() != 1 || layer.reads() != Reads::Nothing {
             let expected = "layers that give one tensor and compute nothing with masks";
             return Err(ConfigError::new("layers", expected, &class.into()));
         }
@@ -119,6 +119,13 @@ impl Layer for Pipeline {
             }
         }
         result
+    }
+
+    /// The very input, if each layer gives its own.
+    fn effect(&self, arguments: &Arguments<Type>) -> Effect {
+        let gives_inputs =
+            |(inner, call): (&Inner, Arguments<Type>)| inner.layer.effect(&call) == Effect::GivesInputs;
+        if self.calls(arguments).into_iter().all(gives_inputs) { Effect::GivesInputs } else { Effect::None }
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

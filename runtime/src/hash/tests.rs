@@ -1,3 +1,5 @@
+//! The hashes against values of TensorFlow, and against published ones.
+
 use super::*;
 
 /// What TensorFlow 2.21 gives for `to_hash_bucket_fast`, and for `to_hash_bucket_strong` with the keys [133, 137] and
