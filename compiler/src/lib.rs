@@ -18,6 +18,7 @@
 //! | [`rewrite`] | equality saturation |
 //! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
 //! | [`session`] | compile and run in one process |
+//! | [`table`], [`diff`], [`testing`] | the mask table, and how two of them differ |
 //!
 //! ```no_run
 //! # fn main() -> Result<(), masque::Error> {
@@ -36,6 +37,7 @@
 
 pub mod bind;
 pub mod diagnostics;
+pub mod diff;
 pub mod evaluate;
 pub mod executable;
 pub mod frontend;
@@ -48,6 +50,7 @@ pub mod plan;
 pub mod rewrite;
 pub mod session;
 pub mod table;
+pub mod testing;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -155,6 +155,12 @@ pub(crate) struct Masks {
     /// In which form
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: TableFormat,
+    /// Compare the text with this file; exit status 1 if it is another
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub(crate) check: Option<PathBuf>,
+    /// With --check: write the file
+    #[arg(long, requires = "check")]
+    pub(crate) bless: bool,
 }
 
 #[derive(Debug, Args)]

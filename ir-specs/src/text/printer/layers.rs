@@ -117,7 +117,7 @@ fn layer_name(name: &str) -> String {
 }
 
 /// `%gru`, `%dense:1`, `%lstm.2`, `%"my layer":1.2`
-pub(super) fn tensor(graph: &LayerGraph, tensor: TensorRef) -> String {
+pub(crate) fn tensor(graph: &LayerGraph, tensor: TensorRef) -> String {
     let call = graph.call(tensor.call);
     let mut text = layer_name(&graph.layer(call.layer).name);
     if call.index > 0 {
