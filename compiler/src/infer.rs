@@ -94,7 +94,7 @@ impl State<'_> {
             |tensor| self.flow.mask(tensor),
             |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor)),
         );
-        let used = masks::used(layer, &arguments, &incoming.all);
+        let used = masks::used(self.graph.semantics, layer, &arguments, &incoming.all);
         types.masks = used.iter().map(|mask| mask.map(|mask| self.mask_type(mask))).collect();
 
         let outputs = layer.infer(&types)?;
@@ -105,10 +105,18 @@ impl State<'_> {
         self.layer_weights(call.layer, layer.weights(&types)?)?;
 
         let pool = &self.pool;
-        let rule = layer.mask_rule(&types);
+        let semantics = self.graph.semantics;
+        let rule = masks::rule(semantics, layer, &types);
         let rank = |tensor: TensorRef| self.fact(tensor).ty.rank() as u32;
-        let ruled =
-            masks::apply(&rule, &arguments, &incoming.previous, &outputs, rank, &mut pool.borrow_mut());
+        let ruled = masks::apply(
+            semantics,
+            &rule,
+            &arguments,
+            &incoming.previous,
+            &outputs,
+            rank,
+            &mut pool.borrow_mut(),
+        );
         let outgoing = self.run(layer, &arguments, &types, &incoming.previous, &ruled);
         let pool = &self.pool;
         let status = masks::status(&rule, &incoming.all, &outgoing);
@@ -138,7 +146,7 @@ impl State<'_> {
         let itself = |(&tensor, ty): (&TensorRef, &Type)| (self.fact(tensor).ty == *ty).then_some(tensor);
         let data: Vec<Option<TensorRef>> = data.map(itself).collect();
         let by_hand = if arguments.explicit_masks().is_some() { previous } else { &[] };
-        self.flow.call(layer.effect(types), &data, by_hand, ruled)
+        self.flow.call(masks::effect(self.graph.semantics, layer, types), &data, by_hand, ruled)
     }
 
     fn mask_type(&self, mask: MaskId) -> Type {

@@ -13,7 +13,7 @@ use std::fmt::Debug;
 
 use masque_ir::ops::OpError;
 use masque_ir::program::{Builder, Operand};
-use masque_ir::{DType, Dim, Type};
+use masque_ir::{DType, Dim, Semantics, Type};
 
 pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
@@ -32,6 +32,11 @@ pub trait Layer: Debug + Send + Sync {
 
     /// Keras' `supports_masking`.
     fn supports_masking(&self) -> bool;
+
+    /// The same for the layer of that name in Keras 2.
+    fn supports_masking_in_keras2(&self) -> bool {
+        self.supports_masking()
+    }
 
     /// What its outputs' masks are.
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule;
@@ -114,13 +119,15 @@ pub enum MaskRule {
     Keep,
     /// That of one of the inputs, by place.
     KeepOf(usize),
-    /// True where any input's mask is; none as soon as one input has none.
+    /// True where any input's mask is; none as soon as one input has none. In Keras 2 true where all masks are.
     Union,
     /// Joined along an axis; an input without a mask counts as valid everywhere.
     Concat {
         /// The axis, from the front.
         axis: usize,
     },
+    /// That of the first input, whose steps a layer of this rule is applied to. In Keras 2 what becomes of it there.
+    OverSteps(Box<MaskRule>),
     /// None, and rightly: the mask was used, or the outputs have no such axis.
     Ends,
     /// None: the mask is lost.
@@ -176,6 +183,8 @@ pub struct WeightSpec {
     pub ty: Type,
     /// Where a Keras weights file keeps it.
     pub place: WeightPlace,
+    /// Is it one that training changes by gradients? Older files have the others behind these.
+    pub trained: bool,
 }
 
 /// Where a Keras file keeps a weight.
@@ -204,7 +213,18 @@ impl WeightSpec {
     /// Floats in a dataset of the weights file.
     pub fn new(name: &str, dataset: &str, shape: impl IntoIterator<Item = i64>) -> WeightSpec {
         let ty = Type::new(DType::F32, shape.into_iter().map(Dim::from).collect::<Vec<_>>());
-        WeightSpec { name: name.to_owned(), ty, place: WeightPlace::Dataset(dataset.to_owned()) }
+        WeightSpec {
+            name: name.to_owned(),
+            ty,
+            place: WeightPlace::Dataset(dataset.to_owned()),
+            trained: true,
+        }
+    }
+
+    /// The same weight as one that training does not change by gradients.
+    pub fn untrained(mut self) -> WeightSpec {
+        self.trained = false;
+        self
     }
 
     /// The same weight inside a wrapper: its name and its dataset below the wrapper's.
@@ -229,6 +249,11 @@ impl<'a> Scope<'a> {
     /// A scope for the layer whose weights are named with this prefix.
     pub fn new(builder: &'a mut Builder, weights: &'a HashMap<String, Operand>, prefix: String) -> Scope<'a> {
         Scope { builder, weights, prefix }
+    }
+
+    /// The rules that the model is read under.
+    pub fn semantics(&self) -> Semantics {
+        self.builder.program().semantics
     }
 
     /// The scope of a layer inside a wrapper.

@@ -63,7 +63,9 @@ use masque_ir::verify::{self, Violations};
 use masque_runtime::Tensor;
 
 use diagnostics::{Diagnostic, Severity, UnsupportedMask};
+pub use frontend::OpenOptions;
 use frontend::{Assembled, LoadError, ModelFile, Problem, RawModel, WeightError, WeightSource};
+use layer::config::NARROW_POLICIES;
 use layer::{Layer, WeightSpec};
 pub use plan::Planned;
 
@@ -145,14 +147,23 @@ struct File {
 }
 
 impl Model {
-    /// Reads a model file: `.keras`, or `.json` for a config without weights.
+    /// Reads a model file: `.keras` (a folder will do), `.h5`, or `.json` with its weights beside it or without.
     ///
     /// # Errors
     ///
     /// [`Error::Load`]: file, place, what was expected there and what was found.
     pub fn open(path: impl AsRef<Path>) -> Result<Model, Error> {
+        Model::open_with(path, &OpenOptions::default())
+    }
+
+    /// The same, where more has to be said than the file's name.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Model, Error> {
         let path = path.as_ref();
-        let ModelFile { raw, weights, hash } = frontend::read(path)?;
+        let ModelFile { raw, weights, hash } = frontend::read(path, options)?;
         let fail = |error| LoadError { file: path.to_owned(), problem: Problem::Graph(error) };
         let assembled = frontend::assemble(&raw).map_err(fail)?;
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -171,6 +182,20 @@ impl Model {
     /// The layer graph.
     pub fn graph(&self) -> &LayerGraph {
         &self.assembled.graph
+    }
+
+    /// The dtype policies of floats narrower than float32, each with the number of layers that ask for it. All is
+    /// computed in float32.
+    pub fn narrow_policies(&self) -> BTreeMap<&str, usize> {
+        let mut policies = BTreeMap::new();
+        let layers = self.graph().layers().iter();
+        let of_data = |class: &str| class == "InputLayer" || class.starts_with("ops.");
+        let named =
+            layers.filter(|layer| !of_data(&layer.class)).filter_map(|layer| layer.settings.get("dtype"));
+        for policy in named.filter_map(|name| name.as_str()).filter(|name| NARROW_POLICIES.contains(name)) {
+            *policies.entry(policy).or_insert(0) += 1;
+        }
+        policies
     }
 
     /// Infers types and masks.

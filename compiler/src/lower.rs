@@ -148,7 +148,7 @@ impl<'a> Lowering<'a> {
         references: &Arguments<TensorRef>,
     ) -> Result<Vec<Option<Operand>>, OpError> {
         let by_hand = masks::explicit(layer, references);
-        let used = masks::used(layer, references, &self.facts.call(call).mask_in);
+        let used = masks::used(self.graph.semantics, layer, references, &self.facts.call(call).mask_in);
         let operand = |(place, mask): (usize, Option<MaskId>)| match by_hand.get(place).copied().flatten() {
             // A mask passed by hand is a tensor of the graph; it is passed as it is, as truth values.
             Some(tensor) => {

@@ -6,6 +6,8 @@
 //! 2. What the rule speaks of: the `mask` argument if there is one, else the first argument's own masks.
 //! 3. The call itself, which may take masks off tensors or give the very tensors it got ([`Effect`](crate::layer::Effect)).
 //! 4. The rule gives the masks of those outputs that have none yet.
+//!
+//! Keras 2 does otherwise in a few places; each looks at the [`Semantics`], and nothing outside this module does.
 
 mod flow;
 
@@ -15,9 +17,9 @@ use masque_ir::facts::{CallFact, MaskStatus, TensorFact};
 use masque_ir::layers::TensorRef;
 use masque_ir::mask::{MaskExpr, MaskId, MaskPool};
 use masque_ir::ty::broadcast;
-use masque_ir::{DType, Dim, Type};
+use masque_ir::{DType, Dim, Semantics, Type};
 
-use crate::layer::{Arguments, Birth, Layer, MaskRule, Reads};
+use crate::layer::{Arguments, Birth, Effect, Layer, MaskRule, Reads};
 pub use flow::Flow;
 
 /// What an operation sees of the masks among its arguments.
@@ -54,6 +56,32 @@ impl<'a> Parts<'a> {
 
 fn fact(facts: &[CallFact], tensor: TensorRef) -> &TensorFact {
     &facts[tensor.call.0 as usize].outputs[tensor.output as usize]
+}
+
+/// Does a layer support masks?
+pub fn supports(semantics: Semantics, layer: &dyn Layer) -> bool {
+    match semantics {
+        Semantics::Keras2 => layer.supports_masking_in_keras2(),
+        Semantics::Keras3_15 => layer.supports_masking(),
+    }
+}
+
+/// Does a layer lose masks that it would keep today? Operations give the very tensor they get, whoever asks.
+fn loses(semantics: Semantics, layer: &dyn Layer) -> bool {
+    semantics == Semantics::Keras2 && !layer.is_operation() && !supports(semantics, layer)
+}
+
+/// The rule of a layer.
+pub fn rule(semantics: Semantics, layer: &dyn Layer, types: &Arguments<Type>) -> MaskRule {
+    match layer.mask_rule(types) {
+        MaskRule::Keep if loses(semantics, layer) => MaskRule::Lost,
+        rule => rule,
+    }
+}
+
+/// What a call does to the tensors that it gets.
+pub fn effect(semantics: Semantics, layer: &dyn Layer, types: &Arguments<Type>) -> Effect {
+    if loses(semantics, layer) { Effect::None } else { layer.effect(types) }
 }
 
 /// The masks of one call on its way in.
@@ -117,6 +145,7 @@ pub fn explicit(layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Vec<Opti
 /// The masks that a call computes with, of `all` that it sees: one for each tensor that it reads as data, in order;
 /// fewer or none where it does not look.
 pub fn used(
+    semantics: Semantics,
     layer: &dyn Layer,
     arguments: &Arguments<TensorRef>,
     all: &[Option<MaskId>],
@@ -124,7 +153,10 @@ pub fn used(
     let first = || all[..arguments.data().len().min(all.len())].to_vec();
     match layer.reads() {
         Reads::Nothing => vec![],
+        // The merging layers of Keras 2 compute without masks.
+        Reads::Own if semantics == Semantics::Keras2 => vec![],
         Reads::Own => first(),
+        Reads::Argument if semantics == Semantics::Keras2 => first(),
         Reads::Each { .. } => all.to_vec(),
         // Keras fills the argument only where a single one holds tensors: a recurrent layer with initial states gets no
         // mask but one passed by hand.
@@ -137,6 +169,7 @@ pub fn used(
 
 /// Applies a rule: the mask of each output.
 pub fn apply(
+    semantics: Semantics,
     rule: &MaskRule,
     arguments: &Arguments<TensorRef>,
     incoming: &[Option<MaskId>],
@@ -145,6 +178,15 @@ pub fn apply(
     pool: &mut MaskPool,
 ) -> Vec<Option<MaskId>> {
     let mut apply = |rule: &MaskRule| -> Option<MaskId> {
+        let mut over_steps = false;
+        let rule = match rule {
+            MaskRule::OverSteps(_) if semantics == Semantics::Keras3_15 => &MaskRule::Keep,
+            MaskRule::OverSteps(inner) => {
+                over_steps = true;
+                inner.of_output(0)
+            }
+            rule => rule,
+        };
         match rule {
             MaskRule::Born(birth) => {
                 let x = *arguments.first()?;
@@ -159,15 +201,61 @@ pub fn apply(
             }
             MaskRule::Keep => incoming.first().copied().flatten(),
             MaskRule::KeepOf(place) => incoming.get(*place).copied().flatten(),
+            MaskRule::Union if semantics == Semantics::Keras2 => intersection(incoming, pool),
             MaskRule::Union => {
                 let masks: Option<Vec<MaskId>> = incoming.iter().copied().collect();
                 masks.filter(|masks| !masks.is_empty()).map(|masks| pool.or(&masks))
             }
+            MaskRule::Concat { axis } if semantics == Semantics::Keras2 => {
+                concat_in_keras2(*axis, arguments, incoming, &rank, pool)
+            }
             MaskRule::Concat { axis } => concat(*axis, arguments, incoming, &rank, pool),
-            MaskRule::Ends | MaskRule::Lost | MaskRule::PerOutput(_) => None,
+            MaskRule::Ends | MaskRule::Lost if over_steps => {
+                let mask = incoming.first().copied().flatten()?;
+                Some((2..pool.rank(mask)).fold(mask, |mask, _| pool.any_last(mask)))
+            }
+            MaskRule::Ends | MaskRule::Lost | MaskRule::OverSteps(_) | MaskRule::PerOutput(_) => None,
         }
     };
     (0..outputs.len()).map(|output| apply(rule.of_output(output))).collect()
+}
+
+/// True where all masks are that there are.
+fn intersection(incoming: &[Option<MaskId>], pool: &mut MaskPool) -> Option<MaskId> {
+    let masks: Vec<MaskId> = incoming.iter().flatten().copied().collect();
+    (!masks.is_empty()).then(|| pool.and(&masks))
+}
+
+/// The formula of Keras 2, `all(concat(axis, m_i in the shape of x_i, or ones), -1)`, worked out: along the last axis
+/// all masks have to hold, along another one they are joined.
+fn concat_in_keras2(
+    axis: usize,
+    arguments: &Arguments<TensorRef>,
+    incoming: &[Option<MaskId>],
+    rank: &impl Fn(TensorRef) -> u32,
+    pool: &mut MaskPool,
+) -> Option<MaskId> {
+    incoming.iter().flatten().next()?;
+    let mut parts = vec![];
+    let (mut last, data) = (0, arguments.data());
+    for (&tensor, &mask) in data.iter().zip(incoming) {
+        last = rank(tensor).saturating_sub(1);
+        let all_last = |mask: MaskId, pool: &mut MaskPool| {
+            let fails = pool.not(mask);
+            let fails = pool.any_last(fails);
+            pool.not(fails)
+        };
+        parts.push(mask.map(|mask| if pool.rank(mask) > last { all_last(mask, pool) } else { mask }));
+    }
+    if axis as u32 == last {
+        return intersection(&parts, pool);
+    }
+    let parts: Vec<MaskId> = parts
+        .into_iter()
+        .zip(data)
+        .map(|(mask, &tensor)| mask.unwrap_or_else(|| pool.ones(tensor, last)))
+        .collect();
+    Some(pool.concat(axis as u32, &parts))
 }
 
 /// Keras' formula, which the pool simplifies: `any(concat(axis, m_i in the shape of x_i, or ones), -1)`.

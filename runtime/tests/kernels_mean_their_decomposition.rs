@@ -88,6 +88,7 @@ impl Random {
             Exponential,
             HardSigmoid,
             HardSilu,
+            HardSigmoidKeras2,
             HardTanh,
             Mish,
             LogSigmoid,

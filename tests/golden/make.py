@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from generator import environment
-from generator import layers, loss, operations, preprocessing, record, seed  # after environment: it sets Keras up
+from generator import keras_ops, layers, loss, operations, preprocessing, record, recurrent, seed  # after environment: it sets Keras up
 
 HERE = Path(__file__).resolve().parent
 AREAS = {
@@ -22,6 +22,8 @@ AREAS = {
     "loss": loss.cases,
     "operations": operations.cases,
     "preprocessing": preprocessing.cases,
+    "recurrent": recurrent.cases,
+    "ops": keras_ops.cases,
 }
 
 
@@ -32,14 +34,17 @@ def main():
     options = parser.parse_args()
     environment.require_keras(options.any_keras)
 
+    from generator import files  # needs Keras 2, too
+
     made = set()
-    for area, cases in AREAS.items():
+    for area, cases in (AREAS | {"files": files.cases}).items():
         for case in cases():
             path = f"{area}/{case.name}"
             assert path not in made, f"two cases called {path}"
             made.add(path)
             if options.only in path:
-                record.write(case, HERE / area / case.name)
+                write = getattr(case, "write", lambda folder: record.write(case, folder))
+                write(HERE / area / case.name)
                 print(path)
             # Names that Keras makes up (`dense`, `not_equal_1`) count from the start again.
             environment.keras.backend.clear_session()

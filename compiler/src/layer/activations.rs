@@ -67,6 +67,7 @@ fn named(name: &str) -> Option<Activation> {
         "gelu" => Activation::Gelu,
         "hard_shrink" => Activation::HardShrink { threshold: Float(0.5) },
         "hard_sigmoid" => Activation::HardSigmoid,
+        "hard_sigmoid_keras2" => Activation::HardSigmoidKeras2,
         "hard_silu" | "hard_swish" => Activation::HardSilu,
         "hard_tanh" => Activation::HardTanh,
         "leaky_relu" => relu(0.2, None, 0.0),

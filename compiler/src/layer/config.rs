@@ -53,8 +53,11 @@ const WITHOUT_MEANING: &[&str] =
 /// The same by ending: `kernel_initializer`, `bias_regularizer`, `gamma_constraint`.
 const WITHOUT_MEANING_ENDINGS: &[&str] = &["_initializer", "_regularizer", "_constraint"];
 
-/// The only dtype policy computed with.
-const FLOAT32_ONLY: &str = "the dtype policy float32";
+/// The dtype policies known.
+const POLICIES: &str = "the dtype policy float32, or float16, bfloat16 or a mix of them";
+
+/// The policies of narrower floats. All are computed in float32, which the layer's canonical settings say.
+pub(crate) const NARROW_POLICIES: &[&str] = &["bfloat16", "float16", "mixed_bfloat16", "mixed_float16"];
 
 /// The largest size that a setting may name.
 pub const LARGEST_SIZE: i64 = 1 << 31;
@@ -89,15 +92,21 @@ impl Config {
         Config { rest: settings, canonical: Settings::new(), float32: false }
     }
 
-    /// Everything is computed in float32; another policy would be another answer.
+    /// Everything is computed in float32. A narrower policy is written down, a wider one would be another answer.
     fn dtype_policy(&mut self) {
-        let Some(policy) = self.rest.remove("dtype") else { return };
-        let name = policy.pointer("/config/name").cloned().unwrap_or(policy);
+        let Some(policy) = self.rest.get("dtype") else { return };
+        let name = policy.pointer("/config/name").unwrap_or(policy).clone();
         self.float32 = name == "float32";
-        // Another word is left for layers that give such elements; for all others it is left over.
-        if !name.is_null() && !self.float32 {
+        let is_policy = !policy.is_string() || name.as_str().is_some_and(|name| name.starts_with("mixed"));
+        if name.is_null() || name == "float32" {
+            self.rest.remove("dtype");
+        } else if is_policy && NARROW_POLICIES.iter().any(|narrow| name == *narrow) {
+            self.rest.remove("dtype");
+            self.keep("dtype", name);
+        } else if is_policy {
             self.rest.insert("dtype".into(), name);
         }
+        // A bare word is left for layers that give such elements; for any other layer it is left over.
     }
 
     /// The element type of what the layer gives, for layers whose dtype policy says just that.
@@ -114,10 +123,15 @@ impl Config {
     }
 
     /// The settings that differ from the defaults; anything not taken is an error.
-    pub fn finish(self) -> Result<Settings, ConfigError> {
+    pub fn finish(mut self) -> Result<Settings, ConfigError> {
+        let narrow = |name: &Json| NARROW_POLICIES.iter().any(|narrow| name == *narrow);
+        if let Some(name) = self.rest.get("dtype").filter(|name| narrow(name)).cloned() {
+            self.rest.remove("dtype");
+            self.keep("dtype", name);
+        }
         match self.rest.into_iter().next() {
             Some((key, value)) => {
-                let expected = if key == "dtype" { FLOAT32_ONLY } else { "no such setting" };
+                let expected = if key == "dtype" { POLICIES } else { "no such setting" };
                 Err(ConfigError::new(&key, expected, &value))
             }
             None => Ok(self.canonical),

@@ -191,11 +191,11 @@ impl Layer for IndexLookup {
         let (special, first) = (special(mask, &self.unknown_token, self.unknown), self.first());
         let ty = list(self.dtype, self.tokens + first.len() as i64);
         let place = WeightPlace::Vocabulary { special: special.clone(), first };
-        let mut weights = vec![WeightSpec { name: "vocabulary".into(), ty, place }];
+        let mut weights = vec![WeightSpec { name: "vocabulary".into(), ty, place, trained: false }];
         if self.weighted {
             let ty = list(DType::F32, self.encoding.depth);
             let place = WeightPlace::IdfWeights { special };
-            weights.push(WeightSpec { name: "idf_weights".into(), ty, place });
+            weights.push(WeightSpec { name: "idf_weights".into(), ty, place, trained: false });
         }
         Ok(weights)
     }

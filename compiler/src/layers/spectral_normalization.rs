@@ -63,6 +63,7 @@ impl Layer for SpectralNormalization {
                 name: name.to_owned(),
                 ty,
                 place: place(dataset),
+                trained: name == "kernel",
             }));
         }
         weights.extend(inner.into_iter().map(|spec| spec.inside("layer", "layer")));

@@ -172,11 +172,12 @@ impl Layer for TextVectorization {
             name: "vocabulary".into(),
             ty: column(DType::Str, self.tokens),
             place: WeightPlace::Vocabulary { special: special(self.output), first: vec![] },
+            trained: false,
         }];
         if self.output == TokenOutput::TfIdf {
             let (name, ty) = ("idf_weights".into(), column(DType::F32, self.columns));
             let place = WeightPlace::IdfWeights { special: special(self.output) };
-            weights.push(WeightSpec { name, ty, place });
+            weights.push(WeightSpec { name, ty, place, trained: false });
         }
         Ok(weights)
     }

@@ -59,8 +59,9 @@ impl Layer for TimeDistributed {
         true
     }
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
+    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        let inner = steps(arguments).map_or(MaskRule::Keep, |(inner, _)| self.layer.mask_rule(&inner));
+        MaskRule::OverSteps(Box::new(inner))
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

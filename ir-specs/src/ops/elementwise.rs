@@ -40,6 +40,14 @@ family! {
         Pow = "pow" ("a", "b");
         /// What is left of `a` after whole `b`s, with the sign of `b`; floats only.
         Mod = "mod" ("a", "b");
+        /// The angle of the point `(x, y)` from the positive `x` axis, between -pi and pi; floats only.
+        Atan2 = "atan2" ("y", "x");
+        /// `a / b` rounded down; integers only, and none divides by 0: that is an error of the run.
+        FloorDiv = "floor_div" ("a", "b");
+        /// The greatest common divisor, not negative; integers only.
+        Gcd = "gcd" ("a", "b");
+        /// The bits that both integers have.
+        BitAnd = "bit_and" ("a", "b");
         /// The larger one; NaN if either is.
         Max = "max" ("a", "b");
         /// The smaller one; NaN if either is.
@@ -101,7 +109,8 @@ impl Elementwise {
         match self {
             Neg | Abs | Sign => require(first.is_float() || first.is_int(), "numbers", first),
             Exp | Log | Sqrt | Tanh | Sin | Cos | Erf | Floor => require(first.is_float(), "floats", first),
-            Div | Pow | Mod => require(same && first.is_float(), "floats of one type", first),
+            FloorDiv | Gcd | BitAnd => require(same && first.is_int(), "integers of one type", first),
+            Div | Pow | Mod | Atan2 => require(same && first.is_float(), "floats of one type", first),
             Add | Sub | Mul | Max | Min => {
                 require(same && (first.is_float() || first.is_int()), "numbers of one type", first)
             }

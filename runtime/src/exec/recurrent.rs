@@ -22,6 +22,7 @@ fn takes(op: &Op, operands: OperandTypes<'_>) -> bool {
             own_row(recurrent_activation)
         }
         Recurrent::SimpleRnn { .. } => true,
+        Recurrent::ConvLstm { .. } => false,
     };
     all_f32(operands) && gates && own_row(&op.options().activation)
 }

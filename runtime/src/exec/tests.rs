@@ -112,6 +112,7 @@ fn activations() -> Vec<Activation> {
         Sigmoid,
         Exponential,
         HardSigmoid,
+        HardSigmoidKeras2,
         HardSilu,
         HardTanh,
         Mish,

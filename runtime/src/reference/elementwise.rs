@@ -55,6 +55,10 @@ pub(super) fn evaluate(op: &Elementwise, operands: &[TensorView<'_>]) -> Result<
         Div => two!(operands; F32 F64 => |a, b| a / b),
         Pow => two!(operands; F32 F64 => |a, b| a.powf(b)),
         Mod => two!(operands; F32 F64 => |a, b| a.modulo(b)),
+        Atan2 => two!(operands; F32 F64 => |y, x| y.atan2(x)),
+        FloorDiv => floor_div(operands),
+        Gcd => two!(operands; I32 I64 => |a, b| a.common_divisor(b)),
+        BitAnd => two!(operands; I32 I64 => |a, b| a & b),
         Max => two!(operands; F32 F64 I32 I64 => |a, b| a.larger(b)),
         Min => two!(operands; F32 F64 I32 I64 => |a, b| a.smaller(b)),
         Eq => two!(operands; F32 F64 I32 I64 Bool => |a, b| a == b),
@@ -89,6 +93,18 @@ where
     let shape = common_shape(&[a.shape(), b.shape()])?;
     let (a, b) = (spread(a, &shape)?, spread(b, &shape)?);
     Ok(collect(&shape, a.iter().zip(&b).map(|(&a, &b)| f(a, b)))?.into())
+}
+
+fn floor_div(operands: &[TensorView<'_>]) -> Result<Tensor, OpFailure> {
+    let zero = match &operands[1] {
+        TensorView::I32(b) => b.iter().any(|&b| b == 0),
+        TensorView::I64(b) => b.iter().any(|&b| b == 0),
+        _ => false,
+    };
+    if zero {
+        return Err(OpFailure::mismatch("divisors other than 0", "0"));
+    }
+    two!(operands; I32 I64 => |a, b| a.floor_quotient(b))
 }
 
 fn select(
@@ -206,6 +222,33 @@ macro_rules! reals {
     )*};
 }
 reals! { f32 f64 }
+
+/// Arithmetic of integers alone.
+trait Whole: Copy {
+    /// The quotient rounded down; `other` is not 0.
+    fn floor_quotient(self, other: Self) -> Self;
+    fn common_divisor(self, other: Self) -> Self;
+}
+
+macro_rules! wholes {
+    ($($integer:ty)*) => {$(
+        impl Whole for $integer {
+            fn floor_quotient(self, other: Self) -> Self {
+                let quotient = self.wrapping_div(other);
+                let rest = self.wrapping_rem(other);
+                if rest != 0 && (rest < 0) != (other < 0) { quotient - 1 } else { quotient }
+            }
+
+            fn common_divisor(mut self, mut other: Self) -> Self {
+                while other != 0 {
+                    (self, other) = (other, self.wrapping_rem(other));
+                }
+                self.wrapping_abs()
+            }
+        }
+    )*};
+}
+wholes! { i32 i64 }
 
 /// Arithmetic that floats and integers share.
 trait Number: Copy {

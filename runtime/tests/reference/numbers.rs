@@ -42,6 +42,27 @@ fn functions_of_floats() {
 }
 
 #[test]
+fn angles_of_points() {
+    let (y, x) =
+        (tensor(&[5], [1.0f64, -1.0, 0.0, -0.0, f64::NAN]), tensor(&[5], [1.0, -1.0, -1.0, 2.0, 0.0]));
+    let Tensor::F64(found) = result(Atan2, &[&y, &x]) else { panic!("other elements") };
+    let found: Vec<f64> = found.iter().copied().collect();
+    let quarter = std::f64::consts::FRAC_PI_4;
+    assert_eq!(found[..4], [quarter, -3.0 * quarter, 4.0 * quarter, -0.0]);
+    assert!(found[4].is_nan());
+}
+
+#[test]
+fn arithmetic_of_integers() {
+    let (a, b) = (tensor(&[5], [7, -7, 7, i32::MIN, 0]), tensor(&[5], [2, 2, -2, -1, 3]));
+    assert_eq!(result(FloorDiv, &[&a, &b]), tensor(&[5], [3, -4, -4, i32::MIN, 0]));
+    assert!(matches!(apply(FloorDiv, &[Some(&b), Some(&a)]), Err(OpFailure::Operands(_))));
+    let (a, b) = (tensor(&[4], [12i64, -18, 0, i64::MIN]), tensor(&[4], [18i64, 12, -5, 6]));
+    assert_eq!(result(Gcd, &[&a, &b]), tensor(&[4], [6i64, 6, 5, 2]));
+    assert_eq!(result(BitAnd, &[&a, &b]), tensor(&[4], [0i64, 12, 0, 0]));
+}
+
+#[test]
 fn casts_go_toward_zero() {
     let x = tensor(&[6], [-1.9f32, 1.9, 0.0, f32::NAN, f32::INFINITY, -0.0]);
     let cast = |to| result(Cast { to }, &[&x]);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use masque::diagnostics::UnsupportedMask;
+use masque_ir::Semantics;
 use masque_ir::text::Stage;
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
@@ -22,6 +23,12 @@ pub(crate) struct Common {
     /// What to do with a mask that reaches a layer without support for masks
     #[arg(long, global = true, value_enum, default_value = "error", value_name = "POLICY")]
     pub(crate) on_unsupported_mask: Policy,
+    /// The rules of masks: keras-3.15 or keras-2; those of the Keras that wrote the file if absent
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) semantics: Option<Semantics>,
+    /// The weights of a .json config: .h5, or the .json index of shards; those beside it if absent
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
     /// How many threads may work at a time; the numbers do not depend on it
     #[arg(long, global = true, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: u16,
@@ -88,7 +95,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Build {
-    /// The model: a .keras file
+    /// The model: a .keras or .h5 file, or a .json config with weights
     pub(crate) model: PathBuf,
     /// The executable to write
     #[arg(short, long, value_name = "FILE")]
@@ -97,7 +104,7 @@ pub(crate) struct Build {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// The model: a .keras or .json file
+    /// The model: a .keras, .h5 or .json file
     pub(crate) model: PathBuf,
     /// Treat findings with this code as errors
     #[arg(long, value_name = "CODE", value_parser = ["mask-unsupported"])]
@@ -109,7 +116,7 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Dump {
-    /// The model: a .keras or .json file
+    /// The model: a .keras, .h5 or .json file
     pub(crate) model: PathBuf,
     /// Which stage: layers, masks, tensor, optimized or plan
     #[arg(long, default_value = "masks")]
@@ -128,7 +135,7 @@ pub(crate) enum DumpFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
-    /// The model: a .keras file
+    /// The model: a .keras or .h5 file, or a .json config with weights
     pub(crate) model: PathBuf,
     /// The inputs: .npz, .npy, .jsonl, .json or .csv
     #[arg(long, value_name = "FILE")]
@@ -150,7 +157,7 @@ pub(crate) struct Layers {
 
 #[derive(Debug, Args)]
 pub(crate) struct Masks {
-    /// The model: a .keras or .json file
+    /// The model: a .keras, .h5 or .json file
     pub(crate) model: PathBuf,
     /// In which form
     #[arg(long, value_enum, default_value = "table")]
@@ -165,7 +172,7 @@ pub(crate) struct Masks {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// The model: a .keras file
+    /// The model: a .keras or .h5 file, or a .json config with weights
     pub(crate) model: PathBuf,
     /// The inputs: .npz, .npy, .jsonl, .json or .csv; JSON lines from standard input if absent
     #[arg(long, value_name = "FILE")]

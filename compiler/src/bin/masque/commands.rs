@@ -12,15 +12,28 @@ use std::io::Write;
 use std::path::Path;
 
 use masque::session::{self, CompiledModel, Outputs, Progress, RunOptions};
-use masque::{Inferred, Model, Options};
+use masque::{Inferred, Model, OpenOptions, Options};
 use masque_runtime::io::{self, Place};
 
 use crate::args::Common;
 use crate::report::{Failure, Terminal};
 
+/// Reads a model, and says what is not computed as its file asks for.
+fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Failure> {
+    let options = OpenOptions { weights: common.weights.clone(), semantics: common.semantics };
+    let model = Model::open_with(path, &options)?;
+    for (policy, layers) in model.narrow_policies() {
+        let file = path.display();
+        let text =
+            format!("{file}: computed in float32, though its layers ask for {policy} ({layers} of them)");
+        terminal.inform(&masque_runtime::quote::one_line(&text));
+    }
+    Ok(model)
+}
+
 /// Reads a model and infers its masks.
-fn infer(model: &Path) -> Result<Inferred, Failure> {
-    Ok(Model::open(model)?.infer()?)
+fn infer(model: &Path, common: &Common, terminal: &Terminal) -> Result<Inferred, Failure> {
+    Ok(open(model, common, terminal)?.infer()?)
 }
 
 /// Says what is wrong with the masks. `None` if that keeps the model from being compiled.

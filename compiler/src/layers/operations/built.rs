@@ -4,12 +4,14 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use masque_ir::ops::{Op, OpError};
+use masque_ir::float::Float;
+use masque_ir::ops::{Leaf, Op, OpError};
 use masque_ir::program::{Builder, Operand};
 use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Dim, Semantics, Type};
 use serde_json::Value as Json;
 
+use super::common;
 use crate::layer::{Arguments, Config, ConfigError, Effect, Layer, MaskRule, Passed, Scope, ShapeError};
 
 /// What an operation gives, or why it does not fit.
@@ -145,6 +147,86 @@ pub(super) fn tensor_or_number(arguments: &Arguments<Operand>, parameter: &str, 
     }
 }
 
+/// The tensor, array or number passed for a parameter; numbers without a type of their own are i32 and f32.
+pub(super) fn given(scope: &mut Scope<'_>, arguments: &Arguments<Operand>, parameter: &str) -> Outcome {
+    let Some(Passed::Constant(value)) = arguments.get(parameter) else { return tensor(arguments, parameter) };
+    match array(value) {
+        Some((ty, values)) => scope.builder.emit(Leaf::Constant { ty, values }, &[]),
+        None => refuse(format!("a tensor or numbers for `{parameter}`"), crate::layer::config::brief(value)),
+    }
+}
+
+/// The same, where it may be left out.
+pub(super) fn maybe(
+    scope: &mut Scope<'_>,
+    arguments: &Arguments<Operand>,
+    parameter: &str,
+) -> Outcome<Option<Operand>> {
+    arguments.get(parameter).map(|_| given(scope, arguments, parameter)).transpose()
+}
+
+/// Two tensors, arrays or numbers in the element type that they have in common: a number has that of the other side.
+pub(super) fn both(
+    scope: &mut Scope<'_>,
+    arguments: &Arguments<Operand>,
+    parameters: [&str; 2],
+) -> Outcome<[Operand; 2]> {
+    let [a, b] = parameters.map(|parameter| given(scope, arguments, parameter));
+    let sides = [a?, b?];
+    let types = sides.each_ref().map(|side| dtype_of(scope, side));
+    if types.contains(&DType::Str) {
+        return refuse("numbers", "texts");
+    }
+    let number = parameters.map(|parameter| {
+        matches!(arguments.get(parameter), Some(Passed::Constant(value)) if number(value).is_some())
+    });
+    let dtype = match (number, types) {
+        ([true, false], [DType::I32, other]) | ([false, true], [other, DType::I32]) => other,
+        (_, [a, b]) => common(a, b),
+    };
+    let [a, b] = sides.map(|side| scope.cast(&side, dtype));
+    Ok([a?, b?])
+}
+
+/// The most elements that an array in a model's description may have.
+const LARGEST_ARRAY: usize = 1 << 20;
+
+/// An array of numbers, as numpy's or as lists; one number is an array without axes.
+pub(super) fn array(value: &Json) -> Option<(Type, Vec<Float>)> {
+    let items = value.pointer("/config/value").unwrap_or(value);
+    let (mut shape, mut values) = (vec![], vec![]);
+    collect(items, 0, &mut shape, &mut values)?;
+    let whole = values.iter().all(|value: &Json| value.is_i64() || value.is_boolean());
+    let truth = !values.is_empty() && values.iter().all(Json::is_boolean);
+    let dtype = match value.pointer("/config/dtype").and_then(Json::as_str) {
+        Some(name) => DTYPES.iter().find(|(known, _)| *known == name)?.1,
+        None if truth => DType::Bool,
+        None if whole && !values.is_empty() => DType::I32,
+        None => DType::F32,
+    };
+    let shape: Vec<Dim> = shape.into_iter().map(|size| Dim::constant(size as i64)).collect();
+    let values: Option<Vec<Float>> = values.iter().map(|value| number(value).map(Float)).collect();
+    Some((Type::new(dtype, shape), values?))
+}
+
+/// Lists in lists, row by row; all lists on one level have one length.
+fn collect(value: &Json, depth: usize, shape: &mut Vec<usize>, values: &mut Vec<Json>) -> Option<()> {
+    match value {
+        Json::Array(items) if values.len() <= LARGEST_ARRAY => {
+            match shape.get(depth) {
+                None if values.is_empty() => shape.push(items.len()),
+                size => size.filter(|&&size| size == items.len()).map(|_| ())?,
+            }
+            items.iter().try_for_each(|item| collect(item, depth + 1, shape, values))
+        }
+        Json::Number(_) | Json::Bool(_) if depth == shape.len() => {
+            values.push(value.clone());
+            Some(())
+        }
+        _ => None,
+    }
+}
+
 /// A number as a model file has it, truth values as 0 and 1.
 pub(super) fn number(value: &Json) -> Option<f64> {
     let value = value.pointer("/config/value").unwrap_or(value);
@@ -214,17 +296,27 @@ pub(super) fn optional_integer(config: &mut Config, key: &str) -> Result<Option<
     }
 }
 
+/// A setting that is a number or absent.
+pub(super) fn optional_number(config: &mut Config, key: &str) -> Result<Option<f64>, ConfigError> {
+    let Some(value) = config.take(key) else { return Ok(None) };
+    let number = number(&value).ok_or_else(|| ConfigError::new(key, "a number", &value))?;
+    config.keep(key, value);
+    Ok(Some(number))
+}
+
+/// Keras' names of the element types.
+const DTYPES: [(&str, DType); 5] = [
+    ("bool", DType::Bool),
+    ("float32", DType::F32),
+    ("float64", DType::F64),
+    ("int32", DType::I32),
+    ("int64", DType::I64),
+];
+
 /// A setting that names an element type, if it is there.
 pub(super) fn element_type(config: &mut Config) -> Result<Option<DType>, ConfigError> {
-    let known = [
-        ("bool", DType::Bool),
-        ("float32", DType::F32),
-        ("float64", DType::F64),
-        ("int32", DType::I32),
-        ("int64", DType::I64),
-    ];
     let Some(dtype) = config.take("dtype") else { return Ok(None) };
-    let found = known.iter().find(|(name, _)| dtype == *name);
+    let found = DTYPES.iter().find(|(name, _)| dtype == *name);
     let expected = "bool, float32, float64, int32 or int64";
     let found = found.ok_or_else(|| ConfigError::new("dtype", expected, &dtype))?.1;
     config.keep("dtype", dtype);

@@ -3,12 +3,13 @@
 use masque_ir::activation::Activation;
 use masque_ir::float::Float;
 use masque_ir::mask::MaskId;
-use masque_ir::ops::{Activate, Elementwise, OpError};
+use masque_ir::ops::{Activate, Elementwise, Leaf, OpError};
 use masque_ir::program::{Literal, Operand};
 use masque_ir::ty::broadcast;
 use masque_ir::{DType, Type};
 use serde_json::Value as Json;
 
+use super::formula::{Term, term};
 use super::{common, def, masks_of, operation};
 use crate::layer::{Arguments, Layer, LayerDef, MaskParts, Passed, Scope, ShapeError};
 
@@ -36,6 +37,10 @@ enum Unary {
     Float(fn() -> Elementwise),
     /// An activation function; floats out.
     Function(Activation),
+    /// `x` above 0; numbers of the same type out.
+    Relu,
+    /// The magnitude; truth values are theirs already.
+    Absolute,
     /// `x * x`
     Square,
     /// Truth values in and out.
@@ -78,12 +83,12 @@ binary! {
 }
 
 unary! {
-    ABSOLUTE = "ops.Absolute", Unary::Same(|| Elementwise::Abs);
+    ABSOLUTE = "ops.Absolute", Unary::Absolute;
     EXP = "ops.Exp", Unary::Float(|| Elementwise::Exp);
     LOG = "ops.Log", Unary::Float(|| Elementwise::Log);
     LOGICAL_NOT = "ops.LogicalNot", Unary::Not;
     NEGATIVE = "ops.Negative", Unary::Same(|| Elementwise::Neg);
-    RELU = "ops.Relu", Unary::Function(Activation::RELU);
+    RELU = "ops.Relu", Unary::Relu;
     SIGN = "ops.Sign", Unary::Same(|| Elementwise::Sign);
     SIGMOID = "ops.Sigmoid", Unary::Function(Activation::Sigmoid);
     SQRT = "ops.Sqrt", Unary::Float(|| Elementwise::Sqrt);
@@ -95,6 +100,8 @@ unary! {
 #[derive(Clone, Debug)]
 enum Side<T> {
     Tensor(T),
+    /// An array in the model's description.
+    Array(Type, Vec<Float>),
     /// A number as Python has it: a whole one takes the type of the other side.
     Number {
         value: f64,
@@ -109,7 +116,10 @@ fn sides<T: Clone>(arguments: &Arguments<T>) -> Option<[Side<T>; 2]> {
         Passed::Constant(Json::Bool(truth)) => {
             Some(Side::Number { value: f64::from(u8::from(*truth)), whole: true })
         }
-        Passed::Constant(json) => json.as_f64().map(|value| Side::Number { value, whole: !json.is_f64() }),
+        Passed::Constant(json) => match json.as_f64() {
+            Some(value) => Some(Side::Number { value, whole: !json.is_f64() }),
+            None => super::built::array(json).map(|(ty, values)| Side::Array(ty, values)),
+        },
         Passed::List(_) => None,
     };
     let sides: Vec<Side<T>> =
@@ -121,7 +131,7 @@ impl Binary {
     /// What both sides are converted to, and what comes out.
     fn dtypes(self, sides: &[Side<Type>; 2]) -> (DType, DType) {
         let of = |side: &Side<Type>| match side {
-            Side::Tensor(ty) => Some(ty.dtype),
+            Side::Tensor(ty) | Side::Array(ty, _) => Some(ty.dtype),
             Side::Number { whole: true, .. } => None,
             Side::Number { whole: false, .. } => Some(DType::F32),
         };
@@ -134,7 +144,7 @@ impl Binary {
         match self {
             Binary::Logic(_) => (DType::Bool, DType::Bool),
             Binary::Comparison(_) => (operands, DType::Bool),
-            Binary::Real(_) if number.is_int() => (DType::F64, number),
+            Binary::Real(_) if number.is_int() && self.op() == Elementwise::Pow => (DType::F64, number),
             Binary::Arithmetic(_) | Binary::Real(_) => (number, number),
             Binary::Fraction(_) => match number {
                 DType::F64 => (DType::F64, DType::F64),
@@ -165,10 +175,12 @@ impl Layer for Binary {
         let expected = "two tensors of numbers, or a tensor and a number";
         let sides = sides(arguments).ok_or_else(|| ShapeError::new(expected, "other arguments"))?;
         let shape = match &sides {
-            [Side::Tensor(a), Side::Tensor(b)] => broadcast(&a.shape, &b.shape)
-                .ok_or_else(|| ShapeError::new("shapes that broadcast", format!("{a} and {b}")))?,
+            [Side::Tensor(a), Side::Tensor(b) | Side::Array(b, _)] | [Side::Array(a, _), Side::Tensor(b)] => {
+                broadcast(&a.shape, &b.shape)
+                    .ok_or_else(|| ShapeError::new("shapes that broadcast", format!("{a} and {b}")))?
+            }
             [Side::Tensor(x), _] | [_, Side::Tensor(x)] => x.shape.clone(),
-            _ => return Err(ShapeError::new(expected, "two numbers")),
+            _ => return Err(ShapeError::new(expected, "no tensor")),
         };
         let texts = sides.iter().any(|side| matches!(side, Side::Tensor(ty) if ty.dtype == DType::Str));
         if texts {
@@ -182,6 +194,7 @@ impl Layer for Binary {
         let Some(sides) = sides(arguments) else { return Ok(vec![]) };
         let types = sides.each_ref().map(|side| match side {
             Side::Tensor(x) => Side::Tensor(scope.builder.type_of(x)),
+            Side::Array(ty, _) => Side::Tensor(ty.clone()),
             Side::Number { value, whole } => Side::Number { value: *value, whole: *whole },
         });
         let (dtype, result) = self.dtypes(&types);
@@ -189,17 +202,22 @@ impl Layer for Binary {
         for side in sides {
             operands.push(match side {
                 Side::Tensor(x) => scope.cast(&x, dtype)?,
+                Side::Array(ty, values) => {
+                    let array = scope.builder.emit(Leaf::Constant { ty, values }, &[])?;
+                    scope.cast(&array, dtype)?
+                }
                 Side::Number { value, .. } => Operand::Literal(Literal { dtype, number: Float(value) }),
             });
         }
-        let mut y = scope.builder.emit(self.op(), &operands)?;
-        if let Binary::Real(_) = self {
-            if self.op() == Elementwise::Div {
-                y = scope.builder.emit(Elementwise::Floor, &[y])?;
-            }
-            y = scope.cast(&y, result)?;
-        }
-        Ok(vec![y])
+        let [a, b] = [term(&operands[0]), term(&operands[1])];
+        let y = match (self, self.op()) {
+            (Binary::Real(_), Elementwise::Div) if dtype.is_int() => a.quotient(b),
+            (Binary::Real(_), Elementwise::Mod) if dtype.is_int() => a.clone() - a.quotient(&b) * b,
+            (Binary::Real(_), Elementwise::Div) => (a / b).floor(),
+            (_, op) => Term::of(op, vec![a, b]),
+        };
+        let y = y.build(scope)?;
+        Ok(vec![scope.cast(&y, result)?])
     }
 
     fn as_mask(&self, parts: &MaskParts<'_>) -> Option<MaskId> {
@@ -226,8 +244,8 @@ impl Unary {
     fn dtype(self, x: DType) -> DType {
         match self {
             Unary::Not => DType::Bool,
-            Unary::Same(_) | Unary::Square if x == DType::Bool => DType::I32,
-            Unary::Same(_) | Unary::Square => x,
+            Unary::Same(_) | Unary::Square | Unary::Relu if x == DType::Bool => DType::I32,
+            Unary::Same(_) | Unary::Square | Unary::Relu | Unary::Absolute => x,
             Unary::Float(_) if x == DType::F64 => x,
             Unary::Float(_) | Unary::Function(_) => DType::F32,
         }
@@ -254,6 +272,10 @@ impl Layer for Unary {
         let y = match *self {
             Unary::Same(op) | Unary::Float(op) => scope.builder.emit(op(), &[x])?,
             Unary::Function(f) => scope.builder.emit(Activate::Activate { f }, &[x])?,
+            Unary::Relu if dtype.is_int() => term(&x).larger(0.0).build(scope)?,
+            Unary::Relu => scope.builder.emit(Activate::Activate { f: Activation::RELU }, &[x])?,
+            Unary::Absolute if dtype == DType::Bool => x,
+            Unary::Absolute => scope.builder.emit(Elementwise::Abs, &[x])?,
             Unary::Square => scope.builder.emit(Elementwise::Mul, &[x.clone(), x])?,
             Unary::Not => scope.builder.emit(Elementwise::Not, &[x])?,
         };

@@ -1,15 +1,17 @@
 //! Functions of every element: of `keras.ops.nn`, and those of one tensor that are more than one step.
 
-use masque_ir::DType;
 use masque_ir::activation::Activation;
 use masque_ir::float::Float;
-use masque_ir::ops::{Activate, Elementwise, Reduce};
+use masque_ir::ops::{Activate, Elementwise, Reduce, Shape};
 use masque_ir::program::Operand;
+use masque_ir::{DType, Dim};
 
 use super::built::{
-    Built, Outcome, axis_of, dtype_of, element_type, emit, integers, literal, numeric, of_one, real, refuse,
-    tensor, tensor_or_number,
+    Built, Outcome, axis_of, dtype_of, element_type, emit, integers, literal, numeric, of_one,
+    optional_integer, optional_number, real, refuse, shape_of, tensor, tensor_or_number,
 };
+use super::pieces::part;
+use super::shapes::flat;
 use super::{common, def};
 use crate::layer::{Config, ConfigError, Layer, LayerDef, Scope};
 
@@ -21,10 +23,23 @@ fn function(f: Activation) -> Result<Box<dyn Layer>, ConfigError> {
     })
 }
 
-/// The axis that a function looks along.
-fn along(config: &mut Config) -> Result<i32, ConfigError> {
-    let axis = config.integer("axis", None)?;
-    i32::try_from(axis).map_err(|_| ConfigError::new("axis", "an axis", &axis.into()))
+/// A function along the axis `axis`; without one, along all elements in a row.
+fn along(config: &mut Config, f: fn(i32) -> Activation) -> Result<Box<dyn Layer>, ConfigError> {
+    let axis = optional_integer(config, "axis")?;
+    of_one(move |scope, x| {
+        let (shape, x) = (shape_of(scope, x), real(scope, x)?);
+        let (x, axis) = match axis {
+            Some(axis) => (x.clone(), axis_of(scope, &x, axis)? as i32),
+            None => (flat(scope, &x)?, 0),
+        };
+        let y = emit(scope, Activate::Activate { f: f(axis) }, &[&x])?;
+        if shape_of(scope, &y) == shape { Ok(y) } else { emit(scope, Shape::Reshape { shape }, &[&y]) }
+    })
+}
+
+/// The setting `threshold`, 0.5 if it is not there.
+fn half(config: &mut Config) -> Result<Float, ConfigError> {
+    Ok(Float(config.number("threshold", 0.5)?))
 }
 
 fn relu(
@@ -49,18 +64,39 @@ functions! {
         true => Activation::GeluTanh,
         false => Activation::Gelu,
     });
+    GLU = "ops.Glu", |config| {
+        let axis = config.integer("axis", Some(-1))?;
+        of_one(move |scope, x| {
+            let x = real(scope, x)?;
+            let axis = axis_of(scope, &x, axis)?;
+            let size = shape_of(scope, &x)[axis as usize].clone();
+            let Some(half) = size.exact_div(&Dim::constant(2)) else {
+                return refuse("an axis that 2 divides", size);
+            };
+            let gate = part(scope, &x, axis, half.clone(), size)?;
+            let gate = emit(scope, Activate::Activate { f: Activation::Sigmoid }, &[&gate])?;
+            let x = part(scope, &x, axis, Dim::constant(0), half)?;
+            emit(scope, Elementwise::Mul, &[&x, &gate])
+        })
+    };
+    HARD_SHRINK = "ops.HardShrink", |config| function(Activation::HardShrink { threshold: half(config)? });
     HARD_SIGMOID = "ops.HardSigmoid", |_c| function(Activation::HardSigmoid);
     HARD_SILU = "ops.HardSilu", |_c| function(Activation::HardSilu);
     HARD_TANH = "ops.HardTanh", |_c| function(Activation::HardTanh);
     LEAKY_RELU = "ops.LeakyRelu", |config| relu(config, 0.2, None);
     LOG_SIGMOID = "ops.LogSigmoid", |_c| function(Activation::LogSigmoid);
-    LOG_SOFTMAX = "ops.LogSoftmax", |config| function(Activation::LogSoftmax { axis: along(config)? });
+    LOG_SOFTMAX = "ops.LogSoftmax", |config| along(config, |axis| Activation::LogSoftmax { axis });
     RELU6 = "ops.Relu6", |config| relu(config, 0.0, Some(6.0));
     SELU = "ops.Selu", |_c| function(Activation::Selu);
     SILU = "ops.Silu", |_c| function(Activation::Silu);
-    SOFTMAX = "ops.Softmax", |config| function(Activation::Softmax { axis: along(config)? });
+    SOFT_SHRINK = "ops.SoftShrink", |config| function(Activation::SoftShrink { threshold: half(config)? });
+    SOFTMAX = "ops.Softmax", |config| along(config, |axis| Activation::Softmax { axis });
     SOFTPLUS = "ops.Softplus", |_c| function(Activation::Softplus);
     SOFTSIGN = "ops.Softsign", |_c| function(Activation::Softsign);
+    SPARSE_PLUS = "ops.SparsePlus", |_c| function(Activation::SparsePlus);
+    SPARSE_SIGMOID = "ops.SparseSigmoid", |_c| function(Activation::SparseSigmoid);
+    SPARSEMAX = "ops.Sparsemax", |config| along(config, |axis| Activation::Sparsemax { axis });
+    SQUAREPLUS = "ops.Squareplus", |config| function(Activation::Squareplus { b: Float(config.number("b", 4.0)?) });
     TANH_SHRINK = "ops.TanhShrink", |_c| function(Activation::TanhShrink);
 
     CAST = "ops.Cast", |config| cast(config);
@@ -124,16 +160,7 @@ fn cast(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 
 /// `clip(x, x_min, x_max)`
 fn clip(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    let bound = |config: &mut Config, key| match config.take(key) {
-        None => Ok(None),
-        Some(value) => {
-            let number =
-                super::built::number(&value).ok_or_else(|| ConfigError::new(key, "a number", &value))?;
-            config.keep(key, value);
-            Ok(Some(number))
-        }
-    };
-    let (lowest, highest) = (bound(config, "x_min")?, bound(config, "x_max")?);
+    let (lowest, highest) = (optional_number(config, "x_min")?, optional_number(config, "x_max")?);
     of_one(move |scope, x| {
         let mut x = numeric(scope, x)?;
         for (bound, op) in [(lowest, Elementwise::Max), (highest, Elementwise::Min)] {
@@ -154,7 +181,7 @@ fn full_like(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         let dtype = dtype.unwrap_or(ty.dtype);
         let fill = tensor_or_number(arguments, "fill_value", dtype)?;
         let fill = scope.cast(&fill, dtype)?;
-        emit(scope, masque_ir::ops::Shape::Broadcast { shape: ty.shape }, &[&fill])
+        emit(scope, Shape::Broadcast { shape: ty.shape }, &[&fill])
     });
     full.boxed()
 }

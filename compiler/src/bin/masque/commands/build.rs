@@ -7,7 +7,7 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let inferred = commands::infer(&arguments.model)?;
+    let inferred = commands::infer(&arguments.model, common, terminal)?;
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));
     };

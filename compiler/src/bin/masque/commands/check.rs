@@ -10,7 +10,7 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let inferred = commands::infer(&arguments.model)?;
+    let inferred = commands::infer(&arguments.model, common, terminal)?;
     let policy = UnsupportedMask::from(common.on_unsupported_mask);
     let mut findings = inferred.diagnostics(policy);
     for finding in &mut findings {

@@ -13,7 +13,7 @@ use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let loss: Loss = arguments.loss.parse().map_err(|error: LossError| Failure::Loss(error.to_string()))?;
-    let inferred = commands::infer(&arguments.model)?;
+    let inferred = commands::infer(&arguments.model, common, terminal)?;
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));
     };

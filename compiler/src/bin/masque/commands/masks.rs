@@ -14,7 +14,7 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let inferred = commands::infer(&arguments.model)?;
+    let inferred = commands::infer(&arguments.model, common, terminal)?;
     let rows = table::rows(inferred.graph());
     if let Some(file) = &arguments.check {
         return check(&arguments.model, file, &table::text(&rows), arguments.bless, terminal);

@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
     let place = |path: &Option<std::path::PathBuf>| path.clone().map(Place::from).unwrap_or_default();
     let (input, output) = (place(&arguments.input), place(&arguments.output));
     io::check_output(&output)?;
-    let inferred = commands::infer(&arguments.model)?;
+    let inferred = commands::infer(&arguments.model, common, terminal)?;
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));
     };
