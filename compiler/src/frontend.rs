@@ -42,6 +42,8 @@ pub struct RawModel {
     pub inputs: Vec<RawTensor>,
     /// The outputs, in the model's order.
     pub outputs: Vec<RawTensor>,
+    /// What it was compiled with for training (`compile_config`), as it stands in the file; null if it was not.
+    pub compiled: Json,
     /// The calls (layer, which of its calls) in the order in which Keras runs them, where the connections alone do not
     /// tell: a model inside a model runs as one unit. Empty where they do.
     pub schedule: Vec<(String, u64)>,
@@ -206,16 +208,42 @@ pub fn read(path: &Path, options: &OpenOptions) -> Result<ModelFile, LoadError> 
     } else {
         let bytes: Arc<[u8]> = read_file(path).map_err(|error| fail(error.into()))?.into();
         hash.update(&bytes);
-        match ending {
-            "h5" | "hdf5" => whole::read(bytes),
-            "keras" if whole::is_hdf5(&bytes) => whole::read(bytes),
-            "keras" => archive::Members::of_zip(&bytes).and_then(|members| archive::read(&members)),
-            _ => Err(Problem::UnknownFormat),
-        }
-        .map_err(fail)?
+        read_whole(ending, bytes).map_err(fail)?
     };
     raw.semantics = options.semantics.unwrap_or(raw.semantics);
     Ok(ModelFile { raw, weights, hash: hash.finalize().to_hex()[..32].to_owned() })
+}
+
+/// Reads what a model file holds, and no other file; the ending of its path names the format.
+pub fn read_bytes(path: &Path, bytes: &[u8]) -> Result<ModelFile, LoadError> {
+    let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };
+    let hash = blake3::hash(bytes).to_hex()[..32].to_owned();
+    let (raw, weights) = match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
+        "json" => parse_config(bytes).and_then(|nested| {
+            let (raw, mut weights) = (flatten::flatten(nested), WeightSource::none());
+            weights.learn_from_settings(&raw)?;
+            Ok((raw, weights))
+        }),
+        ending => read_whole(ending, bytes.into()),
+    }
+    .map_err(fail)?;
+    Ok(ModelFile { raw, weights, hash })
+}
+
+/// A file with everything in it.
+fn read_whole(ending: &str, bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource), Problem> {
+    match ending {
+        "h5" | "hdf5" => whole::read(bytes),
+        "keras" if whole::is_hdf5(&bytes) => whole::read(bytes),
+        "keras" => archive::Members::of_zip(&bytes).and_then(|members| archive::read(&members)),
+        _ => Err(Problem::UnknownFormat),
+    }
+}
+
+/// A config, models inside models as they stand there.
+fn parse_config(bytes: &[u8]) -> Result<RawModel, Problem> {
+    let config = json::parse("the file", bytes)?;
+    Ok(keras::read(&config, version::dialect_of(&config)?)?)
 }
 
 /// A config, with the weights that were named or lie beside it.
@@ -227,9 +255,7 @@ fn read_config(
     let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };
     let bytes = read_file(path).map_err(|error| fail(error.into()))?;
     hash.update(&bytes);
-    let config = json::parse("the file", &bytes).map_err(|error| fail(error.into()))?;
-    let dialect = version::dialect_of(&config).map_err(fail)?;
-    let nested = keras::read(&config, dialect).map_err(|error| fail(error.into()))?;
+    let nested = parse_config(&bytes).map_err(fail)?;
     let mut weights = WeightSource::none();
     if let Some(file) = options.weights.clone().or_else(|| beside::find(path)) {
         let (source, files) = beside::read(&file, &nested)?;

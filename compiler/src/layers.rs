@@ -32,6 +32,7 @@ mod rectifiers;
 mod recurrent;
 mod reshaping;
 mod resizing;
+mod reversible_embedding;
 mod rounding;
 mod scope;
 mod separable;
@@ -153,6 +154,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &normalization::RESCALING,
     &reshaping::RESHAPE,
     &image_resizing::RESIZING,
+    &reversible_embedding::REVERSIBLE_EMBEDDING,
     &stft_spectrogram::STFT_SPECTROGRAM,
     &separable::SEPARABLE_CONV1D,
     &separable::SEPARABLE_CONV2D,

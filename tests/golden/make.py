@@ -13,13 +13,24 @@ import argparse
 from pathlib import Path
 
 from generator import environment
-from generator import keras_ops, layers, loss, operations, preprocessing, record, recurrent, seed  # after environment: it sets Keras up
+from generator import (  # after environment: it sets Keras up
+    keras_ops,
+    layers,
+    loss,
+    losses,
+    operations,
+    preprocessing,
+    record,
+    recurrent,
+    seed,
+)
 
 HERE = Path(__file__).resolve().parent
 AREAS = {
     "seed": seed.cases,
     "layers": layers.cases,
     "loss": loss.cases,
+    "losses": losses.cases,
     "operations": operations.cases,
     "preprocessing": preprocessing.cases,
     "recurrent": recurrent.cases,
@@ -48,6 +59,9 @@ def main():
                 print(path)
             # Names that Keras makes up (`dense`, `not_equal_1`) count from the start again.
             environment.keras.backend.clear_session()
+    if options.only in "losses.json":
+        losses.write_numbers(HERE / "losses.json")
+        print("losses.json")
     for folder in HERE.glob("*/*/"):
         if (folder / "case.json").exists() and folder.relative_to(HERE).as_posix() not in made:
             print(f"{folder.relative_to(HERE)}: no longer made, remove it")

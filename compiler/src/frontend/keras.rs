@@ -39,12 +39,13 @@ pub(super) fn read(config: &Json, dialect: Dialect) -> Result<RawModel> {
     let root = Node { value: config, pointer: String::new() };
     let class = root.get("class_name");
     root.object()?;
-    match class.text()? {
+    let model = match class.text()? {
         "Sequential" => dialect.sequential(&root, Place::Root),
         "Functional" => dialect.functional(&root),
         "Model" if dialect == Dialect::Keras2 => dialect.functional(&root),
         _ => class.fail("a model of class Sequential or Functional, which is described by its layers alone"),
-    }
+    }?;
+    Ok(RawModel { compiled: root.get("compile_config").value.clone(), ..model })
 }
 
 /// Where a model stands.
@@ -65,7 +66,8 @@ impl Dialect {
         outputs: Vec<RawTensor>,
     ) -> RawModel {
         let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
-        RawModel { name, semantics: self.semantics(), layers, inputs, outputs, schedule: vec![] }
+        let semantics = self.semantics();
+        RawModel { name, semantics, layers, inputs, outputs, schedule: vec![], compiled: Json::Null }
     }
 
     /// A chain: every layer reads the one before it.

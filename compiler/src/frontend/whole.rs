@@ -36,7 +36,10 @@ pub(super) fn read(bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource), Problem
         // Nobody but Keras 2 leaves it out.
         None => Dialect::Keras2,
     };
-    let nested = keras::read(&config, dialect)?;
+    let mut nested = keras::read(&config, dialect)?;
+    if let Some(text) = file.string_attribute("", "training_config").map_err(unreadable)? {
+        nested.compiled = json::parse("training_config", text.as_bytes())?;
+    }
     let mut weights = WeightSource::by_position(bytes, WEIGHTS, units(&nested));
     let raw = flatten(nested);
     weights.learn_from_settings(&raw)?;

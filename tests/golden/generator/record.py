@@ -28,8 +28,12 @@ class Case:
     model: keras.Model
     inputs: dict
     """By the name of the input layer; lists for text, arrays for everything else."""
-    loss: str | None = None
-    target: np.ndarray | None = None
+    loss: str | dict | None = None
+    target: np.ndarray | list | None = None
+    """One for each output."""
+    sample_weight: np.ndarray | None = None
+    compiled: dict | None = None
+    """What the model is compiled with before it is saved; its file then says the loss."""
     masks_only: bool = False
     """Keep only the configuration, as `model.json`: the masks are known from it, numbers are not."""
     weights_of: str | None = None
@@ -204,10 +208,15 @@ def run(model, inputs):
     return watch.recording
 
 
-def evaluate(model, inputs, loss, target):
+def evaluate(model, case):
     """The loss of the whole data taken as one batch."""
-    model.compile(loss=loss)
-    return float(model.evaluate(arguments(model, inputs), target, batch_size=len(target), verbose=0))
+    if case.loss:
+        config = isinstance(case.loss, dict)
+        model.compile(loss=keras.losses.deserialize(case.loss) if config else case.loss)
+    inputs, weights = arguments(model, case.inputs), case.sample_weight
+    size = len(tree.flatten(case.target)[0])
+    result = model.evaluate(inputs, case.target, sample_weight=weights, batch_size=size, verbose=0)
+    return float(tree.flatten(result)[0])
 
 
 def store(case, folder):
@@ -218,9 +227,11 @@ def store(case, folder):
         return path, keras.models.model_from_json(path.read_text())
     randomise(case.model, case.weights_of or case.name)
     path = folder / "model.keras"
+    if case.compiled:
+        case.model.compile(optimizer="sgd", **case.compiled)
     case.model.save(path)
     archive.normalise(path)
-    return path, keras.saving.load_model(path, compile=False)
+    return path, keras.saving.load_model(path, compile=bool(case.compiled))
 
 
 def write_inputs(folder, inputs):
@@ -268,9 +279,11 @@ def write(case, folder):
             described["tags"].append("non-finite")
         np.savez(folder / "expected.npz", **outputs)
         np.savez(folder / "masks.npz", **recording.masks)
-    if case.loss:
-        np.savez(folder / "target.npz", output_0=case.target)
-        expected = evaluate(model, case.inputs, case.loss, case.target)
-        described["evaluate"] = {"loss": case.loss, "expected": expected}
+    if case.target is not None:
+        targets = case.target if isinstance(case.target, list) else [case.target]
+        np.savez(folder / "target.npz", **{f"output_{i}": target for i, target in enumerate(targets)})
+        if case.sample_weight is not None:
+            np.savez(folder / "sample_weight.npz", output_0=case.sample_weight)
+        described["evaluate"] = {"loss": case.loss, "expected": evaluate(model, case)}
     described["calls"] = recording.calls
     (folder / "case.json").write_text(case_json(described))

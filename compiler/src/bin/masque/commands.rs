@@ -33,7 +33,7 @@ fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Fail
 
 /// Reads a model and infers its masks.
 fn infer(model: &Path, common: &Common, terminal: &Terminal) -> Result<Inferred, Failure> {
-    Ok(open(model, common, terminal)?.infer()?)
+    Ok(open(model, common, terminal)?.infer_masks(common.mask_source())?)
 }
 
 /// Says what is wrong with the masks. `None` if that keeps the model from being compiled.
@@ -44,14 +44,15 @@ fn accept(model: &Path, inferred: &Inferred, common: &Common, terminal: &Termina
     (!refused).then_some(())
 }
 
-/// Compiles as far as the plan, and says how it went to those who want to know.
+/// Compiles as far as the plan, and says how it went to those who want to know. The command line says what masks that
+/// are not supported do; what else is given out, the command that asks for it.
 fn plan(
     inferred: Inferred,
     common: &Common,
-    mask_outputs: bool,
+    given: Options,
     terminal: &Terminal,
 ) -> Result<masque::Planned, Failure> {
-    let options = Options { on_unsupported_mask: common.on_unsupported_mask.into(), mask_outputs };
+    let options = Options { on_unsupported_mask: common.on_unsupported_mask.into(), ..given };
     let planned = session::compile(inferred, options, |progress| match progress {
         Progress::Lowered(lowered) => {
             terminal.tell(&format!("lowered to {} operations", lowered.program().nodes.len()));

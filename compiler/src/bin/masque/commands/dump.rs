@@ -34,6 +34,7 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
     let options = Options {
         on_unsupported_mask: common.on_unsupported_mask.into(),
         mask_outputs: arguments.stage == Stage::Plan,
+        ..Options::default()
     };
     let lowered = inferred.lower(options)?;
     let text = match arguments.stage {
