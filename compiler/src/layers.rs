@@ -2,6 +2,8 @@
 
 mod activation;
 mod arithmetic_merging;
+mod attending;
+mod attention;
 mod auto_contrast;
 mod axes;
 mod batch_normalization;
@@ -9,7 +11,10 @@ mod bidirectional;
 mod category;
 mod convolution;
 mod dense;
+mod dot;
 mod dropout;
+mod einsum;
+mod einsum_dense;
 mod embedding;
 mod encoding;
 mod flatten;
@@ -24,6 +29,7 @@ mod layer_normalization;
 mod masking;
 mod mel_spectrogram;
 mod merging;
+mod multi_head_attention;
 mod normalization;
 mod operations;
 mod pipeline;
@@ -59,7 +65,9 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::ADAPTIVE_MAX_POOLING2D,
     &pooling::ADAPTIVE_MAX_POOLING3D,
     &arithmetic_merging::ADD,
+    &attention::ADDITIVE_ATTENTION,
     &dropout::ALPHA_DROPOUT,
+    &attention::ATTENTION,
     &image_augmentation::AUG_MIX,
     &auto_contrast::AUTO_CONTRAST,
     &arithmetic_merging::AVERAGE,
@@ -88,8 +96,10 @@ pub static LAYERS: &[&LayerDef] = &[
     &separable::DEPTHWISE_CONV1D,
     &separable::DEPTHWISE_CONV2D,
     &category::DISCRETIZATION,
+    &dot::DOT,
     &dropout::DROPOUT,
     &rectifiers::ELU,
+    &einsum_dense::EINSUM_DENSE,
     &embedding::EMBEDDING,
     &image_augmentation::EQUALIZATION,
     &flatten::FLATTEN,
@@ -104,6 +114,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::GLOBAL_MAX_POOLING2D,
     &pooling::GLOBAL_MAX_POOLING3D,
     &group_normalization::GROUP_NORMALIZATION,
+    &multi_head_attention::GROUP_QUERY_ATTENTION,
     &hashing::HASHED_CROSSING,
     &hashing::HASHING,
     &scope::IDENTITY,
@@ -121,6 +132,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &mel_spectrogram::MEL_SPECTROGRAM,
     &arithmetic_merging::MINIMUM,
     &image_augmentation::MIX_UP,
+    &multi_head_attention::MULTI_HEAD_ATTENTION,
     &arithmetic_merging::MULTIPLY,
     &normalization::NORMALIZATION,
     &rectifiers::PRELU,
@@ -221,6 +233,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::DEG2RAD,
     &operations::DIVIDE,
     &operations::DIVIDE_NO_NAN,
+    &operations::DOT,
     &operations::EINSUM,
     &operations::ELU,
     &operations::EQUAL,
@@ -253,6 +266,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::HYPOT,
     &operations::I0,
     &operations::IMAG,
+    &operations::INNER,
     &operations::ISCLOSE,
     &operations::ISFINITE,
     &operations::ISINF,
@@ -297,6 +311,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::NOT_EQUAL,
     &operations::ONE_HOT,
     &operations::ONES_LIKE,
+    &operations::OUTER,
     &operations::PAD,
     &operations::POWER,
     &operations::PROD,
@@ -344,6 +359,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::TAN,
     &operations::TANH,
     &operations::TANH_SHRINK,
+    &operations::TENSORDOT,
     &operations::THRESHOLD,
     &operations::TILE,
     &operations::TRANSPOSE,
@@ -353,6 +369,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::TRUNC,
     &operations::UNSTACK,
     &operations::VAR,
+    &operations::VDOT,
     &operations::VIEW,
     &operations::WHERE,
     &operations::ZEROS_LIKE,

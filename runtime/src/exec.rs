@@ -10,6 +10,7 @@ mod gather;
 mod layer_norm;
 mod lookup;
 mod pool;
+mod product;
 mod recurrent;
 mod vectorize;
 
@@ -49,14 +50,9 @@ fn adapter(op: &Op) -> Option<&'static Adapter> {
         Op::Activate(_) | Op::Dense(_) => Some(&dense::ADAPTER),
         Op::Normalize(_) => Some(&layer_norm::ADAPTER),
         Op::Pool(_) => Some(&pool::ADAPTER),
+        Op::Product(_) => Some(&product::ADAPTER),
         Op::Recurrent(_) => Some(&recurrent::ADAPTER),
-        Op::Leaf(_)
-        | Op::Elementwise(_)
-        | Op::Reduce(_)
-        | Op::Shape(_)
-        | Op::Product(_)
-        | Op::Window(_)
-        | Op::Scan(_) => None,
+        Op::Leaf(_) | Op::Elementwise(_) | Op::Reduce(_) | Op::Shape(_) | Op::Window(_) | Op::Scan(_) => None,
     }
 }
 
@@ -83,8 +79,8 @@ pub(crate) enum Prepared {
     Vocabulary(Vocabulary),
     /// The places of tokens in a list.
     Places(Places),
-    /// A matrix cut into columns, each part in panels.
-    Columns(Vec<Matrix<'static>>),
+    /// Several matrices cut out of it, each in panels.
+    Matrices(Vec<Matrix<'static>>),
 }
 
 /// Prepares a weight for an operation done by a kernel.

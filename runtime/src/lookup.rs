@@ -15,7 +15,7 @@ use crate::reference::cast;
 use crate::tensor::{Tensor, TensorView};
 
 /// The key under which Keras joins hashes.
-const CROSSING_KEY: u64 = 0xdeca_fcaf_fe;
+const CROSSING_KEY: u64 = 0x00de_cafc_affe;
 
 /// The places of tokens in a list.
 #[derive(Clone, Debug)]

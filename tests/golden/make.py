@@ -14,12 +14,14 @@ from pathlib import Path
 
 from generator import environment
 from generator import (  # after environment: it sets Keras up
+    attention,
     keras_ops,
     layers,
     loss,
     losses,
     operations,
     preprocessing,
+    products,
     record,
     recurrent,
     seed,
@@ -35,6 +37,8 @@ AREAS = {
     "preprocessing": preprocessing.cases,
     "recurrent": recurrent.cases,
     "ops": keras_ops.cases,
+    "attention": attention.cases,
+    "products": products.cases,
 }
 
 

@@ -50,7 +50,7 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         let (def, class) = (step(class)?, class.to_owned());
         let mut inner = Config::new(settings.clone())?;
         let layer = (def.parse)(&mut inner)?;
-        if layer.outputs() != 1 || layer.reads() != Reads::Nothing {
+        if layer.outputs(&Default::default()) != 1 || layer.reads() != Reads::Nothing {
             let expected = "layers that give one tensor and compute nothing with masks";
             return Err(ConfigError::new("layers", expected, &class.into()));
         }

@@ -57,7 +57,7 @@ fn up_to_3(bytes: &[u8]) -> Word {
     let byte = |place: usize| Wrapping(u64::from(bytes[place]));
     let front = byte(0) + (byte(bytes.len() / 2) << 8);
     let back = length(bytes) + (byte(bytes.len() - 1) << 2);
-    mixed(front * K2 ^ back * K0) * K2
+    mixed((front * K2) ^ (back * K0)) * K2
 }
 
 fn up_to_7(bytes: &[u8]) -> Word {
@@ -113,7 +113,7 @@ impl State {
     /// Takes in one block; the last one weighs some words more.
     fn take(&mut self, block: &[u8], factor: Word, weight: Word) {
         let at = |place: usize| Wrapping(word(block, place));
-        self.x = turned(self.x + self.y + self.v[0] + at(8), 37) * factor ^ self.w[1] * weight;
+        self.x = (turned(self.x + self.y + self.v[0] + at(8), 37) * factor) ^ (self.w[1] * weight);
         self.y = turned(self.y + self.v[1] + at(48), 42) * factor + self.v[0] * weight + at(40);
         self.z = turned(self.z + self.w[0], 33) * factor;
         self.v = half_block(block, self.v[1] * factor, self.x + self.w[0]);

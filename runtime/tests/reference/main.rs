@@ -5,6 +5,7 @@ mod layers;
 mod lookups;
 mod moves;
 mod numbers;
+mod products;
 mod programs;
 mod recurrent;
 mod texts;
