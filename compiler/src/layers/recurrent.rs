@@ -13,8 +13,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Passed, Scope, ShapeError, Supports,
-    WeightSpec,
+    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Passed, Scope, ShapeError,
+    Supports, WeightSpec,
 };
 
 /// The rows of the registry, and the list of their classes.
@@ -112,6 +112,11 @@ pub(super) struct Recurrent {
 }
 
 impl Recurrent {
+    /// How many tensors a call gives: the output, and the states if they are asked for.
+    fn results(&self) -> u32 {
+        1 + if self.walk.states { self.steps.count() as u32 } else { 0 }
+    }
+
     /// Reads the settings of a layer of one of the [`CLASSES`].
     pub(super) fn parse(class: &str, config: &mut Config) -> Result<Recurrent, ConfigError> {
         config.ignore(&["use_cudnn"]);
@@ -162,7 +167,7 @@ impl Recurrent {
         for (place, state) in results[1..].iter().enumerate() {
             scope.keep(&name(place), state.clone());
         }
-        results.truncate(self.outputs() as usize);
+        results.truncate(self.results() as usize);
         Ok(results)
     }
 
@@ -199,8 +204,8 @@ impl Layer for Recurrent {
         &["sequences", "initial_state", "mask", "training"]
     }
 
-    fn outputs(&self) -> u32 {
-        1 + if self.walk.states { self.steps.count() as u32 } else { 0 }
+    fn outputs(&self, _: &Constants) -> u32 {
+        self.results()
     }
 
     fn supports_masking(&self) -> bool {
