@@ -129,6 +129,8 @@ struct Pair<'a> {
     inputs: [&'a Named; 2],
     outputs: [&'a [Tensor]; 2],
     changed: Vec<String>,
+    /// How many positions are no padding by every mask, and by any.
+    valid: [usize; 2],
     made_up: bool,
 }
 
@@ -144,10 +146,12 @@ impl Search<'_> {
     fn try_once(&self, random: &mut Random, trial: usize, made_up: bool, found: &mut [Vec<Witness>]) {
         let maker = Maker::new(self.padding, self.weights);
         let lengths = match maker.fixed() {
-            Some(all) => Lengths { valid: 1 + random.below(all.saturating_sub(1).max(1)), all },
+            Some(all) => {
+                Lengths { valid: 1 + random.below(all.saturating_sub(1).max(1)), all, shift: trial % 3 }
+            }
             None => {
                 let valid = 2 + trial % 4;
-                Lengths { valid, all: valid + trial / 4 % 3 + usize::from(trial == 0) }
+                Lengths { valid, all: valid + trial / 4 % 3 + usize::from(trial == 0), shift: 0 }
             }
         };
         let inputs = maker.inputs(random, lengths);
@@ -161,6 +165,7 @@ impl Search<'_> {
                 inputs: [&inputs, &others],
                 outputs: [&outputs, &other],
                 changed,
+                valid: maker.valid(lengths),
                 made_up,
             };
             self.compare(&pair, found);
@@ -179,6 +184,7 @@ impl Search<'_> {
                 inputs: [&inputs, &others],
                 outputs: [&outputs, &other],
                 changed,
+                valid: maker.valid(lengths),
                 made_up,
             };
             self.compare(&pair, found);
@@ -195,7 +201,7 @@ impl Search<'_> {
             let values = pair.outputs.map(|outputs| outputs.get(place));
             let [Some(a), Some(b)] = values else { continue };
             let masks = pair.outputs.map(|outputs| outputs.get(count + place).and_then(Tensor::as_bool));
-            let positions = output.by_position.then_some(Positions { valid: pair.lengths.valid, masks });
+            let positions = output.by_position.then_some(Positions { valid: pair.valid, masks });
             if let Some((element, values)) = difference(a, b, positions.as_ref()) {
                 found[place].push(Witness {
                     reads: pair.reads,
@@ -214,7 +220,7 @@ impl Search<'_> {
 
 /// Where an output is looked at.
 struct Positions<'a> {
-    valid: usize,
+    valid: [usize; 2],
     masks: [Option<&'a ArrayD<bool>>; 2],
 }
 
@@ -224,7 +230,8 @@ impl Positions<'_> {
         let holds = |mask: &Option<&ArrayD<bool>>| {
             mask.and_then(|mask| mask.get([element[0], step])).is_none_or(|&holds| holds)
         };
-        step < self.valid && self.masks.iter().all(holds)
+        let until = self.valid[usize::from(self.masks[0].is_some())];
+        step < until && self.masks.iter().all(holds)
     }
 }
 
