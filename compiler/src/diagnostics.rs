@@ -6,6 +6,7 @@
 //! ([`Advice`](crate::layer::Advice)).
 
 mod behind;
+mod differs;
 mod lost;
 mod path;
 pub mod render;
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 use crate::layer::Layer;
 
+pub use differs::differing_masks;
 pub use lost::lost_masks;
 pub use unsupported::unsupported_masks;
 
@@ -58,6 +60,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// The mask that a running Keras model uses is not the one that its layers' rules intend.
+    MaskDiffers = "mask-differs";
     /// A mask is lost without a word, and something behind would have used it.
     MaskLost = "mask-lost";
     /// A layer that does not support masking gets a mask.

@@ -62,7 +62,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use masque_ir::facts::{Facts, InferredGraph, MaskSource};
-use masque_ir::layers::{CallId, LayerGraph};
+use masque_ir::layers::LayerGraph;
 use masque_ir::plan::Provenance;
 use masque_ir::program::Program;
 use masque_ir::verify::{self, Violations};
@@ -278,7 +278,7 @@ pub struct Inferred {
     file: File,
     graph: InferredGraph,
     others: Facts,
-    differing: Vec<CallId>,
+    differing: Vec<infer::Differing>,
     layers: Vec<Box<dyn Layer>>,
     pointers: Vec<String>,
     compiled: serde_json::Value,
@@ -299,7 +299,7 @@ impl Inferred {
     }
 
     /// The calls that compute with other masks under one source than under the other, in execution order.
-    pub fn differing(&self) -> &[CallId] {
+    pub fn differing(&self) -> &[infer::Differing] {
         &self.differing
     }
 
@@ -325,11 +325,19 @@ impl Inferred {
         diagnostics::unsupported_masks(&self.graph, &self.layers, &self.pointers, severity)
     }
 
-    /// Everything that is wrong with the masks, by place: those that layers do not support, and those that are lost
-    /// without a word, which keep nothing from being compiled.
+    /// Everything that is wrong with the masks, by place: those that layers do not support; and, which keeps nothing
+    /// from being compiled, those that are lost without a word, and those of the running Keras model that are not the
+    /// intended ones.
     pub fn findings(&self, policy: UnsupportedMask) -> Vec<Diagnostic> {
         let mut findings = self.diagnostics(policy);
         findings.extend(diagnostics::lost_masks(&self.graph, &self.layers, &self.pointers));
+        findings.extend(diagnostics::differing_masks(
+            &self.graph,
+            &self.others,
+            &self.differing,
+            &self.layers,
+            &self.pointers,
+        ));
         findings.sort_by_key(|finding| finding.labels.last().map(|label| label.call));
         findings
     }
