@@ -7,6 +7,7 @@ mod attention;
 mod auto_contrast;
 mod axes;
 mod batch_normalization;
+mod bias;
 mod bidirectional;
 mod category;
 mod convolution;

@@ -1,7 +1,7 @@
 //! `EinsumDense`: a product of the data and a kernel along axes that an equation names, a bias, an activation function.
 
 use masque_ir::activation::Activation;
-use masque_ir::ops::{self, Elementwise, OpError};
+use masque_ir::ops::{self, OpError};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 use serde_json::Value as Json;
@@ -231,7 +231,7 @@ impl Layer for EinsumDense {
         } else {
             let terms = [Term::new(&x, data), Term::new(&kernel, self.equation.kernel.clone())];
             let y = einsum(scope, &terms, &result)?;
-            if bias == Operand::Absent { y } else { scope.builder.emit(Elementwise::Add, &[y, bias])? }
+            super::bias::add(scope, y, bias)?
         };
         super::activation::lower(scope, self.activation, y).map(|y| vec![y])
     }

@@ -294,10 +294,8 @@ impl MultiHead {
     }
 
     fn biased(&self, scope: &mut Scope<'_>, name: &str, y: Operand) -> Result<Operand, OpError> {
-        match scope.weight(&format!("{name}/bias")) {
-            Operand::Absent => Ok(y),
-            bias => scope.builder.emit(Elementwise::Add, &[y, bias]),
-        }
+        let bias = scope.weight(&format!("{name}/bias"));
+        super::bias::add(scope, y, bias)
     }
 
     /// What was found, `[…, H, V]`, with the gate and the last projection.

@@ -153,6 +153,11 @@ def encoder(x):
     return [layers.LayerNormalization()(x), layers.GlobalAveragePooling1D()(x)]
 
 
+def as_many_heads_as_steps(x):
+    """One number for each head, and as many heads as steps: Keras adds the biases of the heads to the steps."""
+    return [mha(heads=STEPS, dim=1)(x, x), layers.EinsumDense("abc,cde->abde", (STEPS, STEPS, 1), bias_axes="de")(x)]
+
+
 def cases():
     yield masked_case("luong-masked", "Attention: scores, scales, causal", luong)
     yield unmasked_case("luong", "Attention without masks", luong)
@@ -183,4 +188,5 @@ def cases():
     yield masked_case("encoder", "two blocks of a transformer", encoder)
     one = np.array([[3]], "int32")
     short = lambda x: [attend()([x, x]), gqa()(x, x), mha()(x, x)]
+    yield unmasked_case("heads-as-steps", "as many heads of one number as steps", as_many_heads_as_steps)
     yield masked_case("one-step", "one sentence of one step", short, length=None, data=one)
