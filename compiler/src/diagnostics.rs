@@ -2,6 +2,8 @@
 //!
 //! A diagnostic points into the canonical text of the layer graph, so that every model has lines.
 
+use std::collections::HashMap;
+
 use masque_ir::Semantics;
 use masque_ir::facts::{InferredGraph, MaskStatus};
 use masque_ir::layers::{CallId, TensorRef};
@@ -91,14 +93,15 @@ pub fn unsupported_masks(
     severity: Severity,
 ) -> Vec<Diagnostic> {
     let graph = &model.graph;
-    let mut found = vec![];
+    let (mut found, mut paths) = (vec![], Paths::default());
     for id in graph.calls() {
         let layer = layers[graph.call(id).layer.0 as usize].as_ref();
         let mask = model.facts.call(id).mask_in.iter().flatten().next();
         if let Some(&mask) =
             mask.filter(|_| !masks::supports(graph.semantics, layer) && !layer.is_operation())
         {
-            found.push(unsupported(model, pointers, id, mask, severity));
+            let path = paths.of(model, id, mask);
+            found.push(unsupported(model, pointers, id, &path, severity));
         }
     }
     found
@@ -108,17 +111,19 @@ fn unsupported(
     model: &InferredGraph,
     pointers: &[String],
     id: CallId,
-    mask: MaskId,
+    path: &Path,
     severity: Severity,
 ) -> Diagnostic {
     let graph = &model.graph;
     let (call, layer) = (graph.call(id), graph.layer_of(id));
-    let path = path_of_mask(model, id, mask);
-    let born = path[0];
+    let born = path.born;
     let pointer = pointers.get(graph.call(born).layer.0 as usize).map_or("", String::as_str);
     let label = |call: CallId, text: &str| Label { call, name: graph.call_name(call), text: text.to_owned() };
     let mut labels = vec![label(born, "the mask is born here")];
-    labels.extend(path[1..].iter().map(|&step| label(step, "carried on")));
+    labels.extend(path.steps.iter().enumerate().map(|(place, &step)| match path.skipped {
+        more @ 1.. if place == 0 => label(step, &format!("carried on, through {more} calls before")),
+        _ => label(step, "carried on"),
+    }));
     labels.push(label(id, "and cannot be used here"));
     let birth = graph.layer_of(born);
     let drops = match graph.semantics {
@@ -164,27 +169,77 @@ fn remedies(class: &str, name: &str, birth_class: &str, birth: &str) -> Vec<Stri
     vec![before, birth, warn]
 }
 
-/// The calls that a mask came through, the one where it was born first, the reader left out.
-fn path_of_mask(model: &InferredGraph, reader: CallId, mask: MaskId) -> Vec<CallId> {
-    let (graph, facts) = (&model.graph, &model.facts);
-    let mut path = vec![];
-    let mut at = reader;
-    loop {
-        let arguments = graph.call(at).arguments.iter().flat_map(|argument| argument.value.tensors());
-        let carrier: Option<TensorRef> =
-            arguments.into_iter().find(|&tensor| facts.tensor(tensor).mask == Some(mask));
-        let Some(carrier) = carrier else { break };
-        path.push(carrier.call);
-        if facts.call(carrier.call).status != MaskStatus::Carried {
-            break;
+/// The way of a mask to a call that reads it.
+struct Path {
+    /// Where it was born.
+    born: CallId,
+    /// How many calls behind that carried it on and are not among the steps.
+    skipped: usize,
+    /// The last calls that carried it on, in order.
+    steps: Vec<CallId>,
+}
+
+/// How many steps of a path are shown.
+const LONGEST_PATH: usize = 8;
+
+/// The ways of masks. What is known of a call is kept, so that all ways together are walked once.
+#[derive(Default)]
+struct Paths {
+    /// For a mask on the outputs of a call: where it was born, and how many calls are between.
+    known: HashMap<(CallId, MaskId), (CallId, usize)>,
+}
+
+impl Paths {
+    fn of(&mut self, model: &InferredGraph, reader: CallId, mask: MaskId) -> Path {
+        let Some(last) = carrier(model, reader, mask) else {
+            // A mask that was passed by hand hangs on no tensor: it is born where it is computed.
+            let computed = crate::masks::sources(&model.facts.masks, mask).first().map(|tensor| tensor.call);
+            return Path { born: computed.unwrap_or(reader), skipped: 0, steps: vec![] };
+        };
+        let (born, between) = self.origin(model, last, mask);
+        let mut steps: Vec<CallId> = std::iter::successors(Some(last), |&call| before(model, call, mask))
+            .take_while(|&call| call != born)
+            .take(LONGEST_PATH)
+            .collect();
+        steps.reverse();
+        Path { born, skipped: between - steps.len(), steps }
+    }
+
+    /// Where the mask of a call's output was born, and how many calls carried it from there, this one among them.
+    fn origin(&mut self, model: &InferredGraph, call: CallId, mask: MaskId) -> (CallId, usize) {
+        let mut walked = vec![call];
+        let (born, mut distance) = loop {
+            let at = walked[walked.len() - 1];
+            if let Some(&known) = self.known.get(&(at, mask)) {
+                walked.pop();
+                break known;
+            }
+            match before(model, at, mask) {
+                Some(next) => walked.push(next),
+                None => {
+                    walked.pop();
+                    self.known.insert((at, mask), (at, 0));
+                    break (at, 0);
+                }
+            }
+        };
+        for at in walked.into_iter().rev() {
+            distance += 1;
+            self.known.insert((at, mask), (born, distance));
         }
-        at = carrier.call;
+        (born, distance)
     }
-    path.reverse();
-    // A mask that was passed by hand hangs on no tensor: it is born where it is computed.
-    if path.is_empty() {
-        let computed = masks::sources(&facts.masks, mask).first().map_or(reader, |tensor| tensor.call);
-        path.push(computed);
-    }
-    path
+}
+
+/// The call from which a call that carries a mask on has it.
+fn before(model: &InferredGraph, call: CallId, mask: MaskId) -> Option<CallId> {
+    let carries = model.facts.call(call).status == MaskStatus::Carried;
+    carries.then(|| carrier(model, call, mask)).flatten()
+}
+
+/// The call that makes the first tensor with this mask that a call reads.
+fn carrier(model: &InferredGraph, reader: CallId, mask: MaskId) -> Option<CallId> {
+    let tensors = model.graph.call(reader).arguments.iter().flat_map(|argument| argument.value.tensors());
+    let carrier: Option<TensorRef> = tensors.into_iter().find(|&x| model.facts.tensor(x).mask == Some(mask));
+    carrier.map(|tensor| tensor.call)
 }

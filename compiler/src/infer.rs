@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use masque_ir::facts::{CallFact, Facts, TensorFact, WeightDecl};
 use masque_ir::layers::{CallId, LayerGraph, LayerId, TensorRef};
-use masque_ir::mask::{MaskId, MaskPool};
-use masque_ir::{DType, Type};
+use masque_ir::mask::{MAX_HEIGHT, MAX_PARTS, MaskId, MaskPool};
+use masque_ir::{DType, Dim, Type};
 
 use crate::layer::config::LARGEST_SIZE;
 use crate::layer::{Arguments, Layer, ShapeError, WeightSpec};
@@ -41,6 +41,7 @@ pub fn infer(graph: &LayerGraph, layers: &[Box<dyn Layer>]) -> Result<Inference,
         graph,
         layers,
         pool: RefCell::default(),
+        mask_types: RefCell::default(),
         flow: Flow::default(),
         calls: Vec::with_capacity(graph.calls().len()),
         expressions: Vec::with_capacity(graph.calls().len()),
@@ -69,6 +70,8 @@ struct State<'a> {
     graph: &'a LayerGraph,
     layers: &'a [Box<dyn Layer>],
     pool: RefCell<MaskPool>,
+    /// The types of the pool's first masks.
+    mask_types: RefCell<Vec<Type>>,
     flow: Flow,
     calls: Vec<CallFact>,
     /// Which mask the first output of each call is.
@@ -126,6 +129,7 @@ impl State<'_> {
                 pool.borrow_mut().tensor(TensorRef { call: id, output: 0 }, outputs[0].rank() as u32)
             })
         });
+        self.check_masks(outgoing.iter().flatten().copied().chain(expression))?;
         let outputs = outputs.into_iter().zip(outgoing).map(|(ty, mask)| TensorFact { ty, mask }).collect();
         self.calls.push(CallFact { mask_in: incoming.all, status, outputs });
         self.expressions.push(expression);
@@ -149,8 +153,32 @@ impl State<'_> {
         self.flow.call(masks::effect(self.graph.semantics, layer, types), &data, by_hand, ruled)
     }
 
+    /// The type of a mask. Parts stand before what is made of them, and each is looked at once: masks share parts.
     fn mask_type(&self, mask: MaskId) -> Type {
-        masks::type_of(&self.pool.borrow(), mask, &|tensor| self.fact(tensor).ty.clone())
+        let (pool, mut types) = (self.pool.borrow(), self.mask_types.borrow_mut());
+        for place in types.len()..=mask.0 as usize {
+            let tensor = |tensor| self.fact(tensor).ty.clone();
+            let ty =
+                masks::type_of(&pool, MaskId(place as u32), &tensor, &|part| types[part.0 as usize].clone());
+            types.push(ty);
+        }
+        types[mask.0 as usize].clone()
+    }
+
+    /// Masks that later passes can walk over.
+    fn check_masks(&self, masks: impl Iterator<Item = MaskId>) -> Result<(), ShapeError> {
+        let pool = self.pool.borrow();
+        if let Some(height) = masks.map(|mask| pool.height(mask)).find(|height| *height > MAX_HEIGHT) {
+            return Err(ShapeError::new(
+                format!("masks at most {MAX_HEIGHT} deep within one another"),
+                height,
+            ));
+        }
+        if pool.parts() > MAX_PARTS {
+            let expected = format!("masks of at most {MAX_PARTS} parts together");
+            return Err(ShapeError::new(expected, pool.parts()));
+        }
+        Ok(())
     }
 
     fn expression(&self, tensor: TensorRef) -> Option<MaskId> {
@@ -204,6 +232,13 @@ fn check_sizes(types: &[Type]) -> Result<(), ShapeError> {
                 .is_some_and(|all| all <= i128::from(LARGEST_TENSOR));
         if !fits {
             return Err(ShapeError::new("a shape that is not negative, nor too large", ty));
+        }
+        // A size that cannot be written down can grow without an end: a window over windows over windows.
+        let written = |dim: &Dim| {
+            dim.known().is_some() || dim.as_symbol().is_some() || dim.to_string().parse().as_ref() == Ok(dim)
+        };
+        if !ty.shape.iter().all(written) {
+            return Err(ShapeError::new("sizes that can be written down", "one that is too long"));
         }
     }
     Ok(())

@@ -295,9 +295,14 @@ pub fn status(rule: &MaskRule, incoming: &[Option<MaskId>], outgoing: &[Option<M
     }
 }
 
-/// The type of a mask, given the types of tensors.
-pub fn type_of(pool: &MaskPool, mask: MaskId, tensor: &impl Fn(TensorRef) -> Type) -> Type {
-    let part = |part: &MaskId| type_of(pool, *part, tensor).shape;
+/// The type of a mask, given the types of tensors, and of the masks it is made of.
+pub fn type_of(
+    pool: &MaskPool,
+    mask: MaskId,
+    tensor: &impl Fn(TensorRef) -> Type,
+    part: &impl Fn(MaskId) -> Type,
+) -> Type {
+    let part = |id: &MaskId| part(*id).shape;
     let shape = match pool.get(mask) {
         MaskExpr::Tensor(x) | MaskExpr::NotEqual(x, _) => tensor(*x).shape,
         MaskExpr::Not(inner) => part(inner),

@@ -100,11 +100,20 @@ impl MaskExpr {
     }
 }
 
+/// How deep masks may lie within one another. Deeper ones are refused where a model is read: passes walk over masks by
+/// recursion.
+pub const MAX_HEIGHT: u32 = 1024;
+
+/// How many parts all masks of a graph may have together: joining them could make a short file long.
+pub const MAX_PARTS: usize = 1 << 22;
+
 /// Every distinct mask once.
 #[derive(Clone, Debug, Default)]
 pub struct MaskPool {
     nodes: Vec<MaskExpr>,
     ranks: Vec<u32>,
+    heights: Vec<u32>,
+    parts: usize,
     ids: HashMap<MaskExpr, MaskId>,
     /// What [`MaskPool::any_last`] gave: expressions share parts.
     any_last: HashMap<MaskId, MaskId>,
@@ -121,6 +130,16 @@ impl MaskPool {
         self.ranks[id.0 as usize]
     }
 
+    /// How deep masks lie within one another in a mask; 1 for one without parts.
+    pub fn height(&self, id: MaskId) -> u32 {
+        self.heights[id.0 as usize]
+    }
+
+    /// How many parts all masks have together.
+    pub fn parts(&self) -> usize {
+        self.parts
+    }
+
     /// Every mask with its expression; parts stand before what is made of them.
     pub fn iter(&self) -> impl Iterator<Item = (MaskId, &MaskExpr)> {
         self.nodes.iter().enumerate().map(|(place, node)| (MaskId(place as u32), node))
@@ -131,6 +150,9 @@ impl MaskPool {
             return id;
         }
         let id = MaskId(self.nodes.len() as u32);
+        let height = expr.parts().iter().map(|part| self.height(*part)).max().unwrap_or(0);
+        self.heights.push(height + 1);
+        self.parts += expr.parts().len();
         self.nodes.push(expr.clone());
         self.ranks.push(rank);
         self.ids.insert(expr, id);

@@ -31,6 +31,16 @@ pub enum WeightError {
     /// The weights file, or a dataset of it, is not as it should be.
     #[error("{0}")]
     File(Box<WeightsError>),
+    /// A weight that was given is not what its layer needs.
+    #[error("weight `{weight}`: expected {expected}, found {found}")]
+    Given {
+        /// The weight.
+        weight: String,
+        /// Its type.
+        expected: String,
+        /// The type of what was given.
+        found: String,
+    },
     /// One dataset is not what its layer needs.
     #[error("layer `{layer}`, weight `{weight}`: {source}")]
     Dataset {
@@ -86,6 +96,8 @@ pub enum WeightError {
 pub struct WeightSource {
     layout: Layout,
     vocabularies: HashMap<String, Vocabulary>,
+    /// The size of the archive that the files came in, if they did.
+    carrier: Option<u64>,
 }
 
 /// How the files are laid out.
@@ -114,6 +126,11 @@ impl WeightSource {
     /// A file with the layers in order, below a group.
     pub(super) fn by_position(file: Arc<[u8]>, root: &str, units: Vec<Unit>) -> WeightSource {
         WeightSource { layout: Layout::Positions(file, root.to_owned(), units), ..Default::default() }
+    }
+
+    /// The same, out of an archive of so many bytes.
+    pub(super) fn carried_in(self, carrier: Option<u64>) -> WeightSource {
+        WeightSource { carrier, ..self }
     }
 
     /// Adds a layer's vocabulary.
@@ -161,8 +178,9 @@ impl WeightSource {
         let wanted: Vec<(&str, &[WeightSpec])> = layers.filter(|(_, specs)| !specs.is_empty()).collect();
         let datasets = wanted.iter().flat_map(|(_, specs)| specs.iter());
         let needs_file = datasets.into_iter().any(|spec| matches!(spec.place, WeightPlace::Dataset(_)));
-        let open =
-            |files: &[Arc<[u8]>]| Files::open(files).map_err(|error| WeightError::File(Box::new(error)));
+        let open = |files: &[Arc<[u8]>]| {
+            Files::open(files, self.carrier).map_err(|error| WeightError::File(Box::new(error)))
+        };
         let mut found = Found { files: None, groups: None, places: HashMap::new() };
         match &self.layout {
             Layout::Nothing if needs_file => return Err(WeightError::NoWeights),

@@ -65,7 +65,7 @@ pub(super) fn check_surplus(
         })
     };
     let prefix = format!("{group}/");
-    let surplus = files.datasets().find(|path| path.strip_prefix(&prefix).is_some_and(|rest| !known(rest)));
+    let surplus = files.datasets_below(&prefix).find(|path| !known(&path[prefix.len()..]));
     match surplus {
         Some(dataset) => Err(WeightError::Surplus { layer: layer.to_owned(), dataset: dataset.to_owned() }),
         None => Ok(()),
