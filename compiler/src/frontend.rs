@@ -153,7 +153,7 @@ pub enum Problem {
     #[error("weights beside the model: expected a .json config, which has none of its own")]
     OwnWeights,
     /// It was written by another Keras.
-    #[error("keras_version: expected 2.x or 3.x, found `{found}`")]
+    #[error("keras_version: expected 2.x or 3.x, found {}", masque_runtime::quote::quoted(found))]
     Version {
         /// What stands there.
         found: String,
