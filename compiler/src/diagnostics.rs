@@ -29,6 +29,8 @@ pub enum Severity {
 pub enum Code {
     /// A layer that does not support masking gets a mask.
     MaskUnsupported,
+    /// An output depends on the padding.
+    PaddingLeak,
 }
 
 impl Code {
@@ -36,6 +38,7 @@ impl Code {
     pub const fn name(self) -> &'static str {
         match self {
             Code::MaskUnsupported => "mask-unsupported",
+            Code::PaddingLeak => "padding-leak",
         }
     }
 }

@@ -40,6 +40,11 @@ pub trait Layer: Debug + Send + Sync {
     /// What its outputs' masks are.
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule;
 
+    /// What its outputs' masks should be, where Keras' rule falls short of it.
+    fn intended_mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        self.mask_rule(arguments)
+    }
+
     /// Which masks it computes with; its lowering finds them in [`Arguments::mask`] and [`Arguments::mask_of`].
     fn reads(&self) -> Reads {
         if self.parameters().contains(&"mask") { Reads::Argument } else { Reads::Nothing }
@@ -120,6 +125,13 @@ pub enum MaskRule {
     KeepOf(usize),
     /// True where any input's mask is; none as soon as one input has none. In Keras 2 true where all masks are.
     Union,
+    /// True where the mask of any input is that has one; inputs without do not count.
+    Either,
+    /// That of the first input, the other way round along an axis.
+    Reversed {
+        /// The axis, from the front.
+        axis: usize,
+    },
     /// Joined along an axis; an input without a mask counts as valid everywhere.
     Concat {
         /// The axis, from the front.
@@ -150,7 +162,7 @@ impl MaskRule {
         match self {
             MaskRule::PerOutput(rules) => rules.get(output).unwrap_or(&MaskRule::Ends),
             // With several outputs only the first one gets the mask.
-            MaskRule::Keep | MaskRule::Born(_) if output > 0 => &MaskRule::Ends,
+            MaskRule::Keep | MaskRule::Born(_) | MaskRule::Reversed { .. } if output > 0 => &MaskRule::Ends,
             rule => rule,
         }
     }
@@ -252,6 +264,16 @@ impl<'a> Scope<'a> {
     /// A weight of the layer; absent if the layer has none of that name.
     pub fn weight(&self, name: &str) -> Operand {
         self.weights.get(&format!("{}{name}", self.prefix)).cloned().unwrap_or(Operand::Absent)
+    }
+
+    /// What a layer that keeps its state has of it by now: zeros, what the last run left, or an earlier call.
+    pub fn state(&mut self, name: &str, ty: Type) -> Operand {
+        self.builder.state(&format!("{}{name}", self.prefix), ty)
+    }
+
+    /// What the state is from here on, for later calls and the next run.
+    pub fn keep(&mut self, name: &str, state: Operand) {
+        self.builder.keep(&format!("{}{name}", self.prefix), state);
     }
 
     /// The same numbers as floats of the compute type.

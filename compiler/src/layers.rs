@@ -23,6 +23,7 @@ mod rectifiers;
 mod recurrent;
 mod reshaping;
 mod resizing;
+mod reversible_embedding;
 mod scope;
 mod separable;
 mod softmax;
@@ -104,6 +105,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &reshaping::REPEAT_VECTOR,
     &normalization::RESCALING,
     &reshaping::RESHAPE,
+    &reversible_embedding::REVERSIBLE_EMBEDDING,
     &separable::SEPARABLE_CONV1D,
     &separable::SEPARABLE_CONV2D,
     &scope::SEQUENTIAL,

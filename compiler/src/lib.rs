@@ -15,6 +15,7 @@
 //! | [`layers`], [`layer`] | everything known about each Keras layer, one file each |
 //! | [`mod@infer`], [`masks`], [`diagnostics`] | types, masks, what is wrong with them |
 //! | [`mod@lower`] | layers to operations |
+//! | [`mod@liveness`], [`witness`] | what every output reads of the padding, and runs that show it |
 //! | [`rewrite`] | equality saturation |
 //! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
 //! | [`session`] | compile and run in one process |
@@ -44,6 +45,7 @@ pub mod frontend;
 pub mod infer;
 pub mod layer;
 pub mod layers;
+pub mod liveness;
 pub mod lower;
 pub mod masks;
 pub mod plan;
@@ -51,12 +53,13 @@ pub mod rewrite;
 pub mod session;
 pub mod table;
 pub mod testing;
+pub mod witness;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use masque_ir::facts::InferredGraph;
-use masque_ir::layers::LayerGraph;
+use masque_ir::facts::{Facts, InferredGraph, MaskSource};
+use masque_ir::layers::{CallId, LayerGraph};
 use masque_ir::plan::Provenance;
 use masque_ir::program::Program;
 use masque_ir::verify::{self, Violations};
@@ -227,14 +230,25 @@ impl Model {
     ///
     /// [`Error::Infer`] names the first call whose types do not fit.
     pub fn infer(self) -> Result<Inferred, Error> {
+        self.infer_masks(MaskSource::Keras)
+    }
+
+    /// Infers types, and the masks of a running Keras model or those that its layers' rules intend.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::infer`].
+    pub fn infer_masks(self, source: MaskSource) -> Result<Inferred, Error> {
         let Model { file, assembled: Assembled { graph, layers, pointers }, compiled, weights } = self;
-        let inference = infer::infer(&graph, &layers)
+        let inference = infer::infer(&graph, &layers, source)
             .map_err(|source| Error::Infer { file: file.path.clone(), source })?;
-        let graph = InferredGraph { graph, facts: inference.facts.compact() };
+        let graph = InferredGraph { graph, facts: inference.facts };
         verified("inference", || verify::inferred(&graph));
         Ok(Inferred {
             file,
             graph,
+            others: inference.others,
+            differing: inference.differing,
             layers,
             pointers,
             compiled,
@@ -249,6 +263,8 @@ impl Model {
 pub struct Inferred {
     file: File,
     graph: InferredGraph,
+    others: Facts,
+    differing: Vec<CallId>,
     layers: Vec<Box<dyn Layer>>,
     pointers: Vec<String>,
     compiled: serde_json::Value,
@@ -261,6 +277,16 @@ impl Inferred {
     /// The layer graph with everything that was inferred.
     pub fn graph(&self) -> &InferredGraph {
         &self.graph
+    }
+
+    /// The facts with the masks of the other source: the intended ones beside those of Keras, or the other way round.
+    pub fn others(&self) -> &Facts {
+        &self.others
+    }
+
+    /// The calls that compute with other masks under one source than under the other, in execution order.
+    pub fn differing(&self) -> &[CallId] {
+        &self.differing
     }
 
     /// The graph's layers, in order.
@@ -309,6 +335,28 @@ impl Inferred {
         bind::write_hashes(&mut self.graph.facts, &weights);
         self.weights = Some(weights);
         Ok(())
+    }
+
+    /// Every output that reads padding, as a warning.
+    pub fn leaks(&self, padding: &liveness::Padding) -> Vec<Diagnostic> {
+        liveness::report::diagnostics(&self.graph, &self.layers, padding)
+    }
+
+    /// Finds out what every output reads of the padding. A mask that reaches a layer without support for it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lower`]: a mistake of ours.
+    pub fn padding(&self) -> Result<liveness::Padding, Error> {
+        let program = lower::lower(&self.graph, &self.layers, false)
+            .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
+        Ok(liveness::Padding::of(program))
+    }
+
+    /// Looks for witnesses of what the outputs are said to read of the padding, output by output. A model whose weights
+    /// were not loaded gets made-up ones.
+    pub fn witnesses(&self, padding: &liveness::Padding) -> Vec<Vec<witness::Witness>> {
+        witness::search(padding, self.weights.as_ref().unwrap_or(&BTreeMap::new()))
     }
 
     /// Lowers the layers to operations.

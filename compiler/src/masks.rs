@@ -13,8 +13,8 @@ mod flow;
 
 use std::cell::RefCell;
 
-use masque_ir::facts::{CallFact, MaskStatus, TensorFact};
-use masque_ir::layers::TensorRef;
+use masque_ir::facts::{CallFact, Facts, MaskSource, MaskStatus, TensorFact};
+use masque_ir::layers::{LayerGraph, TensorRef};
 use masque_ir::mask::{MaskExpr, MaskId, MaskPool};
 use masque_ir::ty::broadcast;
 use masque_ir::{DType, Dim, Semantics, Type};
@@ -58,6 +58,30 @@ fn fact(facts: &[CallFact], tensor: TensorRef) -> &TensorFact {
     &facts[tensor.call.0 as usize].outputs[tensor.output as usize]
 }
 
+/// Under whose rules masks are inferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Which Keras.
+    pub semantics: Semantics,
+    /// As it runs, or as it was meant.
+    pub source: MaskSource,
+}
+
+impl Rules {
+    /// Those that a graph's facts were inferred under.
+    pub fn of(graph: &LayerGraph, facts: &Facts) -> Rules {
+        Rules { semantics: graph.semantics, source: facts.source }
+    }
+
+    fn is_keras2(self) -> bool {
+        self.semantics == Semantics::Keras2
+    }
+
+    fn is_intended(self) -> bool {
+        self.source == MaskSource::Intended
+    }
+}
+
 /// Does a layer support masks?
 pub fn supports(semantics: Semantics, layer: &dyn Layer) -> bool {
     match semantics {
@@ -72,16 +96,17 @@ fn loses(semantics: Semantics, layer: &dyn Layer) -> bool {
 }
 
 /// The rule of a layer.
-pub fn rule(semantics: Semantics, layer: &dyn Layer, types: &Arguments<Type>) -> MaskRule {
-    match layer.mask_rule(types) {
-        MaskRule::Keep if loses(semantics, layer) => MaskRule::Lost,
+pub fn rule(rules: Rules, layer: &dyn Layer, types: &Arguments<Type>) -> MaskRule {
+    let rule = if rules.is_intended() { layer.intended_mask_rule(types) } else { layer.mask_rule(types) };
+    match rule {
+        MaskRule::Keep if loses(rules.semantics, layer) => MaskRule::Lost,
         rule => rule,
     }
 }
 
 /// What a call does to the tensors that it gets.
-pub fn effect(semantics: Semantics, layer: &dyn Layer, types: &Arguments<Type>) -> Effect {
-    if loses(semantics, layer) { Effect::None } else { layer.effect(types) }
+pub fn effect(rules: Rules, layer: &dyn Layer, types: &Arguments<Type>) -> Effect {
+    if loses(rules.semantics, layer) { Effect::None } else { layer.effect(types) }
 }
 
 /// The masks of one call on its way in.
@@ -96,13 +121,14 @@ pub struct Incoming {
 /// Finds the masks that a call sees. `own_mask` is the mask that hangs on a tensor, `mask_of` the symbolic mask that a
 /// tensor passed as one is.
 pub fn incoming(
+    rules: Rules,
     layer: &dyn Layer,
     arguments: &Arguments<TensorRef>,
     own_mask: impl Fn(TensorRef) -> Option<MaskId>,
     mask_of: impl Fn(TensorRef) -> MaskId,
 ) -> Incoming {
     let own = |tensors: &[TensorRef]| tensors.iter().map(|&tensor| own_mask(tensor)).collect::<Vec<_>>();
-    let by_hand = explicit(layer, arguments);
+    let by_hand = explicit(rules, layer, arguments);
     let previous = match arguments.explicit_masks() {
         Some(masks) => masks.into_iter().map(|mask| mask.map(|&mask| mask_of(mask))).collect(),
         None => own(arguments.data()),
@@ -126,12 +152,12 @@ pub fn incoming(
 
 /// The tensors passed by hand as masks of what a call reads as data, in order; nothing where the tensors' own masks
 /// count. Empty if nothing was passed.
-pub fn explicit(layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Vec<Option<TensorRef>> {
+pub fn explicit(rules: Rules, layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Vec<Option<TensorRef>> {
     match layer.reads() {
         Reads::Each { always_own } => {
             let given = |name: &str| {
                 let mask = arguments.tensors(&format!("{name}_mask")).first().copied();
-                mask.filter(|_| !always_own.contains(&name))
+                mask.filter(|_| rules.is_intended() || !always_own.contains(&name))
             };
             arguments.data_parameters().into_iter().map(given).collect()
         }
@@ -145,7 +171,7 @@ pub fn explicit(layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Vec<Opti
 /// The masks that a call computes with, of `all` that it sees: one for each tensor that it reads as data, in order;
 /// fewer or none where it does not look.
 pub fn used(
-    semantics: Semantics,
+    rules: Rules,
     layer: &dyn Layer,
     arguments: &Arguments<TensorRef>,
     all: &[Option<MaskId>],
@@ -154,14 +180,16 @@ pub fn used(
     match layer.reads() {
         Reads::Nothing => vec![],
         // The merging layers of Keras 2 compute without masks.
-        Reads::Own if semantics == Semantics::Keras2 => vec![],
+        Reads::Own if rules.is_keras2() => vec![],
         Reads::Own => first(),
-        Reads::Argument if semantics == Semantics::Keras2 => first(),
+        Reads::Argument if rules.is_keras2() => first(),
         Reads::Each { .. } => all.to_vec(),
         // Keras fills the argument only where a single one holds tensors: a recurrent layer with initial states gets no
         // mask but one passed by hand.
         Reads::Argument => {
-            let looks = arguments.explicit_masks().is_some() || arguments.data_parameters().len() == 1;
+            let looks = rules.is_intended()
+                || arguments.explicit_masks().is_some()
+                || arguments.data_parameters().len() == 1;
             if looks { first() } else { vec![] }
         }
     }
@@ -169,18 +197,19 @@ pub fn used(
 
 /// Applies a rule: the mask of each output.
 pub fn apply(
-    semantics: Semantics,
+    rules: Rules,
     rule: &MaskRule,
     arguments: &Arguments<TensorRef>,
-    incoming: &[Option<MaskId>],
+    incoming: &Incoming,
     outputs: &[Type],
     rank: impl Fn(TensorRef) -> u32,
     pool: &mut MaskPool,
 ) -> Vec<Option<MaskId>> {
+    let Incoming { previous: incoming, all } = incoming;
     let mut apply = |rule: &MaskRule| -> Option<MaskId> {
         let mut over_steps = false;
         let rule = match rule {
-            MaskRule::OverSteps(_) if semantics == Semantics::Keras3_15 => &MaskRule::Keep,
+            MaskRule::OverSteps(_) if !rules.is_keras2() => &MaskRule::Keep,
             MaskRule::OverSteps(inner) => {
                 over_steps = true;
                 inner.of_output(0)
@@ -201,12 +230,25 @@ pub fn apply(
             }
             MaskRule::Keep => incoming.first().copied().flatten(),
             MaskRule::KeepOf(place) => incoming.get(*place).copied().flatten(),
-            MaskRule::Union if semantics == Semantics::Keras2 => intersection(incoming, pool),
+            MaskRule::Union if rules.is_keras2() => intersection(incoming, pool),
             MaskRule::Union => {
                 let masks: Option<Vec<MaskId>> = incoming.iter().copied().collect();
                 masks.filter(|masks| !masks.is_empty()).map(|masks| pool.or(&masks))
             }
-            MaskRule::Concat { axis } if semantics == Semantics::Keras2 => {
+            MaskRule::Either => {
+                let names = arguments.data_parameters();
+                let tensors = names.iter().flat_map(|name| arguments.tensors(name));
+                let whole = |(tensor, mask): (&TensorRef, &Option<MaskId>)| {
+                    mask.filter(|_| outputs.iter().all(|output| output.rank() as u32 == rank(*tensor)))
+                };
+                let masks: Vec<MaskId> = tensors.zip(all).filter_map(whole).collect();
+                (!masks.is_empty()).then(|| pool.or(&masks))
+            }
+            MaskRule::Reversed { axis } => {
+                let mask = incoming.first().copied().flatten()?;
+                Some(pool.reverse(*axis as u32, mask))
+            }
+            MaskRule::Concat { axis } if rules.is_keras2() => {
                 concat_in_keras2(*axis, arguments, incoming, &rank, pool)
             }
             MaskRule::Concat { axis } => concat(*axis, arguments, incoming, &rank, pool),
@@ -305,7 +347,7 @@ pub fn type_of(
     let part = |id: &MaskId| part(*id).shape;
     let shape = match pool.get(mask) {
         MaskExpr::Tensor(x) | MaskExpr::NotEqual(x, _) => tensor(*x).shape,
-        MaskExpr::Not(inner) => part(inner),
+        MaskExpr::Not(inner) | MaskExpr::Reverse(_, inner) => part(inner),
         MaskExpr::AnyLast(inner) => {
             let mut shape = part(inner);
             shape.pop();

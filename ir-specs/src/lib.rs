@@ -17,6 +17,7 @@ pub mod activation;
 pub mod dim;
 pub mod facts;
 pub mod float;
+pub mod flow;
 pub mod layers;
 pub mod mask;
 pub mod ops;

@@ -12,7 +12,8 @@
 //! | `and(m, m)`, `or(m, m)` | `m` | idempotent |
 //! | `or(or(a, b), c)` | `or(a, b, c)`, sorted | associative, commutative |
 //! | `or(m, ones(%x))`, `and(m, ones(%x))` | `ones(%x)`, `m` | absorbing, neutral |
-//! | `not(not(m))` | `m` | involution |
+//! | `not(not(m))`, `reverse(k, reverse(k, m))` | `m` | involution |
+//! | `reverse(k, ones(%x))` | `ones(%x)` | alike everywhere |
 //! | `or(expand(m, -1), zeros(%x))` | `spread(m, %x)` | Keras' way to give `m` the shape of `%x` |
 //! | `any(spread(m, %x), -1)` | `m` | the axis was only copied |
 //! | `any(concat(-1, …), -1)` | `or(…)` of the parts' own `any` | last axis gone |
@@ -54,6 +55,8 @@ pub enum MaskExpr {
     Spread(MaskId, TensorRef),
     /// `concat(k, a, b, …)`: joined along axis `k`, counted from the front.
     Concat(u32, Vec<MaskId>),
+    /// `reverse(k, m)`: the other way round along axis `k`, counted from the front.
+    Reverse(u32, MaskId),
 }
 
 impl MaskExpr {
@@ -64,6 +67,7 @@ impl MaskExpr {
             MaskExpr::AnyLast(part)
             | MaskExpr::Not(part)
             | MaskExpr::ExpandLast(part)
+            | MaskExpr::Reverse(_, part)
             | MaskExpr::Spread(part, _) => std::slice::from_ref(part),
             MaskExpr::Or(parts) | MaskExpr::And(parts) | MaskExpr::Concat(_, parts) => parts,
         }
@@ -76,6 +80,7 @@ impl MaskExpr {
             MaskExpr::AnyLast(part)
             | MaskExpr::Not(part)
             | MaskExpr::ExpandLast(part)
+            | MaskExpr::Reverse(_, part)
             | MaskExpr::Spread(part, _) => *part = new(*part),
             MaskExpr::Or(parts) | MaskExpr::And(parts) => {
                 parts.iter_mut().for_each(|part| *part = new(*part));
@@ -113,6 +118,7 @@ pub struct MaskPool {
     nodes: Vec<MaskExpr>,
     ranks: Vec<u32>,
     heights: Vec<u32>,
+    height: u32,
     parts: usize,
     ids: HashMap<MaskExpr, MaskId>,
     /// What [`MaskPool::any_last`] gave: expressions share parts.
@@ -130,9 +136,9 @@ impl MaskPool {
         self.ranks[id.0 as usize]
     }
 
-    /// How deep masks lie within one another in a mask; 1 for one without parts.
-    pub fn height(&self, id: MaskId) -> u32 {
-        self.heights[id.0 as usize]
+    /// How deep masks lie within one another, at most; 1 if none has parts.
+    pub fn height(&self) -> u32 {
+        self.height
     }
 
     /// How many parts all masks have together.
@@ -150,8 +156,9 @@ impl MaskPool {
             return id;
         }
         let id = MaskId(self.nodes.len() as u32);
-        let height = expr.parts().iter().map(|part| self.height(*part)).max().unwrap_or(0);
-        self.heights.push(height + 1);
+        let below = expr.parts().iter().map(|part| self.heights[part.0 as usize]).max().unwrap_or(0);
+        self.heights.push(below + 1);
+        self.height = self.height.max(below + 1);
         self.parts += expr.parts().len();
         self.nodes.push(expr.clone());
         self.ranks.push(rank);
@@ -261,6 +268,16 @@ impl MaskPool {
     pub fn expand_last(&mut self, mask: MaskId) -> MaskId {
         let rank = self.rank(mask) + 1;
         self.intern(MaskExpr::ExpandLast(mask), rank)
+    }
+
+    /// The other way round along an axis, counted from the front.
+    pub fn reverse(&mut self, axis: u32, mask: MaskId) -> MaskId {
+        let rank = self.rank(mask);
+        match *self.get(mask) {
+            MaskExpr::Reverse(other, inner) if other == axis => inner,
+            MaskExpr::Ones(..) | MaskExpr::Zeros(..) => mask,
+            _ => self.intern(MaskExpr::Reverse(axis, mask), rank),
+        }
     }
 
     /// Joined along an axis, counted from the front.

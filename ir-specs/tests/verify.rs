@@ -8,8 +8,8 @@ use masque_ir::float::Float;
 use masque_ir::layers::{Argument, ArgumentValue, Call, CallId, LayerGraph, LayerId, TensorRef};
 use masque_ir::mask::MaskId;
 use masque_ir::ops::{Leaf, Op, Scan};
-use masque_ir::plan::{Layout, Plan, Source};
-use masque_ir::program::{Literal, Node, Operand, Program, Value};
+use masque_ir::plan::{Layout, Plan, PlanState, Source};
+use masque_ir::program::{Literal, Node, Operand, Program, ResultInfo, Value};
 use masque_ir::text::{Document, parse};
 use masque_ir::verify::{self, Violations};
 use masque_ir::{DType, Semantics, Type};
@@ -175,6 +175,10 @@ fn violations() -> Vec<(&'static str, Vec<&'static str>)> {
         ("PROGRAM-8", program(|p| body(p).nodes[0].results.clear())),
         ("PROGRAM-8", program(|p| body(p).outputs[0].operand = Operand::Value(missing))),
         ("PROGRAM-8", program(|p| body(p).nodes[0].op = weight("6"))),
+        ("PROGRAM-7", program(|p| p.nodes.push(state("B", "new")))),
+        ("PROGRAM-8", program(|p| body(p).nodes.push(state("6", "new")))),
+        ("PROGRAM-9", program(|p| p.nodes.push(state("6", "new")))),
+        ("PROGRAM-9", program(|p| p.nodes.push(state("6", "output_0")))),
         ("PLAN-1", plan(|p| p.slots = u32::MAX)),
         ("PLAN-1", plan(|p| p.slots = 1)),
         ("PLAN-2", plan(|p| p.steps[0].sources[1] = Source::Slot(2))),
@@ -199,7 +203,32 @@ fn violations() -> Vec<(&'static str, Vec<&'static str>)> {
                     Source::Literal(Literal { dtype: DType::I32, number: Float(f64::NAN) });
             }),
         ),
+        (
+            "PLAN-12",
+            plan(|p| {
+                p.slots += 1;
+                p.states.push(plan_state("B", p.slots - 1, p.slots - 1));
+            }),
+        ),
+        (
+            "PLAN-12",
+            plan(|p| {
+                p.slots += 1;
+                p.states.push(plan_state("6", p.slots - 1, 2));
+            }),
+        ),
     ]
+}
+
+fn state(size: &str, name: &str) -> Node {
+    let ty = Type::new(DType::F32, [size.parse().unwrap()]);
+    let results = vec![ResultInfo { name: name.into(), ty: ty.clone(), mask: None }];
+    Node { op: Leaf::State { ty }.into(), operands: vec![], results }
+}
+
+fn plan_state(size: &str, slot: u32, kept: u32) -> PlanState {
+    let ty = Type::new(DType::F32, [size.parse().unwrap()]);
+    PlanState { name: "s".into(), ty, slot, kept: Source::Slot(kept) }
 }
 
 fn weight(size: &str) -> Op {

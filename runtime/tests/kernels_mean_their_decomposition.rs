@@ -184,6 +184,7 @@ impl Case {
             outputs: outputs.collect(),
             steps: vec![Step { op: self.op.clone(), kernel, sources, results, release: vec![] }],
             inputs,
+            states: vec![],
             weights,
             masks: vec![],
         };

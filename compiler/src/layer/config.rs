@@ -183,6 +183,15 @@ impl Config {
         self.typed(key, "a number", Some(default), Json::as_f64)
     }
 
+    /// A finite number that may be absent.
+    pub fn optional_number(&mut self, key: &str) -> Result<Option<f64>, ConfigError> {
+        if self.rest.get(key).is_none_or(Json::is_null) {
+            self.rest.remove(key);
+            return Ok(None);
+        }
+        self.typed(key, "a number", None, Json::as_f64).map(Some)
+    }
+
     /// An integer.
     pub fn integer(&mut self, key: &str, default: Option<i64>) -> Result<i64, ConfigError> {
         self.typed(key, "an integer", default, Json::as_i64)

@@ -54,9 +54,14 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         }
     };
     let (f, b) = (&forward.walk, &backward.walk);
-    if f.sequences != b.sequences || f.states != b.states || f.backwards == b.backwards {
-        let expected = "the same return_sequences and return_state as `layer`, and the other direction";
+    let same = f.sequences == b.sequences && f.states == b.states && f.stateful == b.stateful;
+    if !same || f.backwards == b.backwards {
+        let expected = "return_sequences, return_state and stateful as in `layer`, and the other direction";
         return Err(ConfigError::new("backward_layer", expected, &"other settings".into()));
+    }
+    if f.stateful && f.states {
+        let expected = "false in a stateful layer: Keras fails when it computes the masks of the states";
+        return Err(ConfigError::new("layer.return_state", expected, &true.into()));
     }
     for layer in [&mut forward, &mut backward] {
         layer.walk.zero_masked = layer.walk.sequences;

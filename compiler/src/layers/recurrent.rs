@@ -55,19 +55,19 @@ pub(super) struct Walk {
     pub(super) zero_masked: bool,
     /// Does Keras write every step out? It computes the same then, but for [`Walk::zeroes_by_unreversed_mask`].
     unroll: bool,
+    /// Does a walk begin with the states that the one before it ended with?
+    pub(super) stateful: bool,
 }
 
 impl Walk {
     fn parse(config: &mut Config) -> Result<Walk, ConfigError> {
-        if config.bool("stateful", false)? {
-            return Err(ConfigError::new("stateful", "false", &true.into()));
-        }
         Ok(Walk {
             sequences: config.bool("return_sequences", false)?,
             states: config.bool("return_state", false)?,
             backwards: config.bool("go_backwards", false)?,
             zero_masked: config.bool("zero_output_for_mask", false)?,
             unroll: config.bool("unroll", false)?,
+            stateful: config.bool("stateful", false)?,
         })
     }
 
@@ -146,21 +146,47 @@ impl Recurrent {
     ) -> Result<Vec<Operand>, OpError> {
         let x = scope.float(x)?;
         let mut states = initial.iter().map(|state| scope.float(state)).collect::<Result<Vec<_>, _>>()?;
-        states.resize(self.steps.count(), Operand::Absent);
-        let Some(mask) = mask else {
-            return self.steps.run(scope, &x, &Operand::Absent, &states, &self.walk);
-        };
+        if !self.walk.stateful {
+            states.resize(self.steps.count(), Operand::Absent);
+            return self.run(scope, &x, mask, &states, &self.walk);
+        }
+        let types = self.steps.states(&scope.builder.type_of(&x));
+        let types =
+            types.map_err(|error| OpError { op: "state", expected: error.expected, found: error.found })?;
+        let name = |place: usize| format!("state.{place}");
+        if states.is_empty() {
+            states = types.into_iter().enumerate().map(|(place, ty)| scope.state(&name(place), ty)).collect();
+        }
+        let all = Walk { states: true, ..self.walk.clone() };
+        let mut results = self.run(scope, &x, mask, &states, &all)?;
+        for (place, state) in results[1..].iter().enumerate() {
+            scope.keep(&name(place), state.clone());
+        }
+        results.truncate(self.outputs() as usize);
+        Ok(results)
+    }
+
+    /// Builds one walk.
+    fn run(
+        &self,
+        scope: &mut Scope<'_>,
+        x: &Operand,
+        mask: Option<&Operand>,
+        states: &[Operand],
+        walk: &Walk,
+    ) -> Result<Vec<Operand>, OpError> {
+        let Some(mask) = mask else { return self.steps.run(scope, x, &Operand::Absent, states, walk) };
         // A third axis of size 1 says nothing.
         let shape = scope.builder.type_of(mask).shape[..2].to_vec();
         let mask = match scope.builder.type_of(mask).rank() {
             2 => mask.clone(),
             _ => scope.builder.emit(Shape::Reshape { shape }, std::slice::from_ref(mask))?,
         };
-        if !self.walk.zeroes_by_unreversed_mask() {
-            return self.steps.run(scope, &x, &mask, &states, &self.walk);
+        if !walk.zeroes_by_unreversed_mask() {
+            return self.steps.run(scope, x, &mask, states, walk);
         }
-        let repeating = Walk { zero_masked: false, ..self.walk.clone() };
-        let mut results = self.steps.run(scope, &x, &mask, &states, &repeating)?;
+        let repeating = Walk { zero_masked: false, ..walk.clone() };
+        let mut results = self.steps.run(scope, x, &mask, states, &repeating)?;
         let rank = scope.builder.type_of(&results[0]).rank();
         let (mask, zero) = (scope.builder.trail_axes(&mask, rank)?, scope.builder.number(&results[0], 0.0));
         results[0] = scope.builder.emit(Elementwise::Select, &[mask, results[0].clone(), zero])?;
@@ -186,6 +212,14 @@ impl Layer for Recurrent {
         MaskRule::PerOutput(vec![output])
     }
 
+    /// Outputs of a layer that runs backwards come in its own order, and Keras leaves their mask in the other one.
+    fn intended_mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        match self.walk.sequences && self.walk.backwards {
+            true => MaskRule::PerOutput(vec![MaskRule::Reversed { axis: 1 }]),
+            false => self.mask_rule(arguments),
+        }
+    }
+
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let x = sequences(arguments)?;
         let states = self.steps.states(x)?;
@@ -193,6 +227,10 @@ impl Layer for Recurrent {
             check_mask(mask, x)?;
         }
         check_initial(initial(arguments)?, &states)?;
+        if self.walk.stateful && states.iter().any(|state| state.known_elements().is_none()) {
+            let expected = "a batch of known size, of which a stateful layer keeps the states";
+            return Err(ShapeError::new(expected, x));
+        }
         let mut output = states[self.steps.shown()].clone();
         if self.walk.sequences {
             output.shape.insert(1, x.shape[1].clone());

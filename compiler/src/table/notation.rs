@@ -92,6 +92,7 @@ impl<'a> Notation<'a> {
             MaskExpr::Zeros(x, rank) => format!("zeros({}, {rank})", self.tensor(*x)),
             MaskExpr::ExpandLast(inner) => format!("expand({})", part(inner)),
             MaskExpr::Spread(inner, x) => format!("spread({}, {})", part(inner), self.tensor(*x)),
+            MaskExpr::Reverse(axis, inner) => format!("reverse({axis}, {})", part(inner)),
             MaskExpr::Concat(axis, parts) => {
                 format!("concat({axis}, {})", parts.iter().map(part).collect::<Vec<_>>().join(", "))
             }

@@ -1,6 +1,7 @@
 //! Sums of products.
 
-use super::{Family, OpError, OpInfo, OperandTypes, agree, family};
+use super::{Elementwise, Family, OpError, OpInfo, OperandTypes, agree, at, family};
+use crate::flow::{Element, Flow, Fold, Joint, Known, Role};
 use crate::ty::Type;
 
 family! {
@@ -14,6 +15,18 @@ family! {
 impl Family for Product {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
+        let rank = operands[0].map_or(1, Type::rank) as u32;
+        let mut left = at(0..rank.saturating_sub(1));
+        left.push(Role::At(rank));
+        let right = vec![Role::At(rank), Role::At(rank.saturating_sub(1))];
+        Flow::Joint(Joint { operands: vec![left, right], rank: rank as usize, fold: Fold::SUM })
+    }
+
+    fn element(&self, operands: &[Known]) -> Element {
+        Elementwise::Mul.element(operands)
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

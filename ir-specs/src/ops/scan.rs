@@ -7,6 +7,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use super::{Family, OpError, OpInfo, OperandTypes, family};
+use crate::flow::Flow;
 use crate::program::Program;
 use crate::ty::Type;
 
@@ -33,6 +34,11 @@ family! {
 impl Family for Scan {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, _: OperandTypes<'_>) -> Flow<'_> {
+        let Scan::Scan { carried, sequences, body } = self;
+        Flow::Loop { carried: *carried as usize, sequences: *sequences as usize, body }
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

@@ -156,6 +156,74 @@ def conv_lstm_options():
     return Case("conv-lstm-options", "ConvLSTM1D: activations, unroll, initial_state", model, data)
 
 
+# Embedding both ways, weights normalized ----------------------------------------------------------
+
+
+def reversible_embeddings():
+    ids = ids_input()
+    plain = layers.ReversibleEmbedding(VOCABULARY, 3)
+    tied = layers.ReversibleEmbedding(VOCABULARY, 3, mask_zero=True, logit_soft_cap=0.5)
+    untied = layers.ReversibleEmbedding(VOCABULARY, 3, tie_weights=False, mask_zero=True)
+    outputs = []
+    for layer in (plain, tied, untied):
+        x = layer(ids)
+        outputs += [x, layers.LSTM(3)(x), layer(layers.GRU(3, return_sequences=True)(x), reverse=True)]
+    model = Model(ids, outputs)
+    return Case("reversible-embedding", "ReversibleEmbedding: tied or not, both ways", model, {"ids": IDS})
+
+
+def spectral_normalizations():
+    """What a layer inside gives is cast to the type that came in: a row of a table becomes integers."""
+    x, ids = Input((6, 4), name="x"), ids_input()
+    sn = layers.SpectralNormalization
+    outputs = [
+        sn(layers.Dense(UNITS, activation="tanh"))(x),
+        sn(layers.Conv1D(UNITS, 3, padding="same"))(x),
+        sn(layers.Conv1DTranspose(UNITS, 2, strides=2))(x),
+        sn(layers.DepthwiseConv1D(2))(x),
+        sn(layers.Embedding(VOCABULARY, 3))(ids),
+    ]
+    data = {"x": numbers(3, 6, 4, seed=60), "ids": IDS[:3]}
+    model = Model([x, ids], outputs)
+    return Case("spectral-normalizations", "SpectralNormalization of layers with a kernel", model, data)
+
+
+# States that are kept ---------------------------------------------------------------------------
+
+
+def stateful():
+    """Called twice, a layer goes on where it was: with what came first by Keras' order of calls."""
+    batch = len(IDS)
+    x = Input(batch_shape=(batch, STEPS, 3), name="x")
+    mask = Input(batch_shape=(batch, STEPS), dtype="bool", name="mask")
+    start = Input(batch_shape=(batch, UNITS), name="start")
+    shared = layers.LSTM(UNITS, stateful=True, return_sequences=True)
+    begun = layers.GRU(UNITS, stateful=True)
+    cells = stack(stateful=True, return_state=True)
+    both = layers.Bidirectional(layers.SimpleRNN(UNITS, stateful=True), merge_mode="sum")
+    outputs = [
+        shared(x[:, :2], mask=mask[:, :2]),
+        shared(x[:, 2:], mask=mask[:, 2:]),
+        begun(x, initial_state=[start]),
+        begun(x, mask=mask),
+        *cells(x),
+        *cells(x, mask=mask),
+        both(x, mask=mask),
+        both(x),
+    ]
+    data = {"x": numbers(batch, STEPS, 3, seed=70), "mask": MASK, "start": numbers(batch, UNITS, seed=71)}
+    return Case("stateful", "stateful layers, each called twice", Model([x, mask, start], outputs), data)
+
+
+def stateful_conv_lstm():
+    batch = len(IDS)
+    x = Input(batch_shape=(batch, STEPS, 5, 2), name="x")
+    layer = layers.ConvLSTM1D(UNITS, 2, stateful=True, return_state=True)
+    data = {"x": numbers(batch, STEPS, 5, 2, seed=72)}
+    model = Model(x, [*layer(x), *layer(x)])
+    return Case("stateful-conv-lstm", "a stateful ConvLSTM1D, called twice", model, data)
+
+
 # Wrappers -----------------------------------------------------------------------------------------
 
 
@@ -256,3 +324,7 @@ def cases():
     yield bidirectional_initial_state()
     yield bidirectional_conv_lstm()
     yield time_distributed_kinds()
+    yield reversible_embeddings()
+    yield spectral_normalizations()
+    yield stateful()
+    yield stateful_conv_lstm()

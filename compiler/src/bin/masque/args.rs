@@ -1,10 +1,11 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use masque::diagnostics::UnsupportedMask;
 use masque_ir::Semantics;
+use masque_ir::facts::MaskSource;
 use masque_ir::text::Stage;
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
@@ -26,6 +27,10 @@ pub(crate) struct Common {
     /// The rules of masks: keras-3.15 or keras-2; those of the Keras that wrote the file if absent
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) semantics: Option<Semantics>,
+    /// Which masks: those of a running Keras model, its defects included, or those that its layers' rules intend
+    /// (`run` also takes a .npz file here, for the masks to be written to)
+    #[arg(long, global = true, value_name = "keras|intended", value_parser = MasksOption::parse)]
+    pub(crate) masks: Vec<MasksOption>,
     /// The weights of a .json config: .h5, or the .json index of shards; those beside it if absent
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
@@ -41,6 +46,44 @@ pub(crate) struct Common {
     /// Say how the work went
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+}
+
+/// What can stand behind `--masks`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MasksOption {
+    /// Which masks a model is taken to have.
+    Source(MaskSource),
+    /// Where `run` writes masks to.
+    File(PathBuf),
+}
+
+impl MasksOption {
+    fn parse(text: &str) -> Result<MasksOption, String> {
+        match text.parse() {
+            Ok(source) => Ok(MasksOption::Source(source)),
+            Err(_) if text.ends_with(".npz") => Ok(MasksOption::File(text.into())),
+            Err(error) => Err(format!("{error}, or for `run` a .npz file")),
+        }
+    }
+}
+
+impl Common {
+    /// Which masks a model is taken to have; of several options the last one counts.
+    pub(crate) fn mask_source(&self) -> MaskSource {
+        let source = |option: &MasksOption| match option {
+            MasksOption::Source(source) => Some(*source),
+            MasksOption::File(_) => None,
+        };
+        self.masks.iter().rev().find_map(source).unwrap_or_default()
+    }
+
+    /// Where masks are to be written to.
+    pub(crate) fn mask_file(&self) -> Option<&Path> {
+        self.masks.iter().rev().find_map(|option| match option {
+            MasksOption::File(path) => Some(path.as_path()),
+            MasksOption::Source(_) => None,
+        })
+    }
 }
 
 /// What to do with a mask that reaches a layer without support for masks.
@@ -79,7 +122,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Compile a model into one self-contained executable
     Build(Build),
-    /// Find masks that layers do not support; exit status 1 if there are any
+    /// Find masks that layers do not support, and outputs that depend on padding
     Check(Check),
     /// Show a model as a stage of the compiler sees it
     Dump(Dump),
@@ -107,7 +150,7 @@ pub(crate) struct Check {
     /// The model: a .keras, .h5 or .json file
     pub(crate) model: PathBuf,
     /// Treat findings with this code as errors
-    #[arg(long, value_name = "CODE", value_parser = ["mask-unsupported"])]
+    #[arg(long, value_name = "CODE", value_parser = ["mask-unsupported", "padding-leak"])]
     pub(crate) deny: Vec<String>,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
@@ -187,9 +230,6 @@ pub(crate) struct Run {
     /// Where the outputs go: .npz, .npy or .jsonl; JSON lines to standard output if absent
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Where the masks go: .npz
-    #[arg(long, value_name = "FILE")]
-    pub(crate) masks: Option<PathBuf>,
 }
 
 /// Forms for people and for programs.

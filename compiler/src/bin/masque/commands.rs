@@ -33,7 +33,7 @@ fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Fail
 
 /// Reads a model and infers its masks.
 fn infer(model: &Path, common: &Common, terminal: &Terminal) -> Result<Inferred, Failure> {
-    Ok(open(model, common, terminal)?.infer()?)
+    Ok(open(model, common, terminal)?.infer_masks(common.mask_source())?)
 }
 
 /// Says what is wrong with the masks. `None` if that keeps the model from being compiled.

@@ -17,12 +17,12 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));
     };
-    let masks = arguments.masks.is_some();
+    let masks = common.mask_file().is_some();
     let given = Options { mask_outputs: masks, ..Options::default() };
     let planned = commands::plan(inferred, common, given, terminal)?;
     let outputs = commands::execute(&arguments.model, planned, common, masks, &input)?;
     io::write_outputs(&output, &outputs.outputs)?;
-    if let Some(path) = &arguments.masks {
+    if let Some(path) = common.mask_file() {
         io::write_masks(path, &outputs.masks)?;
     }
     Ok(ExitCode::SUCCESS)
