@@ -4,8 +4,10 @@
 //! A layer never computes masks. It *names* its rule out of a small vocabulary ([`MaskRule`]) and one function
 //! applies all of them ([`crate::masks`]), so that rules are data: printed, compared with Keras, read by analyses.
 
+pub mod advice;
 pub mod arguments;
 pub mod config;
+pub mod kernel;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -14,8 +16,10 @@ use masque_ir::ops::OpError;
 use masque_ir::program::{Builder, Operand};
 use masque_ir::{DType, Dim, Semantics, Type};
 
+pub use advice::{Advice, BY_HAND};
 pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
+pub use kernel::KernelCondition;
 
 /// A layer with its settings; see the module's documentation.
 pub trait Layer: Debug + Send + Sync {
@@ -24,8 +28,8 @@ pub trait Layer: Debug + Send + Sync {
         &["inputs"]
     }
 
-    /// How many tensors a call gives.
-    fn outputs(&self) -> u32 {
+    /// How many tensors a call gives that gets these arguments, beside tensors.
+    fn outputs(&self, _constants: &Constants) -> u32 {
         1
     }
 
@@ -55,6 +59,21 @@ pub trait Layer: Debug + Send + Sync {
         Effect::None
     }
 
+    /// Does a mask change what it computes at inference?
+    fn uses_masks(&self) -> bool {
+        self.reads() != Reads::Nothing
+    }
+
+    /// What Keras asks before it takes a fast kernel for the layer on a GPU; none for a layer without such a kernel.
+    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
+        None
+    }
+
+    /// What to tell somebody whose mask it cannot take.
+    fn advice(&self) -> Advice {
+        Advice::GENERAL
+    }
+
     /// The types of its outputs.
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError>;
 
@@ -81,6 +100,9 @@ pub trait Layer: Debug + Send + Sync {
         None
     }
 }
+
+/// The arguments of a call that hold no tensor, by parameter.
+pub type Constants = serde_json::Map<String, serde_json::Value>;
 
 /// What an operation sees that may be part of a mask's computation.
 pub type MaskParts<'a> = crate::masks::Parts<'a>;
@@ -203,10 +225,34 @@ pub struct WeightSpec {
 pub enum WeightPlace {
     /// A dataset of the weights file, below the layer's group: `cell/vars/0`.
     Dataset(String),
+    /// A dataset that had another name in older files.
+    Renamed {
+        /// The name since then.
+        now: String,
+        /// The older name.
+        before: String,
+    },
     /// The vocabulary of a text layer.
     Vocabulary,
     /// The inverse document frequencies of a text layer, one for each column.
     IdfWeights,
+}
+
+impl WeightPlace {
+    /// Is it a dataset of the weights file?
+    pub fn is_dataset(&self) -> bool {
+        self.datasets().next().is_some()
+    }
+
+    /// The names that the dataset has or had, the present one first; none for what is no dataset.
+    pub fn datasets(&self) -> impl Iterator<Item = &str> {
+        let (now, before) = match self {
+            WeightPlace::Dataset(now) => (Some(now), None),
+            WeightPlace::Renamed { now, before } => (Some(now), Some(before)),
+            WeightPlace::Vocabulary | WeightPlace::IdfWeights => (None, None),
+        };
+        now.into_iter().chain(before).map(String::as_str)
+    }
 }
 
 impl WeightSpec {
@@ -230,8 +276,12 @@ impl WeightSpec {
     /// The same weight inside a wrapper: its name and its dataset below the wrapper's.
     pub fn inside(mut self, name: &str, group: &str) -> WeightSpec {
         self.name = format!("{name}/{}", self.name);
-        if let WeightPlace::Dataset(dataset) = &mut self.place {
-            *dataset = format!("{group}/{dataset}");
+        match &mut self.place {
+            WeightPlace::Dataset(dataset) => *dataset = format!("{group}/{dataset}"),
+            WeightPlace::Renamed { now, before } => {
+                [now, before].into_iter().for_each(|dataset| *dataset = format!("{group}/{dataset}"));
+            }
+            WeightPlace::Vocabulary | WeightPlace::IdfWeights => {}
         }
         self
     }

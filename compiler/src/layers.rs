@@ -2,12 +2,17 @@
 
 mod activation;
 mod arithmetic_merging;
+mod attending;
+mod attention;
 mod axes;
 mod batch_normalization;
 mod bidirectional;
 mod convolution;
 mod dense;
+mod dot;
 mod dropout;
+mod einsum;
+mod einsum_dense;
 mod embedding;
 mod flatten;
 mod global_average_pooling1d;
@@ -16,6 +21,7 @@ mod input_layer;
 mod layer_normalization;
 mod masking;
 mod merging;
+mod multi_head_attention;
 mod normalization;
 mod operations;
 mod pooling;
@@ -46,7 +52,9 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::ADAPTIVE_MAX_POOLING2D,
     &pooling::ADAPTIVE_MAX_POOLING3D,
     &arithmetic_merging::ADD,
+    &attention::ADDITIVE_ATTENTION,
     &dropout::ALPHA_DROPOUT,
+    &attention::ATTENTION,
     &arithmetic_merging::AVERAGE,
     &pooling::AVERAGE_POOLING1D,
     &pooling::AVERAGE_POOLING2D,
@@ -69,8 +77,10 @@ pub static LAYERS: &[&LayerDef] = &[
     &dense::DENSE,
     &separable::DEPTHWISE_CONV1D,
     &separable::DEPTHWISE_CONV2D,
+    &dot::DOT,
     &dropout::DROPOUT,
     &rectifiers::ELU,
+    &einsum_dense::EINSUM_DENSE,
     &embedding::EMBEDDING,
     &flatten::FLATTEN,
     &scope::FUNCTIONAL,
@@ -84,6 +94,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::GLOBAL_MAX_POOLING2D,
     &pooling::GLOBAL_MAX_POOLING3D,
     &group_normalization::GROUP_NORMALIZATION,
+    &multi_head_attention::GROUP_QUERY_ATTENTION,
     &scope::IDENTITY,
     &input_layer::INPUT_LAYER,
     &recurrent::LSTM,
@@ -95,6 +106,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::MAX_POOLING3D,
     &arithmetic_merging::MAXIMUM,
     &arithmetic_merging::MINIMUM,
+    &multi_head_attention::MULTI_HEAD_ATTENTION,
     &arithmetic_merging::MULTIPLY,
     &normalization::NORMALIZATION,
     &rectifiers::PRELU,
@@ -169,6 +181,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::DEG2RAD,
     &operations::DIVIDE,
     &operations::DIVIDE_NO_NAN,
+    &operations::DOT,
     &operations::EINSUM,
     &operations::ELU,
     &operations::EQUAL,
@@ -201,6 +214,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::HYPOT,
     &operations::I0,
     &operations::IMAG,
+    &operations::INNER,
     &operations::ISCLOSE,
     &operations::ISFINITE,
     &operations::ISINF,
@@ -245,6 +259,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::NOT_EQUAL,
     &operations::ONE_HOT,
     &operations::ONES_LIKE,
+    &operations::OUTER,
     &operations::PAD,
     &operations::POWER,
     &operations::PROD,
@@ -292,6 +307,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::TAN,
     &operations::TANH,
     &operations::TANH_SHRINK,
+    &operations::TENSORDOT,
     &operations::THRESHOLD,
     &operations::TILE,
     &operations::TRANSPOSE,
@@ -301,6 +317,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::TRUNC,
     &operations::UNSTACK,
     &operations::VAR,
+    &operations::VDOT,
     &operations::VIEW,
     &operations::WHERE,
     &operations::ZEROS_LIKE,

@@ -88,20 +88,19 @@ pub fn rows(model: &InferredGraph) -> Vec<Row> {
 /// Which calls do nothing but compute masks: operations that are read as `mask` arguments, or by others of this kind,
 /// and by nobody else. Keras writes them into the files it saves.
 pub fn plumbing(graph: &LayerGraph) -> Vec<bool> {
-    let mut plumbing = vec![false; graph.calls().len()];
-    let (mut read, mut read_as_data) = (plumbing.clone(), plumbing.clone());
-    for output in graph.outputs() {
-        read_as_data[output.tensor.call.0 as usize] = true;
-    }
-    // Who reads a call comes behind it.
+    let calls = graph.calls().len();
+    let (mut plumbing, mut read, mut read_as_data) =
+        (vec![false; calls], vec![false; calls], vec![false; calls]);
+    graph.outputs().iter().for_each(|output| read_as_data[output.tensor.call.0 as usize] = true);
+    // Those who read a call stand behind it.
     for id in graph.calls().rev() {
         let place = id.0 as usize;
         plumbing[place] = graph.layer_of(id).class.starts_with("ops.") && read[place] && !read_as_data[place];
         for argument in &graph.call(id).arguments {
-            let is_mask = argument.keyword.as_deref().is_some_and(|keyword| keyword.ends_with("mask"));
+            let as_mask = argument.keyword.as_deref().is_some_and(|keyword| keyword.ends_with("mask"));
             for tensor in argument.value.tensors() {
                 read[tensor.call.0 as usize] = true;
-                read_as_data[tensor.call.0 as usize] |= !plumbing[place] && !is_mask;
+                read_as_data[tensor.call.0 as usize] |= !(as_mask || plumbing[place]);
             }
         }
     }

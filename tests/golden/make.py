@@ -13,7 +13,18 @@ import argparse
 from pathlib import Path
 
 from generator import environment
-from generator import keras_ops, layers, loss, losses, operations, record, recurrent, seed  # environment sets Keras up
+from generator import (  # after environment: it sets Keras up
+    attention,
+    keras_ops,
+    layers,
+    loss,
+    losses,
+    operations,
+    products,
+    record,
+    recurrent,
+    seed,
+)
 
 HERE = Path(__file__).resolve().parent
 AREAS = {
@@ -24,6 +35,8 @@ AREAS = {
     "operations": operations.cases,
     "recurrent": recurrent.cases,
     "ops": keras_ops.cases,
+    "attention": attention.cases,
+    "products": products.cases,
 }
 
 

@@ -177,7 +177,7 @@ impl WeightSource {
     ) -> Result<BTreeMap<String, Tensor>, WeightError> {
         let wanted: Vec<(&str, &[WeightSpec])> = layers.filter(|(_, specs)| !specs.is_empty()).collect();
         let datasets = wanted.iter().flat_map(|(_, specs)| specs.iter());
-        let needs_file = datasets.into_iter().any(|spec| matches!(spec.place, WeightPlace::Dataset(_)));
+        let needs_file = datasets.into_iter().any(|spec| spec.place.is_dataset());
         let open = |files: &[Arc<[u8]>]| {
             Files::open(files, self.carrier).map_err(|error| WeightError::File(Box::new(error)))
         };
@@ -199,9 +199,7 @@ impl WeightSource {
         for (layer, specs) in wanted {
             for spec in specs {
                 let tensor = match (&spec.place, &found.files) {
-                    (WeightPlace::Dataset(path), Some(files)) => {
-                        found.read(files, layer, specs, spec, path)?
-                    }
+                    (place, Some(files)) if place.is_dataset() => found.read(files, layer, specs, spec)?,
                     _ => self.learned(layer, spec, &found)?,
                 };
                 loaded.insert(format!("{layer}/{}", spec.name), tensor);
@@ -262,9 +260,18 @@ impl Found<'_> {
     }
 
     /// The path of a weight.
-    fn path(&self, layer: &str, spec: &WeightSpec, dataset: &str) -> String {
+    /// The dataset that holds a weight: under its present name, unless the file has it under an older one.
+    fn path(&self, files: &Files, layer: &str, spec: &WeightSpec) -> String {
         match self.groups {
-            Some(_) => format!("{}/{dataset}", self.group(layer)),
+            Some(_) => {
+                let names: Vec<&str> = spec.place.datasets().collect();
+                let path = |name: &str| format!("{}/{name}", self.group(layer));
+                let there = |name: &str| files.datasets().any(|known| known == path(name));
+                match names.as_slice() {
+                    [now, older @ ..] => path(older.iter().find(|name| there(name)).unwrap_or(now)),
+                    [] => path(&spec.name),
+                }
+            }
             None => {
                 let place = (layer.to_owned(), spec.name.clone());
                 self.places.get(&place).cloned().unwrap_or_else(|| format!("{layer}/{}", spec.name))
@@ -278,9 +285,8 @@ impl Found<'_> {
         layer: &str,
         specs: &[WeightSpec],
         spec: &WeightSpec,
-        dataset: &str,
     ) -> Result<Tensor, WeightError> {
-        let path = self.path(layer, spec, dataset);
+        let path = self.path(files, layer, spec);
         let wanted = shape(spec);
         let tensor = match self.cudnn_units(files, layer, specs, spec) {
             Some((part, units)) => {
@@ -317,7 +323,7 @@ impl Found<'_> {
             specs.iter().find(|spec| spec.name == name)
         };
         let (bias, recurrent) = (sibling("bias")?, sibling("recurrent_kernel")?);
-        let stored = files.shape(&self.path(layer, bias, "")).ok()?;
+        let stored = files.shape(&self.path(files, layer, bias)).ok()?;
         cudnn::is_bias(&stored, &shape(bias)).then(|| (part, shape(recurrent).first().copied().unwrap_or(0)))
     }
 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::recurrent::{self, Recurrent};
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    WeightSpec,
 };
 
 pub(super) static BIDIRECTIONAL: LayerDef = LayerDef {
@@ -154,9 +155,9 @@ impl Layer for Bidirectional {
         &["sequences", "initial_state", "mask", "training"]
     }
 
-    fn outputs(&self) -> u32 {
+    fn outputs(&self, constants: &Constants) -> u32 {
         let merged = if self.merge == Merge::Apart { 0 } else { 1 };
-        self.forward.outputs() + self.backward.outputs() - merged
+        self.forward.outputs(constants) + self.backward.outputs(constants) - merged
     }
 
     fn supports_masking(&self) -> bool {

@@ -17,6 +17,8 @@ mod pieces;
 mod products;
 mod reduce;
 mod shapes;
+mod subscripts;
+mod windows;
 
 pub(super) use along::*;
 pub(super) use arrange::{CONCATENATE, EXPAND_DIMS, ONES_LIKE, ZEROS_LIKE};
@@ -29,6 +31,7 @@ pub(super) use pieces::*;
 pub(super) use products::*;
 pub(super) use reduce::ANY;
 pub(super) use shapes::*;
+pub(super) use windows::*;
 
 use masque_ir::DType;
 use masque_ir::mask::MaskId;

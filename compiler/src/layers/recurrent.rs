@@ -13,8 +13,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Passed, Scope, ShapeError, Supports,
-    WeightSpec,
+    Arguments, Config, ConfigError, Constants, KernelCondition, Layer, LayerDef, MaskRule, Passed, Scope,
+    ShapeError, Supports, WeightSpec,
 };
 
 /// The rows of the registry, and the list of their classes.
@@ -83,6 +83,11 @@ pub(super) trait Steps: Debug + Send + Sync {
     /// How many states are carried from step to step.
     fn count(&self) -> usize;
 
+    /// What Keras asks of the steps before it takes a fast kernel on a GPU; none where there is no such kernel.
+    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
+        None
+    }
+
     /// The state whose type the output has, by place.
     fn shown(&self) -> usize;
 
@@ -112,6 +117,11 @@ pub(super) struct Recurrent {
 }
 
 impl Recurrent {
+    /// How many tensors a call gives: the output, and the states if they are asked for.
+    fn results(&self) -> u32 {
+        1 + if self.walk.states { self.steps.count() as u32 } else { 0 }
+    }
+
     /// Reads the settings of a layer of one of the [`CLASSES`].
     pub(super) fn parse(class: &str, config: &mut Config) -> Result<Recurrent, ConfigError> {
         config.ignore(&["use_cudnn"]);
@@ -162,7 +172,7 @@ impl Recurrent {
         for (place, state) in results[1..].iter().enumerate() {
             scope.keep(&name(place), state.clone());
         }
-        results.truncate(self.outputs() as usize);
+        results.truncate(self.results() as usize);
         Ok(results)
     }
 
@@ -199,8 +209,14 @@ impl Layer for Recurrent {
         &["sequences", "initial_state", "mask", "training"]
     }
 
-    fn outputs(&self) -> u32 {
-        1 + if self.walk.states { self.steps.count() as u32 } else { 0 }
+    fn outputs(&self, _: &Constants) -> u32 {
+        self.results()
+    }
+
+    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
+        let mut conditions = self.steps.gpu_kernel()?;
+        conditions.push(KernelCondition::new("unroll=False", !self.walk.unroll));
+        Some(conditions)
     }
 
     fn supports_masking(&self) -> bool {

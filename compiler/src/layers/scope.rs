@@ -5,7 +5,7 @@ use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Arguments, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
 };
 
 pub(super) static IDENTITY: LayerDef = LayerDef {
@@ -45,6 +45,10 @@ impl Layer for Identity {
         MaskRule::Keep
     }
 
+    fn uses_masks(&self) -> bool {
+        false
+    }
+
     fn effect(&self, _: &Arguments<Type>) -> Effect {
         Effect::GivesInputs
     }
@@ -78,7 +82,7 @@ impl Layer for Model {
         Some("inputs")
     }
 
-    fn outputs(&self) -> u32 {
+    fn outputs(&self, _: &Constants) -> u32 {
         self.outputs
     }
 

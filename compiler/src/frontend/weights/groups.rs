@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::super::RawModel;
 use super::WeightError;
 use super::files::Files;
-use crate::layer::{WeightPlace, WeightSpec};
+use crate::layer::WeightSpec;
 
 /// The group of each layer in a Keras weights file, by the layer's path: `layers/`, the class in snake case, and a
 /// number from the second of a class on; inside nested models the same below the model's group. Names play no part.
@@ -18,7 +18,9 @@ pub(in crate::frontend) fn groups(raw: &RawModel) -> Vec<(String, String)> {
 fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, String)>) {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for layer in raw.layers.iter().filter(|layer| !layer.class.starts_with("ops.")) {
-        let snake = snake_case(&layer.class);
+        // Groups are named after the Python class, which has another name in one place.
+        let class = if layer.class == "GroupQueryAttention" { "GroupedQueryAttention" } else { &layer.class };
+        let snake = snake_case(class);
         let count = counts.entry(snake.clone()).or_insert(0);
         let number = if *count == 0 { String::new() } else { format!("_{count}") };
         *count += 1;
@@ -59,10 +61,9 @@ pub(super) fn check_surplus(
     group: &str,
 ) -> Result<(), WeightError> {
     let known = |dataset: &str| {
-        specs.iter().any(|spec| match &spec.place {
-            WeightPlace::Dataset(path) => dataset == path,
-            WeightPlace::Vocabulary | WeightPlace::IdfWeights => true,
-        })
+        specs
+            .iter()
+            .any(|spec| !spec.place.is_dataset() || spec.place.datasets().any(|known| known == dataset))
     };
     let prefix = format!("{group}/");
     let surplus = files.datasets_below(&prefix).find(|path| !known(&path[prefix.len()..]));

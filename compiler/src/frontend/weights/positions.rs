@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::super::{RawLayer, RawModel};
 use super::WeightError;
 use super::files::Files;
-use crate::layer::{WeightPlace, WeightSpec};
+use crate::layer::WeightSpec;
 
 /// A layer of the outermost model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ fn in_order<'a>(unit: &'a Unit, specs: &HashMap<&str, &'a [WeightSpec]>) -> Vec<
     let (mut trained, mut fixed) = (vec![], vec![]);
     for (layer, frozen) in &unit.parts {
         for spec in specs.get(layer.as_str()).copied().unwrap_or_default() {
-            if !matches!(spec.place, WeightPlace::Dataset(_)) {
+            if !spec.place.is_dataset() {
                 continue;
             }
             let list = if spec.trained && !frozen { &mut trained } else { &mut fixed };

@@ -201,13 +201,23 @@ fn normalize(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
             folded.push(axis_of(scope, &x, axis)?);
         }
         folded.sort_unstable();
-        let squares = emit(scope, Elementwise::Mul, &[&x, &x])?;
-        let sum = emit(scope, Reduce::Sum { axes: folded, keep: true }, &[&squares])?;
-        let length = emit(scope, Elementwise::Sqrt, &[&sum])?;
-        let epsilon = scope.builder.number(&x, epsilon);
-        let length = emit(scope, Elementwise::Max, &[&length, &epsilon])?;
-        emit(scope, Elementwise::Div, &[&x, &length])
+        unit_length(scope, &x, folded, epsilon)
     })
+}
+
+/// Floats divided by their Euclidean length along some axes, sorted; a length counts as `epsilon` at least.
+pub(in crate::layers) fn unit_length(
+    scope: &mut Scope<'_>,
+    x: &Operand,
+    axes: Vec<u32>,
+    epsilon: f64,
+) -> Outcome {
+    let squares = emit(scope, Elementwise::Mul, &[x, x])?;
+    let sum = emit(scope, Reduce::Sum { axes, keep: true }, &[&squares])?;
+    let length = emit(scope, Elementwise::Sqrt, &[&sum])?;
+    let epsilon = scope.builder.number(x, epsilon);
+    let length = emit(scope, Elementwise::Max, &[&length, &epsilon])?;
+    emit(scope, Elementwise::Div, &[x, &length])
 }
 
 /// `where(condition, x1, x2)`
