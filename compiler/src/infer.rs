@@ -221,8 +221,9 @@ impl State<'_> {
         let (pool, mut types) = (self.pool.borrow(), self.mask_types.borrow_mut());
         for place in types.len()..=mask.0 as usize {
             let tensor = |tensor| self.fact(tensor).ty.clone();
-            let ty =
-                masks::type_of(&pool, MaskId(place as u32), &tensor, &|part| types[part.0 as usize].clone());
+            let ty = masks::type_by_parts(&pool, MaskId(place as u32), &tensor, &|part| {
+                types[part.0 as usize].clone()
+            });
             types.push(ty);
         }
         types[mask.0 as usize].clone()

@@ -337,8 +337,19 @@ pub fn status(rule: &MaskRule, incoming: &[Option<MaskId>], outgoing: &[Option<M
     }
 }
 
+/// The type of a mask, given the types of tensors. Parts stand before what is made of them, and each is looked at once:
+/// masks share parts.
+pub fn type_of(pool: &MaskPool, mask: MaskId, tensor: &impl Fn(TensorRef) -> Type) -> Type {
+    let mut types: Vec<Type> = vec![];
+    for place in 0..=mask.0 {
+        let ty = type_by_parts(pool, MaskId(place), tensor, &|part| types[part.0 as usize].clone());
+        types.push(ty);
+    }
+    types.swap_remove(mask.0 as usize)
+}
+
 /// The type of a mask, given the types of tensors, and of the masks it is made of.
-pub fn type_of(
+pub fn type_by_parts(
     pool: &MaskPool,
     mask: MaskId,
     tensor: &impl Fn(TensorRef) -> Type,

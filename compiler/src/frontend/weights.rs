@@ -266,7 +266,7 @@ impl Found<'_> {
             Some(_) => {
                 let names: Vec<&str> = spec.place.datasets().collect();
                 let path = |name: &str| format!("{}/{name}", self.group(layer));
-                let there = |name: &str| files.datasets().any(|known| known == path(name));
+                let there = |name: &str| files.has_dataset(&path(name));
                 match names.as_slice() {
                     [now, older @ ..] => path(older.iter().find(|name| there(name)).unwrap_or(now)),
                     [] => path(&spec.name),

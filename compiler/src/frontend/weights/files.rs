@@ -25,7 +25,7 @@ impl Files {
     }
 
     pub(super) fn has_dataset(&self, path: &str) -> bool {
-        self.0.iter().any(|file| file.describe(path).is_ok())
+        self.0.iter().any(|file| file.has_dataset(path))
     }
 
     /// The file with that object; the first one if there is no such object, whose error then says so.
