@@ -21,6 +21,7 @@ mod whole;
 pub use assemble::{AssembleError, Assembled, assemble};
 pub use config::KerasConfigError;
 pub use json::JsonError;
+pub(crate) use weights::group_name;
 pub use weights::{WeightError, WeightSource};
 
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@
 //! A layer never computes masks. It *names* its rule out of a small vocabulary ([`MaskRule`]) and one function
 //! applies all of them ([`crate::masks`]), so that rules are data: printed, compared with Keras, read by analyses.
 
+mod activations;
 pub mod advice;
 pub mod arguments;
 pub mod config;
@@ -233,9 +234,20 @@ pub enum WeightPlace {
         before: String,
     },
     /// The vocabulary of a text layer.
-    Vocabulary,
-    /// The inverse document frequencies of a text layer, one for each column.
-    IdfWeights,
+    Vocabulary {
+        /// What may stand at its beginning and has no number of its own.
+        special: Vec<String>,
+        /// What is put there instead.
+        first: Vec<String>,
+    },
+    /// The inverse document frequencies of a text layer, one for each column; the vocabulary's special tokens get the
+    /// mean of the others where they have none.
+    IdfWeights {
+        /// These tokens.
+        special: Vec<String>,
+    },
+    /// Texts that stand in the settings.
+    Words(Vec<String>),
 }
 
 impl WeightPlace {
@@ -249,7 +261,9 @@ impl WeightPlace {
         let (now, before) = match self {
             WeightPlace::Dataset(now) => (Some(now), None),
             WeightPlace::Renamed { now, before } => (Some(now), Some(before)),
-            WeightPlace::Vocabulary | WeightPlace::IdfWeights => (None, None),
+            WeightPlace::Vocabulary { .. } | WeightPlace::IdfWeights { .. } | WeightPlace::Words(_) => {
+                (None, None)
+            }
         };
         now.into_iter().chain(before).map(String::as_str)
     }
@@ -281,7 +295,7 @@ impl WeightSpec {
             WeightPlace::Renamed { now, before } => {
                 [now, before].into_iter().for_each(|dataset| *dataset = format!("{group}/{dataset}"));
             }
-            WeightPlace::Vocabulary | WeightPlace::IdfWeights => {}
+            WeightPlace::Vocabulary { .. } | WeightPlace::IdfWeights { .. } | WeightPlace::Words(_) => {}
         }
         self
     }

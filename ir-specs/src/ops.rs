@@ -11,6 +11,7 @@ mod element;
 mod elementwise;
 mod index;
 mod leaf;
+mod lookup;
 mod normalize;
 mod notation;
 mod pool;
@@ -26,6 +27,7 @@ pub use dense::{Activate, Dense};
 pub use elementwise::Elementwise;
 pub use index::Index;
 pub use leaf::Leaf;
+pub use lookup::{Lookup, Spread};
 pub use normalize::Normalize;
 pub use notation::Notation;
 pub use pool::Pool;
@@ -338,6 +340,8 @@ families! {
     Scan,
     /// Text to numbers.
     Text,
+    /// Tokens to numbers.
+    Lookup,
     /// Activation functions.
     Activate,
     /// The fully connected layer.

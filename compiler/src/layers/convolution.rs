@@ -1,10 +1,10 @@
 //! Convolutions over one to three spatial axes, forwards and transposed.
 
 use masque_ir::Type;
-use masque_ir::activation::Activation;
 use masque_ir::ops::{Elementwise, OpError, Shape, Window};
 use masque_ir::program::Operand;
 
+use super::activation::Applied;
 use super::spatial::{self, Spatial, loses_masks, losing};
 use crate::layer::{
     Advice, Arguments, BY_HAND, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
@@ -38,7 +38,7 @@ pub(super) struct Sliding {
     pub(super) dilation: Vec<u32>,
     pub(super) padding: Padding,
     pub(super) bias: bool,
-    activation: Activation,
+    activation: Applied,
 }
 
 impl Sliding {
@@ -53,7 +53,7 @@ impl Sliding {
             dilation: config.sizes("dilation_rate", axes, 1, Some(1))?,
             padding: config.word("padding", Padding::Valid, &words[..if causal { 3 } else { 2 }])?,
             bias: config.bool("use_bias", true)?,
-            activation: config.activation("activation", Activation::Linear)?,
+            activation: Applied::parse(config)?,
         })
     }
 
@@ -98,7 +98,7 @@ impl Sliding {
             y = scope.builder.emit(Elementwise::Add, &[y, scope.weight("bias")])?;
         }
         let y = self.spatial.restore(scope, y)?;
-        super::activation::lower(scope, self.activation, y).map(|y| vec![y])
+        self.activation.lower(scope, y).map(|y| vec![y])
     }
 }
 
