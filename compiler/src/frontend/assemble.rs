@@ -105,14 +105,12 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
             false => Config::new(settings).map_err(setting)?,
         };
         let layer = (def.parse)(&mut config).map_err(setting)?;
-        if layer.outputs() > MOST_OUTPUTS {
-            return Err(AssembleError::Outputs { layer: entry.name.clone(), outputs: layer.outputs() });
-        }
         let settings = config.finish().map_err(setting)?;
         graph.add_layer(GraphLayer { name: entry.name.clone(), class: entry.class.clone(), settings })?;
         layers.push(layer);
     }
     let calls = Calls::new(raw, &layers);
+    calls.check_outputs()?;
     let order = calls.order()?;
     let ids: HashMap<CallKey, CallId> =
         order.iter().enumerate().map(|(place, key)| (*key, CallId(place as u32))).collect();
@@ -263,6 +261,14 @@ impl<'a> Calls<'a> {
             raw,
             by_name,
             outputs: raw.layers.iter().zip(layers.iter().map(AsRef::as_ref)).map(count).collect(),
+        }
+    }
+
+    fn check_outputs(&self) -> Result<(), AssembleError> {
+        let most = self.outputs.iter().map(|calls| calls.iter().copied().max().unwrap_or(0));
+        match self.raw.layers.iter().zip(most).find(|(_, most)| *most > MOST_OUTPUTS) {
+            Some((entry, outputs)) => Err(AssembleError::Outputs { layer: entry.name.clone(), outputs }),
+            None => Ok(()),
         }
     }
 
