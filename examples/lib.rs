@@ -7,6 +7,7 @@
 //! | `own_pipeline` | every stage of the compiler, printed |
 //! | `run_in_process` | compile once, run often, without an executable |
 //! | `startup` | how long an executable takes from its start to its first answer |
+//! | `compile_time` | how the time of compiling grows with the model |
 //!
 //! `cargo run --release --example sentiment` runs the first.
 

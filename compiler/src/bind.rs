@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use masque_ir::facts::Facts;
 use masque_ir::float::Float;
 use masque_ir::layers::LayerGraph;
-use masque_ir::{DType, Type};
+use masque_ir::{DType, Dim, Type};
 use masque_runtime::Tensor;
 use ndarray::{ArrayD, IxDyn};
 
@@ -25,10 +25,37 @@ pub fn bind(
 ) -> Result<BTreeMap<String, Tensor>, WeightError> {
     let layers = graph.layers().iter().zip(specs);
     let weights = source.load(layers.map(|(layer, specs)| (layer.name.as_str(), specs.as_slice())))?;
+    write_hashes(facts, &weights);
+    Ok(weights)
+}
+
+/// Writes the hashes of weights into the facts.
+pub fn write_hashes(facts: &mut Facts, weights: &BTreeMap<String, Tensor>) {
     for declared in &mut facts.weights {
         declared.hash = weights.get(&declared.name).map(hash);
     }
-    Ok(weights)
+}
+
+/// Is every weight there that the layers declare, and of its type?
+///
+/// # Errors
+///
+/// [`WeightError::Given`] names the first that is not.
+pub fn check(facts: &Facts, weights: &BTreeMap<String, Tensor>) -> Result<(), WeightError> {
+    for declared in &facts.weights {
+        let given = weights.get(&declared.name).map(|tensor| {
+            let sizes = tensor.shape().iter().map(|&size| Dim::constant(size as i64));
+            Type { dtype: tensor.dtype(), shape: sizes.collect() }
+        });
+        if given.as_ref() != Some(&declared.ty) {
+            return Err(WeightError::Given {
+                weight: declared.name.clone(),
+                expected: declared.ty.to_string(),
+                found: given.map_or_else(|| "none".to_owned(), |ty| ty.to_string()),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A hash of element type, shape and elements, in 32 hexadecimal digits (128 bits of BLAKE3).

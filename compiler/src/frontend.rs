@@ -157,7 +157,7 @@ pub enum Problem {
     #[error("weights beside the model: expected a .json config, which has none of its own")]
     OwnWeights,
     /// It was written by another Keras.
-    #[error("keras_version: expected 2.x or 3.x, found `{found}`")]
+    #[error("keras_version: expected 2.x or 3.x, found {}", masque_runtime::quote::quoted(found))]
     Version {
         /// What stands there.
         found: String,
@@ -226,7 +226,7 @@ pub fn read_bytes(path: &Path, bytes: &[u8]) -> Result<ModelFile, LoadError> {
     let hash = blake3::hash(bytes).to_hex()[..32].to_owned();
     let (raw, weights) = match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
         "json" => parse_config(bytes).and_then(|nested| {
-            let (raw, mut weights) = (flatten::flatten(nested), WeightSource::none());
+            let (raw, mut weights) = (flatten::flatten(nested)?, WeightSource::none());
             weights.learn_from_settings(&raw)?;
             Ok((raw, weights))
         }),
@@ -271,7 +271,7 @@ fn read_config(
         });
         weights = source;
     }
-    let raw = flatten::flatten(nested);
+    let raw = flatten::flatten(nested).map_err(|error| fail(error.into()))?;
     weights.learn_from_settings(&raw).map_err(|error| fail(error.into()))?;
     Ok((raw, weights))
 }

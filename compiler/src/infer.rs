@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use masque_ir::facts::{CallFact, Facts, MaskSource, TensorFact, WeightDecl};
 use masque_ir::layers::{CallId, LayerGraph, LayerId, TensorRef};
-use masque_ir::mask::{MaskId, MaskPool};
-use masque_ir::{DType, Semantics, Type};
+use masque_ir::mask::{MAX_HEIGHT, MAX_PARTS, MaskId, MaskPool};
+use masque_ir::{DType, Dim, Semantics, Type};
 
 use crate::layer::config::LARGEST_SIZE;
 use crate::layer::{Arguments, Layer, ShapeError, WeightSpec};
@@ -65,6 +65,7 @@ pub fn infer(
         graph,
         layers,
         pool: RefCell::default(),
+        mask_types: RefCell::default(),
         track: Track::new(graph.semantics, source),
         other: Track::new(graph.semantics, other),
         differing: vec![],
@@ -152,6 +153,8 @@ struct State<'a> {
     graph: &'a LayerGraph,
     layers: &'a [Box<dyn Layer>],
     pool: RefCell<MaskPool>,
+    /// The types of the pool's first masks.
+    mask_types: RefCell<Vec<Type>>,
     /// With the masks that were asked for, and with the others.
     track: Track,
     other: Track,
@@ -210,11 +213,20 @@ impl State<'_> {
         let pool = &mut *self.pool.borrow_mut();
         self.track.call(layer, &arguments, &types, incoming, &outputs, pool);
         self.other.call(layer, &arguments, &types, others, &outputs, pool);
-        Ok(())
+        check_masks(pool)
     }
 
+    /// The type of a mask. Parts stand before what is made of them, and each is looked at once: masks share parts.
     fn mask_type(&self, mask: MaskId) -> Type {
-        masks::type_of(&self.pool.borrow(), mask, &|tensor| self.fact(tensor).ty.clone())
+        let (pool, mut types) = (self.pool.borrow(), self.mask_types.borrow_mut());
+        for place in types.len()..=mask.0 as usize {
+            let tensor = |tensor| self.fact(tensor).ty.clone();
+            let ty = masks::type_by_parts(&pool, MaskId(place as u32), &tensor, &|part| {
+                types[part.0 as usize].clone()
+            });
+            types.push(ty);
+        }
+        types[mask.0 as usize].clone()
     }
 
     fn expression(&self, tensor: TensorRef) -> Option<MaskId> {
@@ -263,6 +275,19 @@ pub(crate) fn autocast(layer: &dyn Layer, ty: &Type) -> Type {
     if ty.dtype == DType::F64 && !layer.is_operation() { ty.with_dtype(DType::F32) } else { ty.clone() }
 }
 
+/// Masks that later passes can walk over.
+fn check_masks(pool: &MaskPool) -> Result<(), ShapeError> {
+    if pool.height() > MAX_HEIGHT {
+        let expected = format!("masks at most {MAX_HEIGHT} deep within one another");
+        return Err(ShapeError::new(expected, pool.height()));
+    }
+    if pool.parts() > MAX_PARTS {
+        let expected = format!("masks of at most {MAX_PARTS} parts together");
+        return Err(ShapeError::new(expected, pool.parts()));
+    }
+    Ok(())
+}
+
 /// No size may be negative or beyond any use: sizes are multiplied later.
 fn check_sizes(types: &[Type]) -> Result<(), ShapeError> {
     for ty in types {
@@ -274,6 +299,13 @@ fn check_sizes(types: &[Type]) -> Result<(), ShapeError> {
                 .is_some_and(|all| all <= i128::from(LARGEST_TENSOR));
         if !fits {
             return Err(ShapeError::new("a shape that is not negative, nor too large", ty));
+        }
+        // A size that cannot be written down can grow without an end: a window over windows over windows.
+        let written = |dim: &Dim| {
+            dim.known().is_some() || dim.as_symbol().is_some() || dim.to_string().parse().as_ref() == Ok(dim)
+        };
+        if !ty.shape.iter().all(written) {
+            return Err(ShapeError::new("sizes that can be written down", "one that is too long"));
         }
     }
     Ok(())

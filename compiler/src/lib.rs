@@ -356,6 +356,19 @@ impl Inferred {
         Ok(())
     }
 
+    /// Gives the weights of a model that has none in its file, by name: `dense/kernel`. Their hashes go into the facts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Weights`]: one that is missing, or is of another type than declared.
+    pub fn give_weights(&mut self, weights: BTreeMap<String, Tensor>) -> Result<(), Error> {
+        bind::check(&self.graph.facts, &weights)
+            .map_err(|source| Error::Weights { file: self.file.path.clone(), source })?;
+        bind::write_hashes(&mut self.graph.facts, &weights);
+        self.weights = Some(weights);
+        Ok(())
+    }
+
     /// Every output that reads padding, as a warning.
     pub fn leaks(&self, padding: &liveness::Padding) -> Vec<Diagnostic> {
         liveness::report::diagnostics(&self.graph, &self.layers, padding)

@@ -107,8 +107,12 @@ impl<'a> Lowering<'a> {
                 self.builder.rename(&operand, &self.graph.tensor_name(tensor));
             }
             // Keras carries some masks on to tensors that they do not fit; such a mask is nothing to write beside them.
+            // Neither is one that is made behind the very input that a layer gives.
             let (mask, ty) = (carried[output].clone(), self.builder.type_of(&operand));
-            let mask = mask.filter(|mask| is_mask_of(&self.builder.type_of(mask), &ty));
+            let made = |mask: &Operand| {
+                mask.value().map(|mask| mask.node) <= operand.value().map(|value| value.node)
+            };
+            let mask = mask.filter(|mask| is_mask_of(&self.builder.type_of(mask), &ty) && made(mask));
             if let Some(mask) = mask {
                 self.builder.set_mask(&operand, mask.value());
             }
@@ -249,5 +253,27 @@ impl<'a> Lowering<'a> {
             }
         }
         outputs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::Options;
+    use crate::frontend::builder::ModelBuilder;
+
+    /// `Identity` gives its very input, which was there before the mask that was passed by hand.
+    #[test]
+    fn a_mask_made_behind_its_tensor_is_not_written_beside_it() {
+        let mut model = ModelBuilder::new("m");
+        let (x, ids) = (model.input("x", "float32", &[None, Some(3)]), model.input("ids", "int32", &[None]));
+        let zeros = model.layer("ops.ZerosLike", "zeros", json!({}), &[&ids]);
+        let mask = model.layer("ops.NotEqual", "mask", json!({}), &[&ids, &zeros]);
+        let same = model.layer_with_mask("Identity", "same", json!({}), &x, &mask);
+        let inferred = model.finish(&[&same]).unwrap().infer().unwrap();
+        let lowered = inferred.lower(Options { mask_outputs: true, ..Options::default() }).unwrap();
+        assert!(masque_ir::verify::program(lowered.program()).is_ok());
+        assert_eq!(lowered.program().outputs.len(), 2, "the mask is given all the same");
     }
 }

@@ -337,9 +337,25 @@ pub fn status(rule: &MaskRule, incoming: &[Option<MaskId>], outgoing: &[Option<M
     }
 }
 
-/// The type of a mask, given the types of tensors.
+/// The type of a mask, given the types of tensors. Parts stand before what is made of them, and each is looked at once:
+/// masks share parts.
 pub fn type_of(pool: &MaskPool, mask: MaskId, tensor: &impl Fn(TensorRef) -> Type) -> Type {
-    let part = |part: &MaskId| type_of(pool, *part, tensor).shape;
+    let mut types: Vec<Type> = vec![];
+    for place in 0..=mask.0 {
+        let ty = type_by_parts(pool, MaskId(place), tensor, &|part| types[part.0 as usize].clone());
+        types.push(ty);
+    }
+    types.swap_remove(mask.0 as usize)
+}
+
+/// The type of a mask, given the types of tensors, and of the masks it is made of.
+pub fn type_by_parts(
+    pool: &MaskPool,
+    mask: MaskId,
+    tensor: &impl Fn(TensorRef) -> Type,
+    part: &impl Fn(MaskId) -> Type,
+) -> Type {
+    let part = |id: &MaskId| part(*id).shape;
     let shape = match pool.get(mask) {
         MaskExpr::Tensor(x) | MaskExpr::NotEqual(x, _) => tensor(*x).shape,
         MaskExpr::Not(inner) | MaskExpr::Reverse(_, inner) => part(inner),

@@ -149,12 +149,18 @@ impl<'a> Planner<'a> {
     /// Every input has a slot from the start, whether it is read or not: it is part of the model's face.
     fn inputs(&mut self) -> Vec<PlanInput> {
         let program = self.program;
+        let paddings = paddings(program);
         let mut inputs = vec![];
         for (value, info) in program.inputs() {
             let slot = self.take_slot();
             self.slot_of.insert(value, slot);
             let (name, ty) = (info.name.clone(), info.ty.clone());
-            inputs.push(PlanInput { name, ty, pad: Float(padding(program, value)), slot });
+            inputs.push(PlanInput {
+                name,
+                ty,
+                pad: Float(paddings.get(&value).copied().unwrap_or(0.0)),
+                slot,
+            });
         }
         inputs
     }
@@ -292,15 +298,16 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// What ragged examples of an input are filled up with: the number that a mask compares the input to, if one does.
-fn padding(program: &Program, input: Value) -> f64 {
-    let compared = program.nodes.iter().find_map(|node| match (&node.op, node.operands.as_slice()) {
-        (Op::Elementwise(Elementwise::Ne), [Operand::Value(value), Operand::Literal(number)])
-            if *value == input =>
+/// What ragged examples of an input are filled up with: the number that a mask compares the input to first. By value; of
+/// those that are compared to none, there is none.
+fn paddings(program: &Program) -> HashMap<Value, f64> {
+    let mut paddings = HashMap::new();
+    for node in &program.nodes {
+        if let (Op::Elementwise(Elementwise::Ne), [Operand::Value(value), Operand::Literal(number)]) =
+            (&node.op, node.operands.as_slice())
         {
-            Some(number.number.0)
+            paddings.entry(*value).or_insert(number.number.0);
         }
-        _ => None,
-    });
-    compared.unwrap_or(0.0)
+    }
+    paddings
 }

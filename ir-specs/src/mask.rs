@@ -105,11 +105,21 @@ impl MaskExpr {
     }
 }
 
+/// How deep masks may lie within one another. Deeper ones are refused where a model is read: passes walk over masks by
+/// recursion.
+pub const MAX_HEIGHT: u32 = 1024;
+
+/// How many parts all masks of a graph may have together: joining them could make a short file long.
+pub const MAX_PARTS: usize = 1 << 22;
+
 /// Every distinct mask once.
 #[derive(Clone, Debug, Default)]
 pub struct MaskPool {
     nodes: Vec<MaskExpr>,
     ranks: Vec<u32>,
+    heights: Vec<u32>,
+    height: u32,
+    parts: usize,
     ids: HashMap<MaskExpr, MaskId>,
     /// What [`MaskPool::any_last`] gave: expressions share parts.
     any_last: HashMap<MaskId, MaskId>,
@@ -126,6 +136,16 @@ impl MaskPool {
         self.ranks[id.0 as usize]
     }
 
+    /// How deep masks lie within one another, at most; 1 if none has parts.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// How many parts all masks have together.
+    pub fn parts(&self) -> usize {
+        self.parts
+    }
+
     /// Every mask with its expression; parts stand before what is made of them.
     pub fn iter(&self) -> impl Iterator<Item = (MaskId, &MaskExpr)> {
         self.nodes.iter().enumerate().map(|(place, node)| (MaskId(place as u32), node))
@@ -136,6 +156,10 @@ impl MaskPool {
             return id;
         }
         let id = MaskId(self.nodes.len() as u32);
+        let below = expr.parts().iter().map(|part| self.heights[part.0 as usize]).max().unwrap_or(0);
+        self.heights.push(below + 1);
+        self.height = self.height.max(below + 1);
+        self.parts += expr.parts().len();
         self.nodes.push(expr.clone());
         self.ranks.push(rank);
         self.ids.insert(expr, id);

@@ -176,7 +176,7 @@ pub fn print_masks(inferred: &InferredGraph) -> String {
     printer::masks(inferred)
 }
 
-/// One mask as an expression, as the stage `masks` shows it: `any(ne(%x, 0.0), -1)`.
+/// One mask as an expression, as the stage `masks` shows it: `any(ne(%x, 0.0), -1)`. A long one ends with `…`.
 pub fn print_mask(graph: &LayerGraph, facts: &Facts, mask: MaskId) -> String {
     printer::mask(graph, facts, mask)
 }

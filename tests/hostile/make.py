@@ -13,6 +13,7 @@ import io
 import json
 import struct
 import sys
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -156,6 +157,97 @@ def with_claimed_size(data, members, size):
     return bytes(result)
 
 
+# ZIP files about which there are two opinions, or that would lead somewhere -------------------------
+
+
+def zip_of(entries, **about):
+    """A ZIP of (name or ZipInfo, content) pairs, stored."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as out, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, content in entries:
+            info = name if isinstance(name, zipfile.ZipInfo) else zipfile.ZipInfo(name, archive.ZIP_DATE)
+            out.writestr(info, content, **about)
+    return buffer.getvalue()
+
+
+def patched(data, old, new, count=-1):
+    """Every place where `old` stands, or the first `count`, holding `new` instead."""
+    assert old in data and len(old) == len(new)
+    return data.replace(old, new, count)
+
+
+def with_mode(name, mode):
+    info = zipfile.ZipInfo(name, archive.ZIP_DATE)
+    info.create_system, info.external_attr = 3, mode << 16
+    return info
+
+
+def with_field(data, name, local, central, value):
+    """Write a 16-bit field into a member's own header and into its directory entry; None leaves it."""
+    result, name = bytearray(data), name.encode()
+    for signature, name_at, field in ((b"PK\3\4", 30, local), (b"PK\1\2", 46, central)):
+        at = data.index(signature)
+        while data[at + name_at : at + name_at + len(name)] != name:
+            at = data.index(signature, at + 1)
+        if field is not None:
+            result[at + field : at + field + 2] = struct.pack("<H", value)
+    return bytes(result)
+
+
+def overlapping(members):
+    """Two directory entries that share one member's bytes."""
+    whole = zip_of([("config.json", members["config.json"]), ("config.jsom", b"")])
+    at = whole.rindex(b"PK\1\2")
+    first = whole.index(b"PK\1\2")
+    entry = bytearray(whole[first:at])
+    entry[46:57] = b"config.jsom"
+    return whole[:at] + bytes(entry) + whole[whole.index(b"PK\5\6") :]
+
+
+def zips(members):
+    """What a program that trusts a ZIP file would follow, or read in its own way."""
+    whole, config = packed(members), members["config.json"]
+    rest = list(members.items())
+    end = whole.index(b"PK\5\6")
+
+    def write(file, title, words, data):
+        expect(f"zip-{file}.keras", title, words, INSPECT + RUN).write_bytes(data)
+
+    def named(name):
+        return zip_of([*rest, (name, b"x")])
+
+    write("absolute", "a member called /etc/x", ["name"], named("/etc/x"))
+    backslash = patched(named("a~x"), b"a~x", b"a\\x")
+    write("backslash", "a member called a\\x", ["name"], backslash)
+    write("drive", "a member called C:x", ["name"], named("C:x"))
+    write("nul", "a member with a NUL in its name", ["name"], patched(named("a~x"), b"a~x", b"a\0x"))
+    link = zip_of([*rest, (with_mode("link", 0o120777), b"/etc/passwd")])
+    write("link", "a member that is a symbolic link", ["plain file"], link)
+    device = zip_of([*rest, (with_mode("device", 0o020666), b"")])
+    write("device", "a member that is a device", ["plain file"], device)
+    write("twice", "config.json stands twice", ["twice"], zip_of([*rest, ("config.json", config)]))
+    write("case", "config.json and Config.json", ["twice"], zip_of([*rest, ("Config.json", config)]))
+    locked = with_field(whole, "config.json", 6, 8, 1)
+    write("encrypted", "config.json is encrypted", ["encrypted"], locked)
+    disks = whole[: end + 4] + struct.pack("<HH", 1, 1) + whole[end + 8 :]
+    write("disks", "one part of several", ["several", "disk"], disks)
+    lies = whole[: end + 12] + struct.pack("<II", 0xFFFFFFFF, 0xFFFFFFFF) + whole[end + 20 :]
+    write("64", "the 64-bit form is announced and not there", ["64", "directory", "truncat"], lies)
+    differ = with_field(whole, "config.json", 26, None, 4)
+    write("two-names", "config.json has another name in its own header", ["header"], differ)
+    write("overlap", "two members share their bytes", ["overlap", "itself", "header"], overlapping(members))
+    write("behind", "bytes behind the archive", ["belong to no member", "behind"], whole + b"surplus")
+    write("before", "bytes before the archive", ["belong to no member", "pk", "zip"], b"surplus" + whole)
+    method = with_field(whole, "config.json", 8, 10, 12)
+    write("method", "config.json is said to be bzip2", ["compression method"], method)
+    small = [(f"assets/{i}", bytes(4 << 20)) for i in range(16)]
+    many = zip_of([*rest, *small], compress_type=zipfile.ZIP_DEFLATED)
+    write("many-bombs", "16 members of 4 MiB of zeros", ["large", "limit"], many)
+    version = {**members, "metadata.json": b'{"keras_version": "4.0.0"}'}
+    expect("version.keras", "written by Keras 4", ["keras_version"], INSPECT + RUN).write_bytes(packed(version))
+
+
 # Breaking the weights -----------------------------------------------------------------------------
 
 
@@ -191,6 +283,35 @@ def weights(members):
     def add_third(file):
         file["layers/dense/vars/2"] = np.zeros((3,), "float32")
 
+    def soft(file):
+        del file[KERNEL]
+        file[KERNEL] = h5py.SoftLink("/layers/dense/vars/1")
+
+    def circle(file):
+        file["layers/dense/around"] = file["layers"]
+
+    def elsewhere(file):
+        del file[KERNEL]
+        file.create_dataset(KERNEL, (4, 3), "float32", external=[("/etc/hostname", 0, 48)])
+
+    def put_together(file):
+        del file[KERNEL]
+        layout = h5py.VirtualLayout((4, 3), "float32")
+        layout[:] = h5py.VirtualSource("/etc/hostname", "kernel", (4, 3))
+        file.create_virtual_dataset(KERNEL, layout)
+
+    write("h5-soft-link.keras", "the kernel is a soft link", edited(soft), ["link"])
+    write("h5-circle.keras", "a group is its own grandchild", edited(circle), ["second way"])
+    write("h5-elsewhere.keras", "the kernel lies in an external file", edited(elsewhere), ["external"])
+    write("h5-virtual.keras", "the kernel is put together from another file", edited(put_together))
+    plugin = replaced(KERNEL, data=np.zeros((4, 3), "float32"), compression="lzf")
+    write("h5-filter.keras", "the kernel needs a filter that is a plug-in", plugin, ["filter"])
+    pairs = np.zeros((4, 3), [("a", "float32"), ("b", "float32")])
+    write("h5-pairs.keras", "the kernel holds pairs", replaced(KERNEL, data=pairs), ["holds"])
+    beyond = patched(sound, struct.pack("<Q", offset_of(sound, KERNEL)), struct.pack("<Q", 1 << 62))
+    write("h5-beyond.keras", "the kernel lies behind the end of the file", beyond)
+    bomb = replaced(KERNEL, shape=(4, 3), maxshape=(None, 3), chunks=(1 << 20, 3), compression="gzip", dtype="float32")
+    write("h5-chunk.keras", "a chunk of the kernel is larger than the kernel", grown(bomb), ["claims", "size"])
     text = np.array([["a"] * 3] * 4, dtype=h5py.string_dtype())
     write("weights-missing.keras", "there is no model.weights.h5", None)
     write("weight-missing.keras", "the bias of head is not there", edited(remove_bias))
@@ -209,6 +330,19 @@ def weights(members):
     write("h5-not.keras", "model.weights.h5 is text", b"no weights here\n" * 20, ["signature"])
     zeroed = sound[:96] + bytes(400) + sound[496:]
     write("h5-zeroed.keras", "400 bytes of the HDF5 file's headers are zero", zeroed)
+
+
+def offset_of(data, path):
+    with h5py.File(io.BytesIO(data), "r") as file:
+        return file[path].id.get_offset()
+
+
+def grown(data):
+    """The kernel with as many rows as its one chunk could hold, none of them stored."""
+    buffer = io.BytesIO(data)
+    with h5py.File(buffer, "r+") as file:
+        file[KERNEL].resize((1 << 20, 3))
+    return buffer.getvalue()
 
 
 # Breaking the graph -------------------------------------------------------------------------------
@@ -271,6 +405,103 @@ def other_model(config):
     config.update(module="my_code", class_name="MyModel", registered_name="MyModel")
 
 
+def foreign(class_name, module=None, registered=None, **settings):
+    """A layer that is somebody else's code."""
+
+    def change(config):
+        entry = layer(config, "head")
+        entry.update(class_name=class_name, module=module or entry["module"], registered_name=registered)
+        if settings:
+            entry["config"] = {"name": "head", **settings}
+
+    return change
+
+
+def own_function(config):
+    get_file = {"module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "function"}
+    layer(config, "head")["config"]["activation"] = get_file
+
+
+def lambda_activation(config):
+    code = {"class_name": "__lambda__", "config": {"value": "4wEAAAAAAAAAAAAAAAEAAAACAAAAQwAAAA=="}}
+    layer(config, "head")["config"]["activation"] = code
+
+
+def text_layer(vocabulary):
+    def change(config):
+        settings = {"max_tokens": 9, "vocabulary": vocabulary, "output_mode": "int"}
+        foreign("TextVectorization", **settings)(config)
+
+    return change
+
+
+def pooled(config):
+    """A window over windows over windows: each size is a longer formula than the one before."""
+    entry = layer(config, "head")
+    config["config"]["layers"] = [layer(config, "ids")]
+    layer(config, "ids")["config"]["batch_shape"] = [None, None, 4]
+    before = "ids"
+    for i in range(200):
+        pool = copy.deepcopy(entry)
+        pool.update(class_name="MaxPooling1D", name=f"pool{i}", build_config={})
+        pool["config"] = {"name": f"pool{i}", "pool_size": 3, "strides": 2, "padding": "valid"}
+        pool["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = [before, 0, 0]
+        config["config"]["layers"].append(pool)
+        before = f"pool{i}"
+    config["config"]["output_layers"] = [[before, 0, 0]]
+    config["config"]["input_layers"] = [["ids", 0, 0]]
+
+
+def joined(config):
+    """Time joined with itself, over and over: a mask written out would double each time."""
+    entry = layer(config, "head")
+    config["config"]["layers"] = [layer(config, "ids"), layer(config, "words")]
+    before = "words"
+    for i in range(1100):
+        join = copy.deepcopy(entry)
+        join.update(class_name="Concatenate", name=f"c{i}", build_config={})
+        join["config"] = {"name": f"c{i}", "axis": 1}
+        x = copy.deepcopy(join["inbound_nodes"][0]["args"][0])
+        x["config"] = {"keras_history": [before, 0, 0]}
+        join["inbound_nodes"] = [{"args": [[x, x]], "kwargs": {}}]
+        config["config"]["layers"].append(join)
+        before = f"c{i}"
+    config["config"]["output_layers"] = [[before, 0, 0]]
+
+
+def nested(config):
+    """A model inside a model, fourteen deep, each calling the one below ten times: more calls than there are atoms."""
+    ids, head = layer(config, "ids"), layer(config, "head")
+    inner = copy.deepcopy(config)
+    for depth in range(14):
+        name = f"m{depth}"
+        x = copy.deepcopy(head["inbound_nodes"][0]["args"][0])
+        calls = []
+        for call in range(10):
+            passed = copy.deepcopy(x)
+            passed["config"]["keras_history"] = [name, call - 1, 0] if call else ["ids", 0, 0]
+            calls.append({"args": [passed], "kwargs": {"mask": None}})
+        entry = {**inner, "name": name, "inbound_nodes": calls}
+        entry["config"] = {**inner["config"], "name": name}
+        outer = copy.deepcopy(config)
+        outer["config"] = {"name": f"around{depth}", "layers": [ids, entry], "input_layers": [["ids", 0, 0]]}
+        outer["config"]["output_layers"] = [[name, 10, 0]]
+        inner = outer
+    config.update(inner)
+
+
+def long_name(config):
+    entry = layer(config, "head")
+    entry["name"] = entry["config"]["name"] = "n" * 5000
+    config["config"]["output_layers"][0] = "n" * 5000
+
+
+def control_name(config):
+    entry = layer(config, "head")
+    entry["name"] = entry["config"]["name"] = "a\x1b[2Jb"
+    config["config"]["output_layers"][0] = "a\x1b[2Jb"
+
+
 def deep(config):
     """Arrays in arrays; the loop spares this script the recursion that the reader is tempted into."""
     layer(config, "head")["inbound_nodes"][0]["kwargs"]["extra"] = "DEEP"
@@ -303,6 +534,27 @@ def graphs(config):
         ("activation-unknown", "activation sparkle", ["sparkle"], sparkle),
         ("key-unknown", "Dense(frobnicate=1)", ["frobnicate"], set_option("head", "frobnicate", 1)),
         ("shape-negative", "an input of -5 steps", ["shape", "dim", "negative"], minus_five),
+        ("tfsm", "a SavedModel as a layer", ["tfsm"], foreign("TFSMLayer", filepath="saved_model")),
+        ("torch", "a PyTorch module as a layer", ["torch"], foreign("TorchModuleWrapper", module=None)),
+        ("jax", "a JAX function as a layer", ["jax"], foreign("JaxLayer")),
+        ("flax", "a Flax module as a layer", ["flax"], foreign("FlaxLayer")),
+        ("module-foreign", "os.system as a layer", ["system"], foreign("system", "os")),
+        ("registered-foreign", "a Dense of somebody's own", ["mine"], foreign("Dense", "mine", "mine>Dense")),
+        ("function-foreign", "an activation that downloads", ["activation"], own_function),
+        ("lambda-activation", "an activation of compiled Python", ["activation"], lambda_activation),
+        ("vocabulary-path", "a vocabulary at a path", ["vocabulary"], text_layer("/etc/passwd")),
+        ("vocabulary-url", "a vocabulary at an address", ["vocabulary"], text_layer("https://example.com/v")),
+        ("infinity", "Dense(Infinity)", CONFIG_WORDS, set_option("head", "units", float("inf"))),
+        ("name-control", "a name that clears the screen", ["control"], control_name),
+        ("name-long", "a name of 5000 letters", ["name"], long_name),
+        ("shape-product", "2**31 steps, 2**31 times", ["shape", "large"], set_option("ids", "batch_shape", [None, 1 << 31, 1 << 31])),
+        ("shape-beyond", "2**62 steps", ["shape", "large"], set_option("ids", "batch_shape", [None, 1 << 62])),
+        ("batch-huge", "batches of 2**62", ["shape", "large"], set_option("ids", "batch_shape", [1 << 62, 5])),
+        ("mask-value", "Masking(mask_value=NaN)", CONFIG_WORDS, foreign("Masking", mask_value=nan)),
+        ("mask-value-text", 'Masking(mask_value="x")', ["mask_value"], foreign("Masking", mask_value="x")),
+        ("sizes", "windows over windows, 200 times", ["sizes"], pooled),
+        ("masks", "time joined with itself, 1100 times", ["mask"], joined),
+        ("nest", "models in models that come to 10**14 calls", ["written out"], nested),
     ):  # fmt: skip
         broken = copy.deepcopy(config)
         change(broken)
@@ -310,9 +562,9 @@ def graphs(config):
 
     broken = copy.deepcopy(config)
     deep(broken)
-    nested = json.dumps(broken).replace('"DEEP"', "[" * 4000 + "]" * 4000)
+    text = json.dumps(broken).replace('"DEEP"', "[" * 4000 + "]" * 4000)
     words = ["deep", "nest", "depth", "recursion", *CONFIG_WORDS]
-    expect("deep.json", "4000 nested arrays", words, INSPECT).write_text(nested)
+    expect("deep.json", "4000 nested arrays", words, INSPECT).write_text(text)
 
     twice = json.dumps(config).replace('"units": 2', '"units": 2, "units": 7')
     words = ["duplicate", "twice", "units"]
@@ -363,6 +615,7 @@ def main():
         old.unlink()
     members = dense_members()
     archives(members)
+    zips(members)
     weights(members)
     huge_layer(members)
     graphs(sentence_config())

@@ -16,7 +16,12 @@ const WEIGHTS: &str = "model.weights.h5";
 /// What holds the members.
 pub(super) enum Members<'a> {
     /// A zip file.
-    Zip(Archive<'a>),
+    Zip {
+        /// Its directory.
+        archive: Archive<'a>,
+        /// How many bytes it has.
+        size: u64,
+    },
     /// A folder with the same files in it.
     Folder(&'a Path),
 }
@@ -24,13 +29,21 @@ pub(super) enum Members<'a> {
 impl<'a> Members<'a> {
     /// The members of a zip file.
     pub(super) fn of_zip(bytes: &'a [u8]) -> Result<Members<'a>, Problem> {
-        Ok(Members::Zip(Archive::open(bytes, Limits::MODEL)?))
+        Ok(Members::Zip { archive: Archive::open(bytes, Limits::MODEL)?, size: bytes.len() as u64 })
     }
 
     fn contains(&self, name: &str) -> bool {
         match self {
-            Members::Zip(archive) => archive.contains(name),
+            Members::Zip { archive, .. } => archive.contains(name),
             Members::Folder(folder) => inside(folder, name).is_some_and(|path| path.is_file()),
+        }
+    }
+
+    /// The size of the zip file.
+    fn size(&self) -> Option<u64> {
+        match self {
+            Members::Zip { size, .. } => Some(*size),
+            Members::Folder(_) => None,
         }
     }
 
@@ -46,7 +59,7 @@ impl<'a> Members<'a> {
 
     fn read(&self, name: &str) -> Result<Cow<'_, [u8]>, Problem> {
         match self {
-            Members::Zip(archive) => Ok(archive.read(name)?),
+            Members::Zip { archive, .. } => Ok(archive.read(name)?),
             Members::Folder(folder) => match inside(folder, name) {
                 Some(path) => read_file(&path)
                     .map(Cow::Owned)
@@ -75,9 +88,10 @@ pub(super) fn read(members: &Members<'_>) -> Result<(RawModel, WeightSource), Pr
     };
     let nested = keras::read(&config, dialect)?;
     let groups = groups(&nested);
-    let raw = flatten(nested);
+    let raw = flatten(nested)?;
     let mut weights = match members.contains(WEIGHTS) {
-        true => WeightSource::by_group(vec![members.read(WEIGHTS)?.into()], groups.clone()),
+        true => WeightSource::by_group(vec![members.read(WEIGHTS)?.into()], groups.clone())
+            .carried_in(members.size()),
         false => WeightSource::none(),
     };
     for (layer, group) in groups {

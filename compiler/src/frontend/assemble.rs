@@ -37,6 +37,14 @@ pub enum AssembleError {
         /// The setting.
         source: ConfigError,
     },
+    /// A layer gives more tensors than can be written down.
+    #[error("layer `{layer}`: expected at most {MOST_OUTPUTS} outputs, found {outputs}")]
+    Outputs {
+        /// The layer.
+        layer: String,
+        /// How many outputs it has.
+        outputs: u32,
+    },
     /// A call reads what no layer makes.
     #[error("`{reader}` reads output {output} of call {call} of `{layer}`: {reason}")]
     Dangling {
@@ -81,6 +89,7 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
     let mut graph = LayerGraph::new(&raw.name, raw.semantics);
     let mut symbols = Symbols::new(raw);
     let mut layers = Vec::with_capacity(raw.layers.len());
+    let mut counted = None;
     for entry in &raw.layers {
         let def = layers::find(&entry.class).ok_or_else(|| AssembleError::UnknownClass {
             layer: entry.name.clone(),
@@ -90,7 +99,7 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
             |source| AssembleError::Setting { layer: entry.name.clone(), class: entry.class.clone(), source };
         let mut settings = entry.settings.clone();
         symbols.name_sizes(entry, &mut settings).map_err(setting)?;
-        count_outputs(raw, &entry.name, &entry.class, &mut settings);
+        count_outputs(raw, entry, &mut counted, &mut settings);
         let mut config = match entry.class.starts_with("ops.") {
             true => Config::of_operation(settings),
             false => Config::new(settings).map_err(setting)?,
@@ -101,6 +110,7 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
         layers.push(layer);
     }
     let calls = Calls::new(raw, &layers);
+    calls.check_outputs()?;
     let order = calls.order()?;
     let ids: HashMap<CallKey, CallId> =
         order.iter().enumerate().map(|(place, key)| (*key, CallId(place as u32))).collect();
@@ -114,16 +124,32 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
     Ok(Assembled { graph, layers, pointers })
 }
 
-/// `Unstack` does not say how many tensors it gives: as many as are read, at least.
-fn count_outputs(raw: &RawModel, name: &str, class: &str, settings: &mut Map<String, Json>) {
-    if class != "ops.Unstack" || settings.get("num").is_some_and(|num| !num.is_null()) {
+/// How many tensors a call may give: each of them is written down.
+const MOST_OUTPUTS: u32 = 1 << 16;
+
+/// `Unstack` does not say how many tensors it gives: as many as are read, at least. `counted` has these numbers once
+/// somebody asked for one.
+fn count_outputs<'a>(
+    raw: &'a RawModel,
+    layer: &RawLayer,
+    counted: &mut Option<HashMap<&'a str, u64>>,
+    settings: &mut Map<String, Json>,
+) {
+    if layer.class != "ops.Unstack" || settings.get("num").is_some_and(|num| !num.is_null()) {
         return;
     }
-    let mut read: Vec<&RawTensor> = raw.outputs.iter().collect();
-    let arguments = raw.layers.iter().flat_map(|layer| layer.calls.iter().flatten());
-    arguments.for_each(|(_, argument)| argument.visit(&mut read));
-    let last = read.iter().filter(|tensor| tensor.layer == name).map(|tensor| tensor.output).max();
-    settings.insert("outputs".into(), last.unwrap_or(0).saturating_add(1).into());
+    let counted = counted.get_or_insert_with(|| {
+        let mut read: Vec<&RawTensor> = raw.outputs.iter().collect();
+        let arguments = raw.layers.iter().flat_map(|layer| layer.calls.iter().flatten());
+        arguments.for_each(|(_, argument)| argument.visit(&mut read));
+        let mut counted = HashMap::new();
+        for tensor in read {
+            let count = counted.entry(tensor.layer.as_str()).or_insert(0);
+            *count = tensor.output.saturating_add(1).max(*count);
+        }
+        counted
+    });
+    settings.insert("outputs".into(), counted.get(layer.name.as_str()).copied().unwrap_or(1).into());
 }
 
 /// Hands out symbols for sizes that are unknown until the model runs: `B` for the batch, `T`, `T2`, … for others.
@@ -147,14 +173,11 @@ impl Symbols {
                 meets.union(place, *read);
             }
         }
-        let (mut parts, mut seen) = (HashMap::new(), vec![]);
+        let (mut parts, mut seen) = (HashMap::new(), HashMap::new());
         for (place, layer) in raw.layers.iter().enumerate().filter(|(_, layer)| layer.class == "InputLayer") {
-            let part = meets.find(place);
-            let number = seen.iter().position(|known| *known == part).unwrap_or_else(|| {
-                seen.push(part);
-                seen.len() - 1
-            });
-            parts.insert(layer.name.clone(), number + 1);
+            let next = seen.len() + 1;
+            let number = *seen.entry(meets.find(place)).or_insert(next);
+            parts.insert(layer.name.clone(), number);
         }
         Symbols { given: 0, parts }
     }
@@ -238,6 +261,14 @@ impl<'a> Calls<'a> {
             raw,
             by_name,
             outputs: raw.layers.iter().zip(layers.iter().map(AsRef::as_ref)).map(count).collect(),
+        }
+    }
+
+    fn check_outputs(&self) -> Result<(), AssembleError> {
+        let most = self.outputs.iter().map(|calls| calls.iter().copied().max().unwrap_or(0));
+        match self.raw.layers.iter().zip(most).find(|(_, most)| *most > MOST_OUTPUTS) {
+            Some((entry, outputs)) => Err(AssembleError::Outputs { layer: entry.name.clone(), outputs }),
+            None => Ok(()),
         }
     }
 

@@ -17,6 +17,9 @@ pub struct KerasConfigError {
     pub found: String,
 }
 
+/// How long a name may be, in bytes. A layer within a model repeats the model's.
+const LONGEST_NAME: usize = 1024;
+
 /// What reading a config gives.
 pub(super) type Result<T> = std::result::Result<T, KerasConfigError>;
 
@@ -50,6 +53,15 @@ impl<'a> Node<'a> {
         self.value.as_str().map_or_else(|| self.fail("a text"), Ok)
     }
 
+    /// A name: it becomes part of the names of weights and values, and stands in messages.
+    pub(super) fn name(&self) -> Result<&'a str> {
+        let fits = |name: &&str| {
+            !name.is_empty() && name.len() <= LONGEST_NAME && !name.chars().any(char::is_control)
+        };
+        let name = self.value.as_str().filter(fits);
+        name.map_or_else(|| self.fail("a name of at most 1024 bytes, without control characters"), Ok)
+    }
+
     pub(super) fn list(&self) -> Result<Vec<Node<'a>>> {
         let Some(items) = self.value.as_array() else { return self.fail("a list") };
         let node = |(place, value)| Node { value, pointer: format!("{}/{place}", self.pointer) };
@@ -66,11 +78,16 @@ impl<'a> Node<'a> {
     /// `[name, call, output]`, whatever stands behind.
     pub(super) fn tensor(&self) -> Result<RawTensor> {
         let parts = match self.value.as_array().map(Vec::as_slice) {
-            Some([layer, call, output, ..]) => layer.as_str().zip(call.as_u64()).zip(output.as_u64()),
+            Some([layer, call, output, ..]) => {
+                call.as_u64().zip(output.as_u64()).map(|numbers| (layer, numbers))
+            }
             _ => None,
         };
         match parts {
-            Some(((layer, call), output)) => Ok(RawTensor { layer: layer.to_owned(), call, output }),
+            Some((layer, (call, output))) => {
+                let layer = Node { value: layer, pointer: format!("{}/0", self.pointer) }.name()?.to_owned();
+                Ok(RawTensor { layer, call, output })
+            }
             None => self.fail("a tensor: [layer name, call, output]"),
         }
     }

@@ -7,13 +7,58 @@
 
 use std::collections::HashMap;
 
-use serde_json::Map;
+use serde_json::{Map, Value as Json};
 
+use super::config::{KerasConfigError, Result};
 use super::order;
 use super::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
 
+/// How many calls, and values passed to them, may come out of models inside models. Each level can call the one below
+/// it many times, so that a short file could be a model without end.
+const LARGEST: u64 = 1 << 22;
+
 /// The model without models inside.
-pub(super) fn flatten(mut model: RawModel) -> RawModel {
+pub(super) fn flatten(model: RawModel) -> Result<RawModel> {
+    for layer in &model.layers {
+        let size = written_out(layer);
+        if layer.nested.is_some() && size > LARGEST {
+            let expected = format!("a model whose calls, written out, are at most {LARGEST}");
+            let (pointer, found) = (layer.pointer.clone(), size.to_string());
+            return Err(KerasConfigError { pointer, expected, found });
+        }
+    }
+    Ok(flat(model))
+}
+
+/// How many calls and values a layer comes to, with everything inside it.
+fn written_out(layer: &RawLayer) -> u64 {
+    let own = layer.calls.iter().flatten().map(|(_, argument)| values(argument));
+    let own = own.fold(layer.calls.len() as u64 + 1, u64::saturating_add);
+    let inside = layer.nested.iter().flat_map(|inner| &inner.layers).map(written_out);
+    let inside = inside.fold(0, u64::saturating_add);
+    own.saturating_add(inside.saturating_mul(layer.calls.len() as u64))
+}
+
+fn values(argument: &RawArgument) -> u64 {
+    match argument {
+        RawArgument::Tensor(_) => 1,
+        RawArgument::List(items) => items.iter().map(values).fold(1, u64::saturating_add),
+        RawArgument::Constant(json) => 1 + nodes(json),
+    }
+}
+
+fn nodes(json: &Json) -> u64 {
+    match json {
+        Json::Array(items) => items.iter().map(nodes).sum::<u64>() + 1,
+        Json::Object(map) => {
+            map.iter().map(|(key, item)| nodes(item) + 1 + key.len() as u64 / 16).sum::<u64>() + 1
+        }
+        Json::String(text) => 1 + text.len() as u64 / 16,
+        _ => 1,
+    }
+}
+
+fn flat(mut model: RawModel) -> RawModel {
     // A model without models inside runs as its connections say.
     if model.layers.iter().all(|layer| layer.nested.is_none()) {
         return model;
@@ -23,7 +68,7 @@ pub(super) fn flatten(mut model: RawModel) -> RawModel {
     let mut units = vec![];
     for mut layer in layers {
         let name = layer.name.clone();
-        let inner = layer.nested.take().map(|inner| flatten(*inner));
+        let inner = layer.nested.take().map(|inner| flat(*inner));
         units.push((name, inner.as_ref().map(Unit::new)));
         match inner {
             Some(inner) => expand(layer, inner, &mut model.layers),
@@ -71,8 +116,11 @@ impl Unit {
 fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) {
     let calls: HashMap<String, u64> =
         inner.layers.iter().map(|layer| (layer.name.clone(), layer.calls.len() as u64)).collect();
+    let inputs: HashMap<&str, usize> =
+        inner.inputs.iter().enumerate().rev().map(|(place, input)| (input.layer.as_str(), place)).collect();
+    let passed: Vec<Passed> = scope.calls.iter().map(Passed::new).collect();
     for layer in &inner.layers {
-        let place = inner.inputs.iter().position(|input| input.layer == layer.name);
+        let place = inputs.get(layer.name.as_str()).copied();
         let mut expanded = RawLayer {
             name: format!("{}/{}", scope.name, layer.name),
             pointer: layer.pointer.clone(),
@@ -84,9 +132,9 @@ fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) {
             calls: vec![],
             nested: None,
         };
-        for (outer, arguments) in scope.calls.iter().enumerate() {
+        for (outer, passed) in passed.iter().enumerate() {
             match place {
-                Some(place) => expanded.calls.push(passed(arguments, place)),
+                Some(place) => expanded.calls.push(passed.input(place)),
                 None => {
                     let rename = |tensor: &RawTensor| inside(&scope.name, tensor, outer as u64, &calls);
                     expanded.calls.extend(layer.calls.iter().map(|call| renamed(call, &rename)));
@@ -95,10 +143,10 @@ fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) {
         }
         flat.push(expanded);
     }
-    for (outer, arguments) in scope.calls.iter_mut().enumerate() {
+    for (outer, (arguments, passed)) in scope.calls.iter_mut().zip(passed).enumerate() {
         let outputs = inner.outputs.iter().map(|tensor| inside(&scope.name, tensor, outer as u64, &calls));
         let outputs = RawArgument::List(outputs.map(RawArgument::Tensor).collect());
-        let inputs = RawArgument::List(data(arguments).into_iter().map(RawArgument::Tensor).collect());
+        let inputs = RawArgument::List(passed.data.into_iter().map(RawArgument::Tensor).collect());
         *arguments = vec![(None, outputs), (Some("inputs".to_owned()), inputs)];
     }
     scope.settings.clear();
@@ -146,15 +194,24 @@ fn tensors(value: &RawArgument) -> Vec<RawTensor> {
     }
 }
 
-/// The call of an inner input: the tensor passed in its place, and the mask if one was passed by hand.
-fn passed(arguments: &RawCall, place: usize) -> RawCall {
-    let mut call: RawCall = data(arguments)
-        .get(place)
-        .map(|tensor| (None, RawArgument::Tensor(tensor.clone())))
-        .into_iter()
-        .collect();
-    let masks = arguments.iter().find(|(keyword, _)| keyword.as_deref() == Some("mask"));
-    let mask = masks.and_then(|(_, value)| tensors(value).get(place).cloned());
-    call.extend(mask.map(|mask| (Some("mask".to_owned()), RawArgument::Tensor(mask))));
-    call
+/// What one call of an inner model passes.
+struct Passed {
+    data: Vec<RawTensor>,
+    /// The masks passed by hand.
+    masks: Vec<RawTensor>,
+}
+
+impl Passed {
+    fn new(arguments: &RawCall) -> Passed {
+        let masks = arguments.iter().find(|(keyword, _)| keyword.as_deref() == Some("mask"));
+        Passed { data: data(arguments), masks: masks.map_or_else(Vec::new, |(_, value)| tensors(value)) }
+    }
+
+    /// The call of an inner input: the tensor passed in its place, and the mask if one was passed by hand.
+    fn input(&self, place: usize) -> RawCall {
+        let argument = |tensor: &RawTensor| RawArgument::Tensor(tensor.clone());
+        let data = self.data.get(place).map(|tensor| (None, argument(tensor)));
+        let mask = self.masks.get(place).map(|mask| (Some("mask".to_owned()), argument(mask)));
+        data.into_iter().chain(mask).collect()
+    }
 }

@@ -79,10 +79,14 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             let Strict(value) = entries.next_value()?;
-            if map.insert(key.clone(), value).is_some() {
-                let key: String = key.chars().take(60).collect();
-                return Err(de::Error::custom(format!("the key `{key}` stands twice in one object")));
+            let short = || key.chars().take(60).collect::<String>();
+            if key.chars().any(char::is_control) {
+                return Err(de::Error::custom(format!("the key {:?} has control characters", short())));
             }
+            if map.contains_key(&key) {
+                return Err(de::Error::custom(format!("the key `{}` stands twice in one object", short())));
+            }
+            map.insert(key, value);
         }
         Ok(Json::Object(map))
     }

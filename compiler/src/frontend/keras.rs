@@ -147,10 +147,12 @@ impl Dialect {
     /// Class, name and settings of one entry.
     fn layer(self, entry: &Node<'_>) -> Result<RawLayer> {
         let (class, config) = (self.class(entry)?, entry.get("config"));
-        let name = entry.value.get("name").or(config.value.get("name")).and_then(Json::as_str);
-        let Some(name) = name else { return entry.fail("a `name`") };
-        if name.is_empty() || name.chars().any(char::is_control) {
-            return entry.get("name").fail("a name without control characters");
+        let place = if entry.value.get("name").is_some() { entry.get("name") } else { config.get("name") };
+        let name = place.name()?;
+        if class.chars().any(char::is_control) {
+            return entry
+                .get("class_name")
+                .fail_with("a class without control characters", format!("{class:?}"));
         }
         let nested = match class.as_str() {
             "Functional" => Some(Box::new(self.functional(entry)?)),

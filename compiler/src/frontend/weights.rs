@@ -32,6 +32,16 @@ pub enum WeightError {
     /// The weights file, or a dataset of it, is not as it should be.
     #[error("{0}")]
     File(Box<WeightsError>),
+    /// A weight that was given is not what its layer needs.
+    #[error("weight `{weight}`: expected {expected}, found {found}")]
+    Given {
+        /// The weight.
+        weight: String,
+        /// Its type.
+        expected: String,
+        /// The type of what was given.
+        found: String,
+    },
     /// One dataset is not what its layer needs.
     #[error("layer `{layer}`, weight `{weight}`: {source}")]
     Dataset {
@@ -87,6 +97,8 @@ pub enum WeightError {
 pub struct WeightSource {
     layout: Layout,
     vocabularies: HashMap<String, Vocabulary>,
+    /// The size of the archive that the files came in, if they did.
+    carrier: Option<u64>,
 }
 
 /// How the files are laid out.
@@ -117,6 +129,11 @@ impl WeightSource {
         WeightSource { layout: Layout::Positions(file, root.to_owned(), units), ..Default::default() }
     }
 
+    /// The same, out of an archive of so many bytes.
+    pub(super) fn carried_in(self, carrier: Option<u64>) -> WeightSource {
+        WeightSource { carrier, ..self }
+    }
+
     /// Adds a layer's vocabulary.
     pub(super) fn learn(&mut self, layer: &str, vocabulary: Vocabulary) {
         self.vocabularies.insert(layer.to_owned(), vocabulary);
@@ -144,8 +161,9 @@ impl WeightSource {
         let wanted: Vec<(&str, &[WeightSpec])> = layers.filter(|(_, specs)| !specs.is_empty()).collect();
         let datasets = wanted.iter().flat_map(|(_, specs)| specs.iter());
         let needs_file = datasets.into_iter().any(|spec| spec.place.is_dataset());
-        let open =
-            |files: &[Arc<[u8]>]| Files::open(files).map_err(|error| WeightError::File(Box::new(error)));
+        let open = |files: &[Arc<[u8]>]| {
+            Files::open(files, self.carrier).map_err(|error| WeightError::File(Box::new(error)))
+        };
         let mut found = Found { files: None, groups: None, places: HashMap::new() };
         match &self.layout {
             Layout::Nothing if needs_file => return Err(WeightError::NoWeights),
@@ -230,7 +248,7 @@ impl Found<'_> {
             Some(_) => {
                 let names: Vec<&str> = spec.place.datasets().collect();
                 let path = |name: &str| format!("{}/{name}", self.group(layer));
-                let there = |name: &str| files.datasets().any(|known| known == path(name));
+                let there = |name: &str| files.has_dataset(&path(name));
                 match names.as_slice() {
                     [now, older @ ..] => path(older.iter().find(|name| there(name)).unwrap_or(now)),
                     [] => path(&spec.name),

@@ -41,7 +41,7 @@ pub(super) fn read(bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource), Problem
         nested.compiled = json::parse("training_config", text.as_bytes())?;
     }
     let mut weights = WeightSource::by_position(bytes, WEIGHTS, units(&nested));
-    let raw = flatten(nested);
+    let raw = flatten(nested)?;
     weights.learn_from_settings(&raw)?;
     Ok((raw, weights))
 }

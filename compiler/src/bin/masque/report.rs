@@ -29,6 +29,9 @@ pub(crate) enum Failure {
     Other(String),
 }
 
+/// So many findings are shown with the lines they speak of; nobody reads more.
+const MOST_FINDINGS: usize = 100;
+
 /// Where people read.
 pub(crate) struct Terminal {
     styled: bool,
@@ -93,8 +96,12 @@ impl Terminal {
     /// Findings, each with the lines of the layer graph's text that it speaks of.
     pub(crate) fn findings(&self, file: &str, model: &InferredGraph, findings: &[Diagnostic]) {
         let hidden = |finding: &&Diagnostic| !(self.quiet && finding.severity == Severity::Warning);
-        for finding in findings.iter().filter(hidden) {
+        let shown: Vec<&Diagnostic> = findings.iter().filter(hidden).collect();
+        for finding in shown.iter().take(MOST_FINDINGS) {
             self.say(&render(file, model, finding, self.styled));
+        }
+        if let Some(more) = shown.len().checked_sub(MOST_FINDINGS).filter(|&more| more > 0) {
+            self.say(&format!("{more} more findings; `masque check --format json` lists them all"));
         }
     }
 }

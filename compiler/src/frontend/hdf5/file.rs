@@ -1,6 +1,7 @@
 //! The tree of an HDF5 file, by way of `hdf5-reader`; with `stored`, the only place that knows this library.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use hdf5_reader::error::{Error, Result as ReaderResult};
@@ -25,8 +26,13 @@ use super::{Description, Weights, WeightsError};
 pub const MAX_DEPTH: usize = 64;
 /// How many groups and datasets there may be.
 pub const MAX_OBJECTS: usize = 200_000;
-/// How many times its size a file may hold in compressed datasets; no filter compresses better.
-const MAX_RATIO: u64 = 1032;
+/// How many times its size a file may hold in compressed datasets, if that is more than [`ANY_RATIO_BYTES`]. Weights
+/// hardly compress at all; deflate reaches 1032.
+const MAX_RATIO: u64 = 200;
+/// So many bytes may be compressed by any ratio.
+const ANY_RATIO_BYTES: u64 = 8 << 20;
+/// How long a path may be: every object below a group repeats it.
+const MAX_PATH: usize = 4096;
 const MAX_CHUNK_BYTES: usize = 64 << 20;
 const MAX_READ_BYTES: usize = 16 << 30;
 const MAX_OBJECT_HEADER_BYTES: usize = 16 << 20;
@@ -58,7 +64,19 @@ impl Hdf5Weights {
         T: AsRef<[u8]> + Send + Sync + 'static,
     {
         let file_bytes = bytes.as_ref().len() as u64;
-        if file_bytes == 0 {
+        Hdf5Weights::open_out_of(bytes, file_bytes)
+    }
+
+    /// The same for a file that came compressed: `file_bytes` is what its datasets are held against.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Hdf5Weights::open`].
+    pub fn open_out_of<T>(bytes: T, file_bytes: u64) -> Result<Hdf5Weights, WeightsError>
+    where
+        T: AsRef<[u8]> + Send + Sync + 'static,
+    {
+        if bytes.as_ref().is_empty() {
             return Err(WeightsError::Unreadable { problem: "it is empty".to_owned() });
         }
         let options = OpenOptions::default()
@@ -71,9 +89,20 @@ impl Hdf5Weights {
         let file = Hdf5File::from_owner(bytes, options).map_err(|error| unreadable(&error))?;
         let root = file.root_group().map_err(|error| unreadable(&error))?;
         let weights = Hdf5Weights { groups: BTreeMap::new(), datasets: BTreeMap::new(), file_bytes };
-        let mut walk = Walk { file: &file, weights, seen: HashSet::from([root.address()]), claimed: 0 };
+        let mut walk = Walk { file: &file, weights, seen: HashSet::from([root.address()]), claimed: [0, 0] };
         walk.group(String::new(), root, 0)?;
         Ok(walk.weights)
+    }
+
+    /// The paths of the datasets that begin with this.
+    pub fn datasets_below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        let from = self.datasets.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        from.map(|(path, _)| path.as_str()).take_while(move |path| path.starts_with(prefix))
+    }
+
+    /// Is there a dataset at `path`?
+    pub fn has_dataset(&self, path: &str) -> bool {
+        self.datasets.contains_key(path.trim_start_matches('/'))
     }
 
     fn dataset(&self, path: &str) -> Result<&Dataset, WeightsError> {
@@ -201,8 +230,9 @@ struct Walk<'a> {
     weights: Hdf5Weights,
     /// The addresses of the objects met so far.
     seen: HashSet<u64>,
-    /// The bytes of the file that the datasets met so far must take at least.
-    claimed: u64,
+    /// The bytes that the datasets met so far claim: those stored as they are, and those stored in chunks, which may be
+    /// compressed.
+    claimed: [u64; 2],
 }
 
 impl Walk<'_> {
@@ -231,6 +261,10 @@ impl Walk<'_> {
             return Err(WeightsError::Name { path: group.to_owned(), name: name.to_owned() });
         }
         let path = if group.is_empty() { name.to_owned() } else { format!("{group}/{name}") };
+        if path.len() > MAX_PATH {
+            let path = path.chars().take(MAX_PATH).collect();
+            return Err(WeightsError::Limit { path, what: "have a path that is too long", limit: MAX_PATH });
+        }
         if self.seen.len() >= MAX_OBJECTS {
             return Err(WeightsError::Limit { path, what: "have too many objects", limit: MAX_OBJECTS });
         }
@@ -266,7 +300,7 @@ impl Walk<'_> {
     /// Holds what a dataset claims against what the file can hold.
     fn check_storage(&mut self, path: &str, dataset: &Dataset) -> Result<(), WeightsError> {
         let header = self.file.get_or_parse_header(dataset.address()).map_err(|error| unreadable(&error))?;
-        let mut ratio = 1;
+        let mut packed = false;
         for message in &header.messages {
             match message {
                 HdfMessage::ExternalFiles(_) => {
@@ -274,28 +308,25 @@ impl Walk<'_> {
                     return Err(WeightsError::Elsewhere { path: path.to_owned(), place });
                 }
                 HdfMessage::DataLayout(layout) if matches!(layout.layout, DataLayout::Chunked { .. }) => {
-                    ratio = MAX_RATIO;
+                    packed = true;
                 }
                 _ => {}
             }
         }
-        let file_bytes = self.weights.file_bytes;
-        let refuse = |claimed| {
-            Err(WeightsError::Size {
-                path: path.to_owned(),
-                claimed,
-                limit: file_bytes.saturating_mul(ratio),
-            })
+        let limit = match packed {
+            true => self.weights.file_bytes.saturating_mul(MAX_RATIO).max(ANY_RATIO_BYTES),
+            false => self.weights.file_bytes,
         };
+        let refuse = |claimed| Err(WeightsError::Size { path: path.to_owned(), claimed, limit });
         let Some(bytes) = dataset.raw_byte_len().ok().and_then(|bytes| u64::try_from(bytes).ok()) else {
             return refuse("more than 2^64".to_owned());
         };
-        let least = bytes.div_ceil(ratio);
-        if least > file_bytes {
+        if bytes > limit {
             return refuse(bytes.to_string());
         }
-        self.claimed = self.claimed.saturating_add(least);
-        if self.claimed > file_bytes {
+        let claimed = &mut self.claimed[usize::from(packed)];
+        *claimed = claimed.saturating_add(bytes);
+        if *claimed > limit {
             return refuse(format!("{bytes}, with the datasets before it more than there are,"));
         }
         Ok(())

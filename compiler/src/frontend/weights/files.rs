@@ -10,22 +10,27 @@ use super::super::hdf5::{Hdf5Weights, Weights, WeightsError};
 pub(super) struct Files(Vec<Hdf5Weights>);
 
 impl Files {
-    pub(super) fn open(files: &[Arc<[u8]>]) -> Result<Files, WeightsError> {
-        files.iter().map(|bytes| Hdf5Weights::open(Arc::clone(bytes))).collect::<Result<_, _>>().map(Files)
+    /// `carrier` is the size of the archive that they came in, if they did.
+    pub(super) fn open(files: &[Arc<[u8]>], carrier: Option<u64>) -> Result<Files, WeightsError> {
+        let open = |bytes: &Arc<[u8]>| {
+            let size = bytes.len() as u64;
+            Hdf5Weights::open_out_of(Arc::clone(bytes), carrier.map_or(size, |carrier| carrier.min(size)))
+        };
+        files.iter().map(open).collect::<Result<_, _>>().map(Files)
     }
 
-    /// The paths of all datasets.
-    pub(super) fn datasets(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().flat_map(|file| file.datasets())
+    /// The paths of the datasets that begin with this.
+    pub(super) fn datasets_below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().flat_map(move |file| file.datasets_below(prefix))
     }
 
     pub(super) fn has_dataset(&self, path: &str) -> bool {
-        self.0.iter().any(|file| file.describe(path).is_ok())
+        self.0.iter().any(|file| file.has_dataset(path))
     }
 
     /// The file with that object; the first one if there is no such object, whose error then says so.
     pub(super) fn with(&self, path: &str) -> Result<&Hdf5Weights, WeightsError> {
-        let found = self.0.iter().find(|file| file.datasets().binary_search(&path).is_ok());
+        let found = self.0.iter().find(|file| file.has_dataset(path));
         found
             .or(self.0.first())
             .ok_or_else(|| WeightsError::Unreadable { problem: "there is no file".to_owned() })

@@ -71,7 +71,7 @@ pub(super) fn check_surplus(
             .any(|spec| !spec.place.is_dataset() || spec.place.datasets().any(|known| known == dataset))
     };
     let prefix = format!("{group}/");
-    let surplus = files.datasets().find(|path| path.strip_prefix(&prefix).is_some_and(|rest| !known(rest)));
+    let surplus = files.datasets_below(&prefix).find(|path| !known(&path[prefix.len()..]));
     match surplus {
         Some(dataset) => Err(WeightError::Surplus { layer: layer.to_owned(), dataset: dataset.to_owned() }),
         None => Ok(()),

@@ -5,16 +5,10 @@ use super::layers::{Scope, TensorName};
 use super::{Parsed, Parser};
 use crate::facts::{CallFact, Facts, MaskSource, MaskStatus, TensorFact, WeightDecl};
 use crate::layers::{Call, TensorRef};
-use crate::mask::{MaskId, MaskPool};
+use crate::mask::{MAX_HEIGHT, MAX_PARTS, MaskId, MaskPool};
 use crate::text::lexer::Kind;
 use crate::text::{MAX_DEPTH, Problem, data_tensors};
 use crate::ty::Type;
-
-/// How deep masks may be nested through the shared ones.
-const MAX_MASK_DEPTH: u32 = 1024;
-
-/// How many parts all masks may have together: flattening could make a short text long.
-const MAX_MASK_PARTS: usize = 1 << 22;
 
 /// A mask as it is written.
 pub(super) struct MaskText {
@@ -188,8 +182,8 @@ impl<'a, 'text> MaskReader<'a, 'text> {
     ) -> Parsed<Facts> {
         for text in shared {
             let (mask, depth) = self.build(text)?;
-            if depth > MAX_MASK_DEPTH {
-                return Err(self.parser.error_at(text.start, Problem::TooDeep(MAX_MASK_DEPTH)));
+            if depth > MAX_HEIGHT {
+                return Err(self.parser.error_at(text.start, Problem::TooDeep(MAX_HEIGHT)));
             }
             self.shared.push((mask, depth));
         }
@@ -240,8 +234,8 @@ impl<'a, 'text> MaskReader<'a, 'text> {
             }
         }?;
         self.parts += self.pool.get(mask).parts().len();
-        if self.parts > MAX_MASK_PARTS {
-            let expected = format!("at most {MAX_MASK_PARTS} parts of masks");
+        if self.parts > MAX_PARTS {
+            let expected = format!("at most {MAX_PARTS} parts of masks");
             return Err(self.parser.expected_at(text.start, expected, "more"));
         }
         Ok((mask, depth + 1))

@@ -1,5 +1,7 @@
 //! What was inferred about a call, behind its line: types, masks, and what it did with masks.
 
+use std::cell::Cell;
+
 use super::layers::tensor;
 use super::number;
 use crate::facts::{CallFact, Facts, MaskStatus};
@@ -11,12 +13,17 @@ use crate::ty::DType;
 /// expression with shared parts could be longer than any file.
 const LARGEST_INLINE: u64 = 16;
 
+/// How many parts of a mask are written where it is written out; what is beyond them is `…`.
+const LONGEST_WRITTEN_OUT: usize = 64;
+
 /// Prints masks of one graph.
 pub(super) struct MaskPrinter<'a> {
     graph: &'a LayerGraph,
     facts: &'a Facts,
     /// For every mask its number, if it is written once.
     shared: Vec<Option<usize>>,
+    /// How many more parts are written.
+    left: Cell<usize>,
 }
 
 impl<'a> MaskPrinter<'a> {
@@ -35,7 +42,7 @@ impl<'a> MaskPrinter<'a> {
             shared.push((size > LARGEST_INLINE).then_some(count));
             count += usize::from(size > LARGEST_INLINE);
         }
-        MaskPrinter { graph, facts, shared }
+        MaskPrinter { graph, facts, shared, left: Cell::new(usize::MAX) }
     }
 
     /// The lines of the masks that are written once.
@@ -72,23 +79,38 @@ impl<'a> MaskPrinter<'a> {
         format!(" [{}{separator}{}]", fact.status, masks.join(", "))
     }
 
-    /// One mask, written out.
+    /// One mask, written out. Parts are shared, so that written out in full it could be longer than any file.
     pub(super) fn written_out(graph: &LayerGraph, facts: &Facts, id: MaskId) -> String {
-        let printer = MaskPrinter { graph, facts, shared: vec![None; id.0 as usize + 1] };
-        printer.mask(id)
+        let left = Cell::new(LONGEST_WRITTEN_OUT);
+        MaskPrinter { graph, facts, shared: vec![], left }.mask(id)
     }
 
     fn mask(&self, id: MaskId) -> String {
-        match self.shared[id.0 as usize] {
-            Some(number) => format!("!{number}"),
-            None => self.expression(self.facts.masks.get(id)),
+        if let Some(number) = self.shared.get(id.0 as usize).copied().flatten() {
+            return format!("!{number}");
         }
+        let Some(left) = self.left.get().checked_sub(1) else { return "…".to_owned() };
+        self.left.set(left);
+        self.expression(self.facts.masks.get(id))
+    }
+
+    fn list(&self, parts: &[MaskId]) -> String {
+        let mut list = vec![];
+        for part in parts {
+            list.push(self.mask(*part));
+            if self.left.get() == 0 {
+                break;
+            }
+        }
+        if list.len() < parts.len() {
+            list.push("…".to_owned());
+        }
+        list.join(", ")
     }
 
     fn expression(&self, expr: &MaskExpr) -> String {
         let name = |reference: &TensorRef| tensor(self.graph, *reference);
-        let list =
-            |parts: &[MaskId]| parts.iter().map(|part| self.mask(*part)).collect::<Vec<_>>().join(", ");
+        let list = |parts: &[MaskId]| self.list(parts);
         match expr {
             MaskExpr::Tensor(flags) => name(flags),
             MaskExpr::NotEqual(x, value) => format!("ne({}, {})", name(x), number(self.dtype(*x), *value)),

@@ -1,0 +1,156 @@
+//! How does the time of compiling grow with the model? `cargo run --release --example compile_time`
+//!
+//! Makes the configs of models of 1 000, 10 000 and 100 000 layer calls, a mixed stack of what sequence models are made
+//! of, and takes each from its text to a plan: reading, types and masks, findings, the mask table, weights, operations,
+//! rewriting, planning. What is asked of the compiler is that the time grows with the model and not much faster.
+
+#![expect(clippy::print_stdout, reason = "a program for people")]
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use masque::session::Tensor;
+use masque::{Inferred, Model, Options, table};
+use ndarray::{ArrayD, IxDyn};
+use serde_json::{Value as Json, json};
+
+/// How many calls the models have, how often each is compiled, and how many times the first one's time it may take.
+const MODELS: [(usize, usize, f64); 3] = [(1_000, 5, 1.0), (10_000, 3, 13.0), (100_000, 1, 150.0)];
+
+/// The stages that are timed.
+const STAGES: [&str; 8] = ["read", "infer", "check", "table", "weights", "lower", "rewrite", "plan"];
+
+fn main() -> ExitCode {
+    masque_examples::finish(measure())
+}
+
+fn measure() -> Result<(), Box<dyn Error>> {
+    let largest = std::env::args().nth(1).map(|text| text.parse::<usize>()).transpose()?;
+    println!(
+        "{:>8}  {:>9}  {:>7}  {}",
+        "calls",
+        "seconds",
+        "times",
+        STAGES.map(|s| format!("{s:>8}")).join(" ")
+    );
+    let mut first = None;
+    let mut slow = false;
+    for (calls, repeats, most) in
+        MODELS.into_iter().filter(|(calls, ..)| largest.is_none_or(|most| *calls <= most))
+    {
+        let config = serde_json::to_vec(&model(calls))?;
+        let runs = (0..repeats).map(|_| compile(&config)).collect::<Result<Vec<_>, _>>()?;
+        let total = |run: &[Duration; 8]| run.iter().sum::<Duration>();
+        let best = runs.into_iter().min_by_key(total).ok_or("nothing was measured")?;
+        let seconds = total(&best).as_secs_f64();
+        let times = seconds / *first.get_or_insert(seconds);
+        slow |= times > most;
+        let stages = best.map(|stage| format!("{:>8.3}", stage.as_secs_f64())).join(" ");
+        println!("{calls:>8}  {seconds:>9.3}  {times:>7.1}  {stages}");
+    }
+    if slow { Err("the time grows faster than it should".into()) } else { Ok(()) }
+}
+
+/// From the text of a config to a plan; the time of each stage.
+fn compile(config: &[u8]) -> Result<[Duration; 8], Box<dyn Error>> {
+    let mut times = vec![];
+    let mut clock = Instant::now();
+    let mut lap = || times.push(std::mem::replace(&mut clock, Instant::now()).elapsed());
+    let model = Model::from_bytes("model.json", config)?;
+    lap();
+    let mut inferred = model.infer()?;
+    lap();
+    let findings = inferred.diagnostics(Default::default());
+    lap();
+    table::text(&table::rows(inferred.graph()));
+    lap();
+    let weights = zeros(&inferred);
+    inferred.give_weights(weights)?;
+    lap();
+    let lowered = inferred.lower(Options { mask_outputs: true, ..Options::default() })?;
+    lap();
+    let optimized = lowered.optimize();
+    lap();
+    let planned = optimized.plan()?;
+    lap();
+    assert!(findings.is_empty() && !planned.plan.steps.is_empty());
+    Ok(times.try_into().map_err(|_| "a stage was not timed")?)
+}
+
+fn zeros(inferred: &Inferred) -> BTreeMap<String, Tensor> {
+    let weights = inferred.graph().facts.weights.iter().map(|weight| {
+        let sizes = weight.ty.shape.iter().filter_map(|size| size.known()).map(|size| size as usize);
+        let shape = IxDyn(&sizes.collect::<Vec<_>>());
+        (weight.name.clone(), Tensor::F32(ArrayD::zeros(shape)))
+    });
+    weights.collect()
+}
+
+/// How wide everything is.
+const WIDTH: usize = 4;
+
+/// A config of so many calls: blocks behind a masked embedding, each of a dense layer, a normalization, a dropout, a
+/// recurrent layer, a sum with what came before, a dense layer that all blocks share, and a model inside the model.
+fn model(calls: usize) -> Json {
+    let mut layers = vec![input("ids", &[Json::Null, Json::Null], "int32")];
+    let embedding = json!({"input_dim": 100, "output_dim": WIDTH, "mask_zero": true});
+    layers.push(layer("Embedding", "embedding", embedding, vec![call(tensor("ids", 0))]));
+    let (mut last, mut shared, mut count, mut block) = (tensor("embedding", 0), vec![], 3, 0);
+    // A block is 6 calls of its own, 1 of the shared layer, and 3 of the inner model: its input, its layer, itself.
+    while count + 10 <= calls {
+        let name = |what: &str| format!("{what}_{block}");
+        let mut add = |class: &str, what: &str, settings: Json, argument: Json| {
+            layers.push(layer(class, &name(what), settings, vec![call(argument)]));
+            tensor(&name(what), 0)
+        };
+        let dense = add("Dense", "dense", json!({"units": WIDTH, "activation": "relu"}), last.clone());
+        let norm = add("LayerNormalization", "norm", json!({}), dense);
+        let dropout = add("Dropout", "dropout", json!({"rate": 0.1}), norm);
+        let gru = add("GRU", "gru", json!({"units": WIDTH, "return_sequences": true}), dropout);
+        let sum = add("Add", "add", json!({}), json!([gru, last]));
+        let inner = add("Functional", "inner", Json::Null, sum);
+        shared.push(call(inner));
+        last = tensor("shared", shared.len() - 1);
+        let passed = add("Activation", "tanh", json!({"activation": "tanh"}), last);
+        (last, count, block) = (passed, count + 10, block + 1);
+    }
+    layers.push(layer("Dense", "shared", json!({"units": WIDTH}), shared));
+    layers.push(layer("GRU", "answer", json!({"units": WIDTH}), vec![call(last)]));
+    functional("stack", layers, "ids", "answer")
+}
+
+fn input(name: &str, shape: &[Json], dtype: &str) -> Json {
+    layer("InputLayer", name, json!({"batch_shape": shape, "dtype": dtype}), vec![])
+}
+
+/// A layer with its calls; `Functional` is the inner model.
+fn layer(class: &str, name: &str, mut settings: Json, calls: Vec<Json>) -> Json {
+    let module = if class == "Functional" { "keras.src.models.functional" } else { "keras.layers" };
+    if class == "Functional" {
+        let inside = vec![
+            input("x", &[Json::Null, Json::Null, WIDTH.into()], "float32"),
+            layer("Dense", "inside", json!({"units": WIDTH}), vec![call(tensor("x", 0))]),
+        ];
+        settings = functional(name, inside, "x", "inside")["config"].take();
+    }
+    settings["name"] = name.into();
+    json!({"module": module, "class_name": class, "config": settings, "name": name, "inbound_nodes": calls})
+}
+
+fn functional(name: &str, layers: Vec<Json>, input: &str, output: &str) -> Json {
+    let config = json!({
+        "name": name, "layers": layers, "input_layers": [[input, 0, 0]], "output_layers": [[output, 0, 0]],
+    });
+    json!({"module": "keras.src.models.functional", "class_name": "Functional", "config": config})
+}
+
+fn call(argument: Json) -> Json {
+    json!({"args": [argument], "kwargs": {}})
+}
+
+fn tensor(layer: &str, call: usize) -> Json {
+    let history = json!([layer, call, 0]);
+    json!({"class_name": "__keras_tensor__", "config": {"keras_history": history}})
+}
