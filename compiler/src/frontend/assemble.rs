@@ -114,9 +114,11 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
     Ok(Assembled { graph, layers, pointers })
 }
 
-/// `Unstack` does not say how many tensors it gives: as many as are read, at least.
+/// `Unstack` and `Meshgrid` do not say how many tensors they give: as many as are read, at least.
 fn count_outputs(raw: &RawModel, name: &str, class: &str, settings: &mut Map<String, Json>) {
-    if class != "ops.Unstack" || settings.get("num").is_some_and(|num| !num.is_null()) {
+    if !matches!(class, "ops.Meshgrid" | "ops.Unstack")
+        || settings.get("num").is_some_and(|num| !num.is_null())
+    {
         return;
     }
     let mut read: Vec<&RawTensor> = raw.outputs.iter().collect();
