@@ -12,12 +12,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use masque::diagnostics::UnsupportedMask;
-use masque::{Error, Model, Options, evaluate, lower, table};
-use masque_runtime::Outputs;
+use masque::evaluate::{LossError, Objective, Scored, numbers};
+use masque::{Error, Model, Options, lower, table};
 use masque_runtime::io::Named;
+use masque_runtime::{Outputs, Tensor};
 use masque_tests::compare::{self, bits};
 use masque_tests::corpus::{self, Case, Policy};
 use masque_tests::engines::ENGINES;
+use masque_tests::losses;
 use masque_tests::mask_table;
 use masque_tests::stages::{KERAS, Stages};
 
@@ -30,6 +32,9 @@ fn main() {
             None => check(&case).map_err(Failed::from),
             Some(reason) => check_fails(&case, &reason),
         }));
+    }
+    for case in losses::cases() {
+        trials.push(Trial::test(format!("losses/{}", case.name), move || case.check().map_err(Failed::from)));
     }
     trials.push(Trial::test("not-yet.txt", move || names_cases(&not_yet)));
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -55,7 +60,8 @@ fn check_fails(case: &Case, reason: &str) -> Result<Completion, Failed> {
 
 fn check(case: &Case) -> Result<Completion, String> {
     check_without_running(case)?;
-    let stages = Stages::of(&case.model(), KERAS).map_err(|error| error.to_string())?;
+    let options = Options { logits: case.expected.evaluate.is_some(), ..KERAS };
+    let stages = Stages::of(&case.model(), options).map_err(|error| error.to_string())?;
     mask_table::check(case, &table::rows(&stages.masks))
         .map_err(|problem| format!("mask table: {problem}"))?;
     match (&stages.planned, case.expected.mask_inference_only) {
@@ -104,7 +110,8 @@ fn check_engines(case: &Case, stages: &Stages, inputs: &Named) -> Result<(), Str
     for engine in &ENGINES {
         let fail = |problem: String| format!("{}: {problem}", engine.name);
         let found = (engine.run)(stages, inputs).map_err(fail)?;
-        compare::outputs(case, &found.outputs).map_err(fail)?;
+        let outputs = found.outputs.iter().filter(|(name, _)| !name.starts_with("logits_"));
+        compare::outputs(case, &outputs.cloned().collect::<Vec<_>>()).map_err(fail)?;
         compare::masks(case, &found.masks).map_err(fail)?;
         check_loss(case, stages, &found).map_err(fail)?;
         if let Some(before) = before.filter(|_| engine.same_bits) {
@@ -118,15 +125,42 @@ fn check_engines(case: &Case, stages: &Stages, inputs: &Named) -> Result<(), Str
 /// The loss over all outputs, each under its own mask.
 fn check_loss(case: &Case, stages: &Stages, found: &Outputs) -> Result<(), String> {
     let Some(wanted) = &case.expected.evaluate else { return Ok(()) };
-    let targets = case.arrays("target.npz");
-    let loss = wanted.loss.parse().map_err(|error: evaluate::LossError| error.to_string())?;
-    let graph = &stages.layers;
+    let said = |error: LossError| error.to_string();
+    let (graph, targets) = (&stages.layers, case.arrays("target.npz"));
+    let weights = if case.folder.join("sample_weight.npz").exists() {
+        case.arrays("sample_weight.npz")
+    } else {
+        BTreeMap::new()
+    };
+    let layers: Vec<&str> = graph
+        .outputs()
+        .iter()
+        .map(|output| graph.layer(graph.call(output.tensor.call).layer).name.as_str())
+        .collect();
+    let own = |key: &str| stages.compiled.get(key).cloned().unwrap_or_default();
+    let objective = match wanted.loss.is_null() {
+        true => Objective::new(&own("loss"), &own("loss_weights"), &layers),
+        false => Objective::new(&wanted.loss, &wanted.loss_weights, &layers),
+    };
+    let objective = objective.map_err(said)?;
+    let named = |tensors: &[(String, Tensor)], key: &str| {
+        tensors.iter().find(|(name, _)| name == key).map(|(_, tensor)| tensor.clone())
+    };
     let mut total = 0.0;
-    for ((name, predictions), output) in found.outputs.iter().zip(graph.outputs()) {
-        let key = lower::mask_key(graph, output.tensor);
-        let mask = found.masks.iter().find(|(name, _)| *name == key).and_then(|(_, mask)| mask.as_bool());
-        let target = targets.get(name).ok_or_else(|| format!("no target for {name}"))?;
-        total += evaluate::loss(loss, predictions, target, mask).map_err(|error| error.to_string())?;
+    for (place, output) in graph.outputs().iter().enumerate().filter(|(place, _)| objective.scores(*place)) {
+        let given = |what, tensor: Option<&Tensor>| {
+            tensor.map(|tensor| numbers(what, tensor)).transpose().map_err(said)
+        };
+        let mask = named(&found.masks, &lower::mask_key(graph, output.tensor));
+        let scored = Scored {
+            predictions: numbers("predictions", &found.outputs[place].1).map_err(said)?,
+            logits: given("logits", named(&found.outputs, &lower::logits::name(place)).as_ref())?,
+            targets: given("target", targets.get(&output.name))?
+                .ok_or_else(|| format!("no target for {}", output.name))?,
+            mask: mask.and_then(|mask| mask.as_bool().cloned()),
+            weights: given("sample weights", weights.get(&output.name))?,
+        };
+        total += objective.value(place, &scored).map_err(said)?.map_or(0.0, |(_, weighted)| weighted);
     }
     compare::loss(total, wanted.expected)
 }

@@ -49,9 +49,3 @@ fn a_mask_that_is_not_supported() {
     assert_eq!((done.status, done.text().as_str()), (Some(1), ""));
     pin("check-flatten".into(), done.stderr);
 }
-
-#[test]
-fn the_list_of_layers() {
-    let done = masque(Path::new("."), &["layers", "--format", "text"]).succeeded().unwrap();
-    pin("layers".into(), done.text());
-}

@@ -2,12 +2,14 @@
 //!
 //! A diagnostic points into the canonical text of the layer graph, so that every model has lines.
 
+use masque_ir::Semantics;
 use masque_ir::facts::{InferredGraph, MaskStatus};
 use masque_ir::layers::{CallId, TensorRef};
 use masque_ir::mask::MaskId;
 use serde::Serialize;
 
 use crate::layer::Layer;
+use crate::masks;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -25,6 +27,8 @@ pub enum Severity {
 pub enum Code {
     /// A layer that does not support masking gets a mask.
     MaskUnsupported,
+    /// An output depends on the padding.
+    PaddingLeak,
 }
 
 impl Code {
@@ -32,6 +36,7 @@ impl Code {
     pub const fn name(self) -> &'static str {
         match self {
             Code::MaskUnsupported => "mask-unsupported",
+            Code::PaddingLeak => "padding-leak",
         }
     }
 }
@@ -93,7 +98,9 @@ pub fn unsupported_masks(
     for id in graph.calls() {
         let layer = layers[graph.call(id).layer.0 as usize].as_ref();
         let mask = model.facts.call(id).mask_in.iter().flatten().next();
-        if let Some(&mask) = mask.filter(|_| !layer.supports_masking() && !layer.is_operation()) {
+        if let Some(&mask) =
+            mask.filter(|_| !masks::supports(graph.semantics, layer) && !layer.is_operation())
+        {
             found.push(unsupported(model, pointers, id, mask, severity));
         }
     }
@@ -117,9 +124,13 @@ fn unsupported(
     labels.extend(path[1..].iter().map(|&step| label(step, "carried on")));
     labels.push(label(id, "and cannot be used here"));
     let birth = graph.layer_of(born);
+    let drops = match graph.semantics {
+        Semantics::Keras2 => "Keras 2 drops the mask without a word",
+        Semantics::Keras3_15 => "Keras 3 warns, drops the mask",
+    };
     let mut notes = vec![
         format!("the mask comes from `{}` ({}, {pointer} of the model's config)", birth.name, birth.class),
-        "Keras 3 warns, drops the mask and goes on: what follows takes padding for data".to_owned(),
+        format!("{drops} and goes on: what follows takes padding for data"),
     ];
     notes.extend(remedies(&layer.class, &layer.name, &birth.class, &birth.name));
     Diagnostic {
@@ -175,7 +186,7 @@ fn path_of_mask(model: &InferredGraph, reader: CallId, mask: MaskId) -> Vec<Call
     path.reverse();
     // A mask that was passed by hand hangs on no tensor: it is born where it is computed.
     if path.is_empty() {
-        let computed = crate::masks::sources(&facts.masks, mask).first().map_or(reader, |tensor| tensor.call);
+        let computed = masks::sources(&facts.masks, mask).first().map_or(reader, |tensor| tensor.call);
         path.push(computed);
     }
     path

@@ -3,22 +3,27 @@
 //!
 //! A model file is data. Nothing in it is run, no path or address in it is opened, nothing is unpacked.
 
-pub mod archive;
+mod archive;
 mod assemble;
+mod beside;
 pub mod builder;
+mod config;
 mod flatten;
 pub mod hdf5;
 mod json;
 mod keras;
 mod order;
+mod version;
 mod weights;
+mod whole;
 
 pub use assemble::{AssembleError, Assembled, assemble};
+pub use config::KerasConfigError;
 pub use json::JsonError;
-pub use keras::KerasConfigError;
 pub use weights::{WeightError, WeightSource};
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use masque_ir::Semantics;
 use serde_json::{Map, Value as Json};
@@ -36,6 +41,8 @@ pub struct RawModel {
     pub inputs: Vec<RawTensor>,
     /// The outputs, in the model's order.
     pub outputs: Vec<RawTensor>,
+    /// What it was compiled with for training (`compile_config`), as it stands in the file; null if it was not.
+    pub compiled: Json,
     /// The calls (layer, which of its calls) in the order in which Keras runs them, where the connections alone do not
     /// tell: a model inside a model runs as one unit. Empty where they do.
     pub schedule: Vec<(String, u64)>,
@@ -73,6 +80,15 @@ pub enum RawArgument {
 }
 
 impl RawArgument {
+    /// Changes every tensor in it.
+    fn tensors_mut(&mut self, change: &impl Fn(&mut RawTensor)) {
+        match self {
+            RawArgument::Tensor(tensor) => change(tensor),
+            RawArgument::List(items) => items.iter_mut().for_each(|item| item.tensors_mut(change)),
+            RawArgument::Constant(_) => {}
+        }
+    }
+
     /// Adds the tensors in it, in order.
     fn visit<'a>(&'a self, found: &mut Vec<&'a RawTensor>) {
         match self {
@@ -111,13 +127,33 @@ pub enum Problem {
     #[error("cannot read the file: {0}")]
     Io(#[from] std::io::Error),
     /// Its ending names no format.
-    #[error("unknown kind of file: expected a name that ends in .keras or .json")]
+    #[error("unknown kind of file: expected a name that ends in .keras, .h5, .hdf5 or .json, or a folder")]
     UnknownFormat,
     /// The archive is damaged, or no archive.
     #[error("not a Keras archive: {0}")]
     Archive(#[from] masque_runtime::zip::ZipError),
+    /// A file of the folder can't be read.
+    #[error("{name}: {source}")]
+    Member {
+        /// The file.
+        name: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// An HDF5 file that is no model.
+    #[error("no attribute model_config: expected a whole model, found perhaps weights alone")]
+    NoConfig,
+    /// An index of shards that is none.
+    #[error("the index of shards: expected names of files beside it in weight_map, found {found}")]
+    Shards {
+        /// What stands there.
+        found: String,
+    },
+    /// Weights that were given for a file that has its own.
+    #[error("weights beside the model: expected a .json config, which has none of its own")]
+    OwnWeights,
     /// It was written by another Keras.
-    #[error("metadata.json: expected keras_version 3.x, found `{found}`")]
+    #[error("keras_version: expected 2.x or 3.x, found `{found}`")]
     Version {
         /// What stands there.
         found: String,
@@ -146,19 +182,103 @@ pub struct ModelFile {
     pub hash: String,
 }
 
+/// What is said of a model file beside its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Where the weights of a config are; beside it, if this is not said.
+    pub weights: Option<PathBuf>,
+    /// The rules it is read under; those of the Keras that wrote it, if this is not said.
+    pub semantics: Option<Semantics>,
+}
+
 /// Reads a model file; its ending names the format.
-pub fn read(path: &Path) -> Result<ModelFile, LoadError> {
+pub fn read(path: &Path, options: &OpenOptions) -> Result<ModelFile, LoadError> {
     let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };
-    let bytes = std::fs::read(path).map_err(|error| fail(error.into()))?;
-    let hash = blake3::hash(&bytes).to_hex()[..32].to_owned();
+    let mut hash = blake3::Hasher::new();
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let (raw, weights) = match ending {
-        "keras" => archive::read(&bytes),
-        "json" => json::parse("the file", &bytes)
-            .map_err(Problem::from)
-            .and_then(|config| Ok((flatten::flatten(keras::read(&config)?), WeightSource::none()))),
-        _ => Err(Problem::UnknownFormat),
+    let (mut raw, weights) = if ending == "json" {
+        read_config(path, options, &mut hash)?
+    } else if options.weights.is_some() {
+        return Err(fail(Problem::OwnWeights));
+    } else if path.is_dir() {
+        let folder = archive::Members::Folder(path);
+        hash.update(folder.everything().map_err(fail)?.as_bytes());
+        archive::read(&folder).map_err(fail)?
+    } else {
+        let bytes: Arc<[u8]> = read_file(path).map_err(|error| fail(error.into()))?.into();
+        hash.update(&bytes);
+        read_whole(ending, bytes).map_err(fail)?
+    };
+    raw.semantics = options.semantics.unwrap_or(raw.semantics);
+    Ok(ModelFile { raw, weights, hash: hash.finalize().to_hex()[..32].to_owned() })
+}
+
+/// Reads what a model file holds, and no other file; the ending of its path names the format.
+pub fn read_bytes(path: &Path, bytes: &[u8]) -> Result<ModelFile, LoadError> {
+    let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };
+    let hash = blake3::hash(bytes).to_hex()[..32].to_owned();
+    let (raw, weights) = match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
+        "json" => parse_config(bytes).and_then(|nested| {
+            let (raw, mut weights) = (flatten::flatten(nested), WeightSource::none());
+            weights.learn_from_settings(&raw)?;
+            Ok((raw, weights))
+        }),
+        ending => read_whole(ending, bytes.into()),
     }
     .map_err(fail)?;
     Ok(ModelFile { raw, weights, hash })
 }
+
+/// A file with everything in it.
+fn read_whole(ending: &str, bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource), Problem> {
+    match ending {
+        "h5" | "hdf5" => whole::read(bytes),
+        "keras" if whole::is_hdf5(&bytes) => whole::read(bytes),
+        "keras" => archive::Members::of_zip(&bytes).and_then(|members| archive::read(&members)),
+        _ => Err(Problem::UnknownFormat),
+    }
+}
+
+/// A config, models inside models as they stand there.
+fn parse_config(bytes: &[u8]) -> Result<RawModel, Problem> {
+    let config = json::parse("the file", bytes)?;
+    Ok(keras::read(&config, version::dialect_of(&config)?)?)
+}
+
+/// A config, with the weights that were named or lie beside it.
+fn read_config(
+    path: &Path,
+    options: &OpenOptions,
+    hash: &mut blake3::Hasher,
+) -> Result<(RawModel, WeightSource), LoadError> {
+    let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };
+    let bytes = read_file(path).map_err(|error| fail(error.into()))?;
+    hash.update(&bytes);
+    let nested = parse_config(&bytes).map_err(fail)?;
+    let mut weights = WeightSource::none();
+    if let Some(file) = options.weights.clone().or_else(|| beside::find(path)) {
+        let (source, files) = beside::read(&file, &nested)?;
+        files.iter().for_each(|bytes| {
+            hash.update(bytes);
+        });
+        weights = source;
+    }
+    let raw = flatten::flatten(nested);
+    weights.learn_from_settings(&raw).map_err(|error| fail(error.into()))?;
+    Ok((raw, weights))
+}
+
+/// The largest file that is read.
+const LARGEST_FILE: u64 = 1 << 36;
+
+/// A file as bytes. What is no plain file, a device for example, might never end.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() || metadata.len() > LARGEST_FILE {
+        return Err(std::io::Error::other("expected a file, not too large"));
+    }
+    std::fs::read(path)
+}
+
+#[cfg(test)]
+mod tests;

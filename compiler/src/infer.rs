@@ -2,14 +2,14 @@
 
 use std::cell::RefCell;
 
-use masque_ir::facts::{CallFact, Facts, TensorFact, WeightDecl};
+use masque_ir::facts::{CallFact, Facts, MaskSource, TensorFact, WeightDecl};
 use masque_ir::layers::{CallId, LayerGraph, LayerId, TensorRef};
 use masque_ir::mask::{MaskId, MaskPool};
-use masque_ir::{DType, Type};
+use masque_ir::{DType, Semantics, Type};
 
 use crate::layer::config::LARGEST_SIZE;
 use crate::layer::{Arguments, Layer, ShapeError, WeightSpec};
-use crate::masks::{self, Flow};
+use crate::masks::{self, Flow, Incoming, Rules};
 
 /// A model whose types do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,8 +26,12 @@ pub struct InferError {
 /// What was inferred, with the weights that every layer needs (by layer).
 #[derive(Clone, Debug)]
 pub struct Inference {
-    /// Types, masks, statuses; the weights are declared without hashes.
+    /// Types, masks, statuses, with the masks that were asked for; the weights are declared without hashes.
     pub facts: Facts,
+    /// The same with the other source's masks.
+    pub others: Facts,
+    /// The calls that compute with other masks under one source than under the other, in execution order.
+    pub differing: Vec<CallId>,
     /// The weights of every layer, in the order of the layers.
     pub weights: Vec<Vec<WeightSpec>>,
 }
@@ -36,13 +40,19 @@ pub struct Inference {
 const LARGEST_TENSOR: i64 = 1 << 40;
 
 /// Infers a graph. `layers` are the graph's layers, in order.
-pub fn infer(graph: &LayerGraph, layers: &[Box<dyn Layer>]) -> Result<Inference, InferError> {
+pub fn infer(
+    graph: &LayerGraph,
+    layers: &[Box<dyn Layer>],
+    source: MaskSource,
+) -> Result<Inference, InferError> {
+    let other = if source == MaskSource::Keras { MaskSource::Intended } else { MaskSource::Keras };
     let mut state = State {
         graph,
         layers,
         pool: RefCell::default(),
-        flow: Flow::default(),
-        calls: Vec::with_capacity(graph.calls().len()),
+        track: Track::new(graph.semantics, source),
+        other: Track::new(graph.semantics, other),
+        differing: vec![],
         expressions: Vec::with_capacity(graph.calls().len()),
         weights: vec![None; layers.len()],
     };
@@ -61,16 +71,76 @@ pub fn infer(graph: &LayerGraph, layers: &[Box<dyn Layer>]) -> Result<Inference,
             hash: None,
         })
     });
-    let facts = Facts { calls: state.calls, masks: state.pool.into_inner(), weights: declared.collect() };
-    Ok(Inference { facts, weights })
+    let (declared, pool) = (declared.collect::<Vec<_>>(), state.pool.into_inner());
+    let facts = |track: Track| Facts {
+        source: track.rules.source,
+        calls: track.calls,
+        masks: pool.clone(),
+        weights: declared.clone(),
+    };
+    let (facts, others) = (facts(state.track).compact(), facts(state.other).compact());
+    Ok(Inference { facts, others, differing: state.differing, weights })
+}
+
+/// The facts so far under one source of masks.
+struct Track {
+    rules: Rules,
+    flow: Flow,
+    calls: Vec<CallFact>,
+}
+
+impl Track {
+    fn new(semantics: Semantics, source: MaskSource) -> Track {
+        Track { rules: Rules { semantics, source }, flow: Flow::new(source), calls: vec![] }
+    }
+
+    fn fact(&self, tensor: TensorRef) -> &TensorFact {
+        &self.calls[tensor.call.0 as usize].outputs[tensor.output as usize]
+    }
+
+    fn incoming(
+        &self,
+        layer: &dyn Layer,
+        arguments: &Arguments<TensorRef>,
+        mask_of: impl Fn(TensorRef) -> MaskId,
+    ) -> Incoming {
+        masks::incoming(self.rules, layer, arguments, |tensor| self.flow.mask(tensor), mask_of)
+    }
+
+    /// Takes note of a call whose outputs have these types.
+    fn call(
+        &mut self,
+        layer: &dyn Layer,
+        arguments: &Arguments<TensorRef>,
+        types: &Arguments<Type>,
+        incoming: Incoming,
+        outputs: &[Type],
+        pool: &mut MaskPool,
+    ) {
+        let rule = masks::rule(self.rules, layer, types);
+        let rank = |tensor: TensorRef| self.fact(tensor).ty.rank() as u32;
+        let ruled = masks::apply(self.rules, &rule, arguments, &incoming, outputs, rank, pool);
+        let names = arguments.data_parameters();
+        let data = names.iter().flat_map(|name| arguments.tensors(name).iter().zip(types.tensors(name)));
+        // What was converted on the way in is a tensor of its own.
+        let itself = |(&tensor, ty): (&TensorRef, &Type)| (self.fact(tensor).ty == *ty).then_some(tensor);
+        let data: Vec<Option<TensorRef>> = data.map(itself).collect();
+        let by_hand: &[_] = if arguments.explicit_masks().is_some() { &incoming.previous } else { &[] };
+        let outgoing = self.flow.call(masks::effect(self.rules, layer, types), &data, by_hand, &ruled);
+        let status = masks::status(&rule, &incoming.all, &outgoing);
+        let outputs = outputs.iter().zip(outgoing).map(|(ty, mask)| TensorFact { ty: ty.clone(), mask });
+        self.calls.push(CallFact { mask_in: incoming.all, status, outputs: outputs.collect() });
+    }
 }
 
 struct State<'a> {
     graph: &'a LayerGraph,
     layers: &'a [Box<dyn Layer>],
     pool: RefCell<MaskPool>,
-    flow: Flow,
-    calls: Vec<CallFact>,
+    /// With the masks that were asked for, and with the others.
+    track: Track,
+    other: Track,
+    differing: Vec<CallId>,
     /// Which mask the first output of each call is.
     expressions: Vec<Option<MaskId>>,
     weights: Vec<Option<Vec<WeightSpec>>>,
@@ -78,7 +148,7 @@ struct State<'a> {
 
 impl State<'_> {
     fn fact(&self, tensor: TensorRef) -> &TensorFact {
-        &self.calls[tensor.call.0 as usize].outputs[tensor.output as usize]
+        self.track.fact(tensor)
     }
 
     fn call(&mut self, id: CallId) -> Result<(), ShapeError> {
@@ -88,13 +158,13 @@ impl State<'_> {
             ShapeError::new(format!("arguments of `call({})`", layer.parameters().join(", ")), found)
         })?;
         let mut types = arguments.map(|&tensor| autocast(layer, &self.fact(tensor).ty));
-        let incoming = masks::incoming(
-            layer,
-            &arguments,
-            |tensor| self.flow.mask(tensor),
-            |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor)),
-        );
-        let used = masks::used(layer, &arguments, &incoming.all);
+        let mask_of = |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor));
+        let incoming = self.track.incoming(layer, &arguments, mask_of);
+        let others = self.other.incoming(layer, &arguments, mask_of);
+        let used = masks::used(self.track.rules, layer, &arguments, &incoming.all);
+        if differ(&used, &masks::used(self.other.rules, layer, &arguments, &others.all)) {
+            self.differing.push(id);
+        }
         types.masks = used.iter().map(|mask| mask.map(|mask| self.mask_type(mask))).collect();
 
         let outputs = layer.infer(&types)?;
@@ -104,41 +174,18 @@ impl State<'_> {
         }
         self.layer_weights(call.layer, layer.weights(&types)?)?;
 
-        let pool = &self.pool;
-        let rule = layer.mask_rule(&types);
-        let rank = |tensor: TensorRef| self.fact(tensor).ty.rank() as u32;
-        let ruled =
-            masks::apply(&rule, &arguments, &incoming.previous, &outputs, rank, &mut pool.borrow_mut());
-        let outgoing = self.run(layer, &arguments, &types, &incoming.previous, &ruled);
-        let pool = &self.pool;
-        let status = masks::status(&rule, &incoming.all, &outgoing);
-        let expression = layer.as_mask(&masks::Parts::new(&arguments, pool, &self.calls, &self.expressions));
-        let expression = expression.or_else(|| {
+        let parts = masks::Parts::new(&arguments, &self.pool, &self.track.calls, &self.expressions);
+        let expression = layer.as_mask(&parts).or_else(|| {
             (outputs[0].dtype == DType::Bool).then(|| {
-                pool.borrow_mut().tensor(TensorRef { call: id, output: 0 }, outputs[0].rank() as u32)
+                let tensor = TensorRef { call: id, output: 0 };
+                self.pool.borrow_mut().tensor(tensor, outputs[0].rank() as u32)
             })
         });
-        let outputs = outputs.into_iter().zip(outgoing).map(|(ty, mask)| TensorFact { ty, mask }).collect();
-        self.calls.push(CallFact { mask_in: incoming.all, status, outputs });
         self.expressions.push(expression);
+        let pool = &mut *self.pool.borrow_mut();
+        self.track.call(layer, &arguments, &types, incoming, &outputs, pool);
+        self.other.call(layer, &arguments, &types, others, &outputs, pool);
         Ok(())
-    }
-
-    /// What the call does to the tensors; gives the masks of its outputs.
-    fn run(
-        &mut self,
-        layer: &dyn Layer,
-        arguments: &Arguments<TensorRef>,
-        types: &Arguments<Type>,
-        previous: &[Option<MaskId>],
-        ruled: &[Option<MaskId>],
-    ) -> Vec<Option<MaskId>> {
-        let names = arguments.data_parameters();
-        let data = names.iter().flat_map(|name| arguments.tensors(name).iter().zip(types.tensors(name)));
-        let itself = |(&tensor, ty): (&TensorRef, &Type)| (self.fact(tensor).ty == *ty).then_some(tensor);
-        let data: Vec<Option<TensorRef>> = data.map(itself).collect();
-        let by_hand = if arguments.explicit_masks().is_some() { previous } else { &[] };
-        self.flow.call(layer.effect(types), &data, by_hand, ruled)
     }
 
     fn mask_type(&self, mask: MaskId) -> Type {
@@ -178,6 +225,12 @@ impl State<'_> {
             }
         }
     }
+}
+
+/// Are other masks used? One that is missing at the end is none.
+fn differ(some: &[Option<MaskId>], others: &[Option<MaskId>]) -> bool {
+    let get = |masks: &[Option<MaskId>], place: usize| masks.get(place).copied().flatten();
+    (0..some.len().max(others.len())).any(|place| get(some, place) != get(others, place))
 }
 
 /// Layers compute in float32: wider floats are converted on the way in.

@@ -12,7 +12,7 @@ use std::fmt::Debug;
 
 use masque_ir::ops::OpError;
 use masque_ir::program::{Builder, Operand};
-use masque_ir::{DType, Dim, Type};
+use masque_ir::{DType, Dim, Semantics, Type};
 
 pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
@@ -24,16 +24,26 @@ pub trait Layer: Debug + Send + Sync {
         &["inputs"]
     }
 
-    /// How many tensors a call gives.
-    fn outputs(&self) -> u32 {
+    /// How many tensors a call gives that gets these arguments, beside tensors.
+    fn outputs(&self, _constants: &Constants) -> u32 {
         1
     }
 
     /// Keras' `supports_masking`.
     fn supports_masking(&self) -> bool;
 
+    /// The same for the layer of that name in Keras 2.
+    fn supports_masking_in_keras2(&self) -> bool {
+        self.supports_masking()
+    }
+
     /// What its outputs' masks are.
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule;
+
+    /// What its outputs' masks should be, where Keras' rule falls short of it.
+    fn intended_mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        self.mask_rule(arguments)
+    }
 
     /// Which masks it computes with; its lowering finds them in [`Arguments::mask`] and [`Arguments::mask_of`].
     fn reads(&self) -> Reads {
@@ -71,6 +81,9 @@ pub trait Layer: Debug + Send + Sync {
         None
     }
 }
+
+/// The arguments of a call that hold no tensor, by parameter.
+pub type Constants = serde_json::Map<String, serde_json::Value>;
 
 /// What an operation sees that may be part of a mask's computation.
 pub type MaskParts<'a> = crate::masks::Parts<'a>;
@@ -113,13 +126,22 @@ pub enum MaskRule {
     Keep,
     /// That of one of the inputs, by place.
     KeepOf(usize),
-    /// True where any input's mask is; none as soon as one input has none.
+    /// True where any input's mask is; none as soon as one input has none. In Keras 2 true where all masks are.
     Union,
+    /// True where the mask of any input is that has one; inputs without do not count.
+    Either,
+    /// That of the first input, the other way round along an axis.
+    Reversed {
+        /// The axis, from the front.
+        axis: usize,
+    },
     /// Joined along an axis; an input without a mask counts as valid everywhere.
     Concat {
         /// The axis, from the front.
         axis: usize,
     },
+    /// That of the first input, whose steps a layer of this rule is applied to. In Keras 2 what becomes of it there.
+    OverSteps(Box<MaskRule>),
     /// None, and rightly: the mask was used, or the outputs have no such axis.
     Ends,
     /// None: the mask is lost.
@@ -143,7 +165,7 @@ impl MaskRule {
         match self {
             MaskRule::PerOutput(rules) => rules.get(output).unwrap_or(&MaskRule::Ends),
             // With several outputs only the first one gets the mask.
-            MaskRule::Keep | MaskRule::Born(_) if output > 0 => &MaskRule::Ends,
+            MaskRule::Keep | MaskRule::Born(_) | MaskRule::Reversed { .. } if output > 0 => &MaskRule::Ends,
             rule => rule,
         }
     }
@@ -175,6 +197,8 @@ pub struct WeightSpec {
     pub ty: Type,
     /// Where a Keras weights file keeps it.
     pub place: WeightPlace,
+    /// Is it one that training changes by gradients? Older files have the others behind these.
+    pub trained: bool,
 }
 
 /// Where a Keras file keeps a weight.
@@ -182,24 +206,63 @@ pub struct WeightSpec {
 pub enum WeightPlace {
     /// A dataset of the weights file, below the layer's group: `cell/vars/0`.
     Dataset(String),
+    /// A dataset that had another name in older files.
+    Renamed {
+        /// The name since then.
+        now: String,
+        /// The older name.
+        before: String,
+    },
     /// The vocabulary of a text layer.
     Vocabulary,
     /// The inverse document frequencies of a text layer, one for each column.
     IdfWeights,
 }
 
+impl WeightPlace {
+    /// Is it a dataset of the weights file?
+    pub fn is_dataset(&self) -> bool {
+        self.datasets().next().is_some()
+    }
+
+    /// The names that the dataset has or had, the present one first; none for what is no dataset.
+    pub fn datasets(&self) -> impl Iterator<Item = &str> {
+        let (now, before) = match self {
+            WeightPlace::Dataset(now) => (Some(now), None),
+            WeightPlace::Renamed { now, before } => (Some(now), Some(before)),
+            WeightPlace::Vocabulary | WeightPlace::IdfWeights => (None, None),
+        };
+        now.into_iter().chain(before).map(String::as_str)
+    }
+}
+
 impl WeightSpec {
     /// Floats in a dataset of the weights file.
     pub fn new(name: &str, dataset: &str, shape: impl IntoIterator<Item = i64>) -> WeightSpec {
         let ty = Type::new(DType::F32, shape.into_iter().map(Dim::from).collect::<Vec<_>>());
-        WeightSpec { name: name.to_owned(), ty, place: WeightPlace::Dataset(dataset.to_owned()) }
+        WeightSpec {
+            name: name.to_owned(),
+            ty,
+            place: WeightPlace::Dataset(dataset.to_owned()),
+            trained: true,
+        }
+    }
+
+    /// The same weight as one that training does not change by gradients.
+    pub fn untrained(mut self) -> WeightSpec {
+        self.trained = false;
+        self
     }
 
     /// The same weight inside a wrapper: its name and its dataset below the wrapper's.
     pub fn inside(mut self, name: &str, group: &str) -> WeightSpec {
         self.name = format!("{name}/{}", self.name);
-        if let WeightPlace::Dataset(dataset) = &mut self.place {
-            *dataset = format!("{group}/{dataset}");
+        match &mut self.place {
+            WeightPlace::Dataset(dataset) => *dataset = format!("{group}/{dataset}"),
+            WeightPlace::Renamed { now, before } => {
+                [now, before].into_iter().for_each(|dataset| *dataset = format!("{group}/{dataset}"));
+            }
+            WeightPlace::Vocabulary | WeightPlace::IdfWeights => {}
         }
         self
     }
@@ -219,6 +282,11 @@ impl<'a> Scope<'a> {
         Scope { builder, weights, prefix }
     }
 
+    /// The rules that the model is read under.
+    pub fn semantics(&self) -> Semantics {
+        self.builder.program().semantics
+    }
+
     /// The scope of a layer inside a wrapper.
     pub fn inside(&mut self, name: &str) -> Scope<'_> {
         Scope { builder: self.builder, weights: self.weights, prefix: format!("{}{name}/", self.prefix) }
@@ -227,6 +295,16 @@ impl<'a> Scope<'a> {
     /// A weight of the layer; absent if the layer has none of that name.
     pub fn weight(&self, name: &str) -> Operand {
         self.weights.get(&format!("{}{name}", self.prefix)).cloned().unwrap_or(Operand::Absent)
+    }
+
+    /// What a layer that keeps its state has of it by now: zeros, what the last run left, or an earlier call.
+    pub fn state(&mut self, name: &str, ty: Type) -> Operand {
+        self.builder.state(&format!("{}{name}", self.prefix), ty)
+    }
+
+    /// What the state is from here on, for later calls and the next run.
+    pub fn keep(&mut self, name: &str, state: Operand) {
+        self.builder.keep(&format!("{}{name}", self.prefix), state);
     }
 
     /// The same numbers as floats of the compute type.

@@ -2,12 +2,17 @@
 
 mod activation;
 mod arithmetic_merging;
+mod attending;
+mod attention;
 mod axes;
 mod batch_normalization;
 mod bidirectional;
 mod convolution;
 mod dense;
+mod dot;
 mod dropout;
+mod einsum;
+mod einsum_dense;
 mod embedding;
 mod flatten;
 mod global_average_pooling1d;
@@ -16,6 +21,7 @@ mod input_layer;
 mod layer_normalization;
 mod masking;
 mod merging;
+mod multi_head_attention;
 mod normalization;
 mod operations;
 mod pooling;
@@ -23,6 +29,7 @@ mod rectifiers;
 mod recurrent;
 mod reshaping;
 mod resizing;
+mod reversible_embedding;
 mod scope;
 mod separable;
 mod softmax;
@@ -45,7 +52,9 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::ADAPTIVE_MAX_POOLING2D,
     &pooling::ADAPTIVE_MAX_POOLING3D,
     &arithmetic_merging::ADD,
+    &attention::ADDITIVE_ATTENTION,
     &dropout::ALPHA_DROPOUT,
+    &attention::ATTENTION,
     &arithmetic_merging::AVERAGE,
     &pooling::AVERAGE_POOLING1D,
     &pooling::AVERAGE_POOLING2D,
@@ -59,14 +68,19 @@ pub static LAYERS: &[&LayerDef] = &[
     &convolution::CONV2D_TRANSPOSE,
     &convolution::CONV3D,
     &convolution::CONV3D_TRANSPOSE,
+    &recurrent::CONV_LSTM1D,
+    &recurrent::CONV_LSTM2D,
+    &recurrent::CONV_LSTM3D,
     &resizing::CROPPING1D,
     &resizing::CROPPING2D,
     &resizing::CROPPING3D,
     &dense::DENSE,
     &separable::DEPTHWISE_CONV1D,
     &separable::DEPTHWISE_CONV2D,
+    &dot::DOT,
     &dropout::DROPOUT,
     &rectifiers::ELU,
+    &einsum_dense::EINSUM_DENSE,
     &embedding::EMBEDDING,
     &flatten::FLATTEN,
     &scope::FUNCTIONAL,
@@ -80,6 +94,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::GLOBAL_MAX_POOLING2D,
     &pooling::GLOBAL_MAX_POOLING3D,
     &group_normalization::GROUP_NORMALIZATION,
+    &multi_head_attention::GROUP_QUERY_ATTENTION,
     &scope::IDENTITY,
     &input_layer::INPUT_LAYER,
     &recurrent::LSTM,
@@ -91,15 +106,18 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::MAX_POOLING3D,
     &arithmetic_merging::MAXIMUM,
     &arithmetic_merging::MINIMUM,
+    &multi_head_attention::MULTI_HEAD_ATTENTION,
     &arithmetic_merging::MULTIPLY,
     &normalization::NORMALIZATION,
     &rectifiers::PRELU,
     &reshaping::PERMUTE,
     &unit_normalization::RMS_NORMALIZATION,
+    &recurrent::RNN,
     &rectifiers::RELU,
     &reshaping::REPEAT_VECTOR,
     &normalization::RESCALING,
     &reshaping::RESHAPE,
+    &reversible_embedding::REVERSIBLE_EMBEDDING,
     &separable::SEPARABLE_CONV1D,
     &separable::SEPARABLE_CONV2D,
     &scope::SEQUENTIAL,
@@ -176,6 +194,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::DIGITIZE,
     &operations::DIVIDE,
     &operations::DIVIDE_NO_NAN,
+    &operations::DOT,
     &operations::DSPLIT,
     &operations::DSTACK,
     &operations::EINSUM,
@@ -219,6 +238,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::I0,
     &operations::IMAG,
     &operations::IN_TOP_K,
+    &operations::INNER,
     &operations::IS_IN,
     &operations::ISCLOSE,
     &operations::ISFINITE,
@@ -284,6 +304,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::NOT_EQUAL,
     &operations::ONE_HOT,
     &operations::ONES_LIKE,
+    &operations::OUTER,
     &operations::PSNR,
     &operations::PAD,
     &operations::PERCENTILE,
@@ -350,6 +371,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::TAN,
     &operations::TANH,
     &operations::TANH_SHRINK,
+    &operations::TENSORDOT,
     &operations::THRESHOLD,
     &operations::TILE,
     &operations::TOP_K,
@@ -364,6 +386,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::UNSTACK,
     &operations::VANDER,
     &operations::VAR,
+    &operations::VDOT,
     &operations::VIEW,
     &operations::VSPLIT,
     &operations::VSTACK,

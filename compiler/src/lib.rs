@@ -15,9 +15,11 @@
 //! | [`layers`], [`layer`] | everything known about each Keras layer, one file each |
 //! | [`mod@infer`], [`masks`], [`diagnostics`] | types, masks, what is wrong with them |
 //! | [`mod@lower`] | layers to operations |
+//! | [`mod@liveness`], [`witness`] | what every output reads of the padding, and runs that show it |
 //! | [`rewrite`] | equality saturation |
 //! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
 //! | [`session`] | compile and run in one process |
+//! | [`table`], [`diff`], [`testing`] | the mask table, and how two of them differ |
 //!
 //! ```no_run
 //! # fn main() -> Result<(), masque::Error> {
@@ -36,31 +38,37 @@
 
 pub mod bind;
 pub mod diagnostics;
+pub mod diff;
 pub mod evaluate;
 pub mod executable;
 pub mod frontend;
 pub mod infer;
 pub mod layer;
 pub mod layers;
+pub mod liveness;
 pub mod lower;
 pub mod masks;
 pub mod plan;
 pub mod rewrite;
 pub mod session;
 pub mod table;
+pub mod testing;
+pub mod witness;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use masque_ir::facts::InferredGraph;
-use masque_ir::layers::LayerGraph;
+use masque_ir::facts::{Facts, InferredGraph, MaskSource};
+use masque_ir::layers::{CallId, LayerGraph};
 use masque_ir::plan::Provenance;
 use masque_ir::program::Program;
 use masque_ir::verify::{self, Violations};
 use masque_runtime::Tensor;
 
 use diagnostics::{Diagnostic, Severity, UnsupportedMask};
+pub use frontend::OpenOptions;
 use frontend::{Assembled, LoadError, ModelFile, Problem, RawModel, WeightError, WeightSource};
+use layer::config::NARROW_POLICIES;
 use layer::{Layer, WeightSpec};
 pub use plan::Planned;
 
@@ -102,6 +110,14 @@ pub enum Error {
         /// Why.
         source: plan::PlanError,
     },
+    /// An output's logits do not fit what was lowered: a mistake of ours.
+    #[error("{file}: {source}; this is a mistake in masque")]
+    Logits {
+        /// The file.
+        file: String,
+        /// What does not fit.
+        source: masque_ir::ops::OpError,
+    },
     /// Masks reach layers that do not support them, and the policy says that this is an error.
     #[error("{file}: {} of its calls get a mask that they do not support", diagnostics.len())]
     UnsupportedMasks {
@@ -122,12 +138,16 @@ pub struct Options {
     pub on_unsupported_mask: UnsupportedMask,
     /// Can the masks be asked for when the model runs? What only computes them costs nothing unless they are.
     pub mask_outputs: bool,
+    /// Are the numbers given, too, that an output's softmax or sigmoid was applied to? A crossentropy wants them. They
+    /// stand behind the model's outputs, see [`lower::logits`].
+    pub logits: bool,
 }
 
 /// A model as it stands in its file.
 pub struct Model {
     file: File,
     assembled: Assembled,
+    compiled: serde_json::Value,
     weights: WeightSource,
 }
 
@@ -142,19 +162,39 @@ struct File {
 }
 
 impl Model {
-    /// Reads a model file: `.keras`, or `.json` for a config without weights.
+    /// Reads a model file: `.keras` (a folder will do), `.h5`, or `.json` with its weights beside it or without.
     ///
     /// # Errors
     ///
     /// [`Error::Load`]: file, place, what was expected there and what was found.
     pub fn open(path: impl AsRef<Path>) -> Result<Model, Error> {
-        let path = path.as_ref();
-        let ModelFile { raw, weights, hash } = frontend::read(path)?;
+        Model::open_with(path, &OpenOptions::default())
+    }
+
+    /// The same, where more has to be said than the file's name.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::open`].
+    pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Model, Error> {
+        Model::of(path.as_ref(), frontend::read(path.as_ref(), options)?)
+    }
+
+    /// Reads what a model file holds, and no other file. Errors name `path`, whose ending names the format.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::open`].
+    pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Model, Error> {
+        Model::of(path.as_ref(), frontend::read_bytes(path.as_ref(), bytes)?)
+    }
+
+    fn of(path: &Path, ModelFile { raw, weights, hash }: ModelFile) -> Result<Model, Error> {
         let fail = |error| LoadError { file: path.to_owned(), problem: Problem::Graph(error) };
         let assembled = frontend::assemble(&raw).map_err(fail)?;
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let file = File { path: path.display().to_string(), name, hash };
-        Ok(Model { file, assembled, weights })
+        Ok(Model { file, assembled, compiled: raw.compiled, weights })
     }
 
     /// Makes a model of what a front end, or a person, put together; it has no weights.
@@ -162,12 +202,26 @@ impl Model {
         let fail = |error| LoadError { file: raw.name.clone().into(), problem: Problem::Graph(error) };
         let assembled = frontend::assemble(raw).map_err(fail)?;
         let file = File { path: raw.name.clone(), name: raw.name.clone(), hash: String::new() };
-        Ok(Model { file, assembled, weights: WeightSource::none() })
+        Ok(Model { file, assembled, compiled: raw.compiled.clone(), weights: WeightSource::none() })
     }
 
     /// The layer graph.
     pub fn graph(&self) -> &LayerGraph {
         &self.assembled.graph
+    }
+
+    /// The dtype policies of floats narrower than float32, each with the number of layers that ask for it. All is
+    /// computed in float32.
+    pub fn narrow_policies(&self) -> BTreeMap<&str, usize> {
+        let mut policies = BTreeMap::new();
+        let layers = self.graph().layers().iter();
+        let of_data = |class: &str| class == "InputLayer" || class.starts_with("ops.");
+        let named =
+            layers.filter(|layer| !of_data(&layer.class)).filter_map(|layer| layer.settings.get("dtype"));
+        for policy in named.filter_map(|name| name.as_str()).filter(|name| NARROW_POLICIES.contains(name)) {
+            *policies.entry(policy).or_insert(0) += 1;
+        }
+        policies
     }
 
     /// Infers types and masks.
@@ -176,16 +230,28 @@ impl Model {
     ///
     /// [`Error::Infer`] names the first call whose types do not fit.
     pub fn infer(self) -> Result<Inferred, Error> {
-        let Model { file, assembled: Assembled { graph, layers, pointers }, weights } = self;
-        let inference = infer::infer(&graph, &layers)
+        self.infer_masks(MaskSource::Keras)
+    }
+
+    /// Infers types, and the masks of a running Keras model or those that its layers' rules intend.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::infer`].
+    pub fn infer_masks(self, source: MaskSource) -> Result<Inferred, Error> {
+        let Model { file, assembled: Assembled { graph, layers, pointers }, compiled, weights } = self;
+        let inference = infer::infer(&graph, &layers, source)
             .map_err(|source| Error::Infer { file: file.path.clone(), source })?;
-        let graph = InferredGraph { graph, facts: inference.facts.compact() };
+        let graph = InferredGraph { graph, facts: inference.facts };
         verified("inference", || verify::inferred(&graph));
         Ok(Inferred {
             file,
             graph,
+            others: inference.others,
+            differing: inference.differing,
             layers,
             pointers,
+            compiled,
             specs: inference.weights,
             source: weights,
             weights: None,
@@ -197,8 +263,11 @@ impl Model {
 pub struct Inferred {
     file: File,
     graph: InferredGraph,
+    others: Facts,
+    differing: Vec<CallId>,
     layers: Vec<Box<dyn Layer>>,
     pointers: Vec<String>,
+    compiled: serde_json::Value,
     specs: Vec<Vec<WeightSpec>>,
     source: WeightSource,
     weights: Option<BTreeMap<String, Tensor>>,
@@ -210,9 +279,25 @@ impl Inferred {
         &self.graph
     }
 
+    /// The facts with the masks of the other source: the intended ones beside those of Keras, or the other way round.
+    pub fn others(&self) -> &Facts {
+        &self.others
+    }
+
+    /// The calls that compute with other masks under one source than under the other, in execution order.
+    pub fn differing(&self) -> &[CallId] {
+        &self.differing
+    }
+
     /// The graph's layers, in order.
     pub fn layers(&self) -> &[Box<dyn Layer>] {
         &self.layers
+    }
+
+    /// What the model was compiled with for training, as its file has it: `loss`, `loss_weights` and more. Null if it
+    /// was not.
+    pub fn compiled(&self) -> &serde_json::Value {
+        &self.compiled
     }
 
     /// Everything that is wrong with the masks. Under [`UnsupportedMask::Drop`] nothing is.
@@ -239,6 +324,28 @@ impl Inferred {
         Ok(())
     }
 
+    /// Every output that reads padding, as a warning.
+    pub fn leaks(&self, padding: &liveness::Padding) -> Vec<Diagnostic> {
+        liveness::report::diagnostics(&self.graph, &self.layers, padding)
+    }
+
+    /// Finds out what every output reads of the padding. A mask that reaches a layer without support for it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lower`]: a mistake of ours.
+    pub fn padding(&self) -> Result<liveness::Padding, Error> {
+        let program = lower::lower(&self.graph, &self.layers, false)
+            .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
+        Ok(liveness::Padding::of(program))
+    }
+
+    /// Looks for witnesses of what the outputs are said to read of the padding, output by output. A model whose weights
+    /// were not loaded gets made-up ones.
+    pub fn witnesses(&self, padding: &liveness::Padding) -> Vec<Vec<witness::Witness>> {
+        witness::search(padding, self.weights.as_ref().unwrap_or(&BTreeMap::new()))
+    }
+
     /// Lowers the layers to operations.
     ///
     /// # Errors
@@ -253,6 +360,12 @@ impl Inferred {
         }
         let program = lower::lower(&self.graph, &self.layers, options.mask_outputs)
             .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
+        let outputs = self.graph.graph.outputs().len();
+        let (program, logits) = match options.logits {
+            true => lower::logits::give(program, &self.graph.graph)
+                .map_err(|source| Error::Logits { file: self.file.path.clone(), source })?,
+            false => (program, 0),
+        };
         verified("lowering", || verify::program(&program));
         let provenance = Provenance {
             file: self.file.name.clone(),
@@ -260,11 +373,10 @@ impl Inferred {
             compiler: format!("masque {}", env!("CARGO_PKG_VERSION")),
             mask_table: table::text(&table::rows(&self.graph)),
         };
-        let outputs = self.graph.graph.outputs().len();
         Ok(Lowered {
             file: self.file,
             program,
-            outputs,
+            outputs: outputs + logits,
             weights: self.weights.unwrap_or_default(),
             provenance,
         })

@@ -1,5 +1,7 @@
 //! Lowering: every layer becomes operations, every mask an ordinary bool tensor.
 
+pub mod logits;
+
 use std::collections::HashMap;
 
 use masque_ir::DType;
@@ -147,8 +149,9 @@ impl<'a> Lowering<'a> {
         layer: &dyn Layer,
         references: &Arguments<TensorRef>,
     ) -> Result<Vec<Option<Operand>>, OpError> {
-        let by_hand = masks::explicit(layer, references);
-        let used = masks::used(layer, references, &self.facts.call(call).mask_in);
+        let rules = masks::Rules::of(self.graph, self.facts);
+        let by_hand = masks::explicit(rules, layer, references);
+        let used = masks::used(rules, layer, references, &self.facts.call(call).mask_in);
         let operand = |(place, mask): (usize, Option<MaskId>)| match by_hand.get(place).copied().flatten() {
             // A mask passed by hand is a tensor of the graph; it is passed as it is, as truth values.
             Some(tensor) => {
@@ -215,6 +218,7 @@ impl<'a> Lowering<'a> {
                 let shape = self.facts.tensor(x).ty.shape[..rank].to_vec();
                 self.builder.emit(Shape::Broadcast { shape }, &[column])
             }
+            MaskExpr::Reverse(axis, _) => self.builder.emit(Shape::Reverse { axis }, parts),
             MaskExpr::Concat(axis, _) => self.builder.emit(Shape::Concat { axis }, parts),
         }
     }

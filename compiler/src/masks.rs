@@ -6,18 +6,20 @@
 //! 2. What the rule speaks of: the `mask` argument if there is one, else the first argument's own masks.
 //! 3. The call itself, which may take masks off tensors or give the very tensors it got ([`Effect`](crate::layer::Effect)).
 //! 4. The rule gives the masks of those outputs that have none yet.
+//!
+//! Keras 2 does otherwise in a few places; each looks at the [`Semantics`], and nothing outside this module does.
 
 mod flow;
 
 use std::cell::RefCell;
 
-use masque_ir::facts::{CallFact, MaskStatus, TensorFact};
-use masque_ir::layers::TensorRef;
+use masque_ir::facts::{CallFact, Facts, MaskSource, MaskStatus, TensorFact};
+use masque_ir::layers::{LayerGraph, TensorRef};
 use masque_ir::mask::{MaskExpr, MaskId, MaskPool};
 use masque_ir::ty::broadcast;
-use masque_ir::{DType, Dim, Type};
+use masque_ir::{DType, Dim, Semantics, Type};
 
-use crate::layer::{Arguments, Birth, Layer, MaskRule, Reads};
+use crate::layer::{Arguments, Birth, Effect, Layer, MaskRule, Reads};
 pub use flow::Flow;
 
 /// What an operation sees of the masks among its arguments.
@@ -56,6 +58,57 @@ fn fact(facts: &[CallFact], tensor: TensorRef) -> &TensorFact {
     &facts[tensor.call.0 as usize].outputs[tensor.output as usize]
 }
 
+/// Under whose rules masks are inferred.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Which Keras.
+    pub semantics: Semantics,
+    /// As it runs, or as it was meant.
+    pub source: MaskSource,
+}
+
+impl Rules {
+    /// Those that a graph's facts were inferred under.
+    pub fn of(graph: &LayerGraph, facts: &Facts) -> Rules {
+        Rules { semantics: graph.semantics, source: facts.source }
+    }
+
+    fn is_keras2(self) -> bool {
+        self.semantics == Semantics::Keras2
+    }
+
+    fn is_intended(self) -> bool {
+        self.source == MaskSource::Intended
+    }
+}
+
+/// Does a layer support masks?
+pub fn supports(semantics: Semantics, layer: &dyn Layer) -> bool {
+    match semantics {
+        Semantics::Keras2 => layer.supports_masking_in_keras2(),
+        Semantics::Keras3_15 => layer.supports_masking(),
+    }
+}
+
+/// Does a layer lose masks that it would keep today? Operations give the very tensor they get, whoever asks.
+fn loses(semantics: Semantics, layer: &dyn Layer) -> bool {
+    semantics == Semantics::Keras2 && !layer.is_operation() && !supports(semantics, layer)
+}
+
+/// The rule of a layer.
+pub fn rule(rules: Rules, layer: &dyn Layer, types: &Arguments<Type>) -> MaskRule {
+    let rule = if rules.is_intended() { layer.intended_mask_rule(types) } else { layer.mask_rule(types) };
+    match rule {
+        MaskRule::Keep if loses(rules.semantics, layer) => MaskRule::Lost,
+        rule => rule,
+    }
+}
+
+/// What a call does to the tensors that it gets.
+pub fn effect(rules: Rules, layer: &dyn Layer, types: &Arguments<Type>) -> Effect {
+    if loses(rules.semantics, layer) { Effect::None } else { layer.effect(types) }
+}
+
 /// The masks of one call on its way in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Incoming {
@@ -68,13 +121,14 @@ pub struct Incoming {
 /// Finds the masks that a call sees. `own_mask` is the mask that hangs on a tensor, `mask_of` the symbolic mask that a
 /// tensor passed as one is.
 pub fn incoming(
+    rules: Rules,
     layer: &dyn Layer,
     arguments: &Arguments<TensorRef>,
     own_mask: impl Fn(TensorRef) -> Option<MaskId>,
     mask_of: impl Fn(TensorRef) -> MaskId,
 ) -> Incoming {
     let own = |tensors: &[TensorRef]| tensors.iter().map(|&tensor| own_mask(tensor)).collect::<Vec<_>>();
-    let by_hand = explicit(layer, arguments);
+    let by_hand = explicit(rules, layer, arguments);
     let previous = match arguments.explicit_masks() {
         Some(masks) => masks.into_iter().map(|mask| mask.map(|&mask| mask_of(mask))).collect(),
         None => own(arguments.data()),
@@ -98,12 +152,12 @@ pub fn incoming(
 
 /// The tensors passed by hand as masks of what a call reads as data, in order; nothing where the tensors' own masks
 /// count. Empty if nothing was passed.
-pub fn explicit(layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Vec<Option<TensorRef>> {
+pub fn explicit(rules: Rules, layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Vec<Option<TensorRef>> {
     match layer.reads() {
         Reads::Each { always_own } => {
             let given = |name: &str| {
                 let mask = arguments.tensors(&format!("{name}_mask")).first().copied();
-                mask.filter(|_| !always_own.contains(&name))
+                mask.filter(|_| rules.is_intended() || !always_own.contains(&name))
             };
             arguments.data_parameters().into_iter().map(given).collect()
         }
@@ -117,6 +171,7 @@ pub fn explicit(layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Vec<Opti
 /// The masks that a call computes with, of `all` that it sees: one for each tensor that it reads as data, in order;
 /// fewer or none where it does not look.
 pub fn used(
+    rules: Rules,
     layer: &dyn Layer,
     arguments: &Arguments<TensorRef>,
     all: &[Option<MaskId>],
@@ -124,12 +179,17 @@ pub fn used(
     let first = || all[..arguments.data().len().min(all.len())].to_vec();
     match layer.reads() {
         Reads::Nothing => vec![],
+        // The merging layers of Keras 2 compute without masks.
+        Reads::Own if rules.is_keras2() => vec![],
         Reads::Own => first(),
+        Reads::Argument if rules.is_keras2() => first(),
         Reads::Each { .. } => all.to_vec(),
         // Keras fills the argument only where a single one holds tensors: a recurrent layer with initial states gets no
         // mask but one passed by hand.
         Reads::Argument => {
-            let looks = arguments.explicit_masks().is_some() || arguments.data_parameters().len() == 1;
+            let looks = rules.is_intended()
+                || arguments.explicit_masks().is_some()
+                || arguments.data_parameters().len() == 1;
             if looks { first() } else { vec![] }
         }
     }
@@ -137,14 +197,25 @@ pub fn used(
 
 /// Applies a rule: the mask of each output.
 pub fn apply(
+    rules: Rules,
     rule: &MaskRule,
     arguments: &Arguments<TensorRef>,
-    incoming: &[Option<MaskId>],
+    incoming: &Incoming,
     outputs: &[Type],
     rank: impl Fn(TensorRef) -> u32,
     pool: &mut MaskPool,
 ) -> Vec<Option<MaskId>> {
+    let Incoming { previous: incoming, all } = incoming;
     let mut apply = |rule: &MaskRule| -> Option<MaskId> {
+        let mut over_steps = false;
+        let rule = match rule {
+            MaskRule::OverSteps(_) if !rules.is_keras2() => &MaskRule::Keep,
+            MaskRule::OverSteps(inner) => {
+                over_steps = true;
+                inner.of_output(0)
+            }
+            rule => rule,
+        };
         match rule {
             MaskRule::Born(birth) => {
                 let x = *arguments.first()?;
@@ -159,15 +230,74 @@ pub fn apply(
             }
             MaskRule::Keep => incoming.first().copied().flatten(),
             MaskRule::KeepOf(place) => incoming.get(*place).copied().flatten(),
+            MaskRule::Union if rules.is_keras2() => intersection(incoming, pool),
             MaskRule::Union => {
                 let masks: Option<Vec<MaskId>> = incoming.iter().copied().collect();
                 masks.filter(|masks| !masks.is_empty()).map(|masks| pool.or(&masks))
             }
+            MaskRule::Either => {
+                let names = arguments.data_parameters();
+                let tensors = names.iter().flat_map(|name| arguments.tensors(name));
+                let whole = |(tensor, mask): (&TensorRef, &Option<MaskId>)| {
+                    mask.filter(|_| outputs.iter().all(|output| output.rank() as u32 == rank(*tensor)))
+                };
+                let masks: Vec<MaskId> = tensors.zip(all).filter_map(whole).collect();
+                (!masks.is_empty()).then(|| pool.or(&masks))
+            }
+            MaskRule::Reversed { axis } => {
+                let mask = incoming.first().copied().flatten()?;
+                Some(pool.reverse(*axis as u32, mask))
+            }
+            MaskRule::Concat { axis } if rules.is_keras2() => {
+                concat_in_keras2(*axis, arguments, incoming, &rank, pool)
+            }
             MaskRule::Concat { axis } => concat(*axis, arguments, incoming, &rank, pool),
-            MaskRule::Ends | MaskRule::Lost | MaskRule::PerOutput(_) => None,
+            MaskRule::Ends | MaskRule::Lost if over_steps => {
+                let mask = incoming.first().copied().flatten()?;
+                Some((2..pool.rank(mask)).fold(mask, |mask, _| pool.any_last(mask)))
+            }
+            MaskRule::Ends | MaskRule::Lost | MaskRule::OverSteps(_) | MaskRule::PerOutput(_) => None,
         }
     };
     (0..outputs.len()).map(|output| apply(rule.of_output(output))).collect()
+}
+
+/// True where all masks are that there are.
+fn intersection(incoming: &[Option<MaskId>], pool: &mut MaskPool) -> Option<MaskId> {
+    let masks: Vec<MaskId> = incoming.iter().flatten().copied().collect();
+    (!masks.is_empty()).then(|| pool.and(&masks))
+}
+
+/// The formula of Keras 2, `all(concat(axis, m_i in the shape of x_i, or ones), -1)`, worked out: along the last axis
+/// all masks have to hold, along another one they are joined.
+fn concat_in_keras2(
+    axis: usize,
+    arguments: &Arguments<TensorRef>,
+    incoming: &[Option<MaskId>],
+    rank: &impl Fn(TensorRef) -> u32,
+    pool: &mut MaskPool,
+) -> Option<MaskId> {
+    incoming.iter().flatten().next()?;
+    let mut parts = vec![];
+    let (mut last, data) = (0, arguments.data());
+    for (&tensor, &mask) in data.iter().zip(incoming) {
+        last = rank(tensor).saturating_sub(1);
+        let all_last = |mask: MaskId, pool: &mut MaskPool| {
+            let fails = pool.not(mask);
+            let fails = pool.any_last(fails);
+            pool.not(fails)
+        };
+        parts.push(mask.map(|mask| if pool.rank(mask) > last { all_last(mask, pool) } else { mask }));
+    }
+    if axis as u32 == last {
+        return intersection(&parts, pool);
+    }
+    let parts: Vec<MaskId> = parts
+        .into_iter()
+        .zip(data)
+        .map(|(mask, &tensor)| mask.unwrap_or_else(|| pool.ones(tensor, last)))
+        .collect();
+    Some(pool.concat(axis as u32, &parts))
 }
 
 /// Keras' formula, which the pool simplifies: `any(concat(axis, m_i in the shape of x_i, or ones), -1)`.
@@ -212,7 +342,7 @@ pub fn type_of(pool: &MaskPool, mask: MaskId, tensor: &impl Fn(TensorRef) -> Typ
     let part = |part: &MaskId| type_of(pool, *part, tensor).shape;
     let shape = match pool.get(mask) {
         MaskExpr::Tensor(x) | MaskExpr::NotEqual(x, _) => tensor(*x).shape,
-        MaskExpr::Not(inner) => part(inner),
+        MaskExpr::Not(inner) | MaskExpr::Reverse(_, inner) => part(inner),
         MaskExpr::AnyLast(inner) => {
             let mut shape = part(inner);
             shape.pop();

@@ -7,7 +7,7 @@ use crate::executable::ExecutableError;
 use masque_ir::float::Float;
 use masque_ir::ops::{Elementwise, Leaf, Op};
 use masque_ir::plan::{
-    Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanWeight, Provenance, Source, Step,
+    Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanState, PlanWeight, Provenance, Source, Step,
 };
 use masque_ir::program::{Node, Operand, Program, Value};
 use masque_ir::{DType, Type};
@@ -55,7 +55,8 @@ pub enum PlanError {
     Layout(#[from] masque_runtime::weights::WeightError),
 }
 
-/// Plans a program. The first `outputs` of its outputs are the model's, the others masks.
+/// Plans a program. The first `outputs` of its outputs are the model's, the others masks, and what is kept of its
+/// states.
 pub fn plan(
     program: &Program,
     outputs: usize,
@@ -64,6 +65,7 @@ pub fn plan(
 ) -> Result<Planned, PlanError> {
     let mut planner = Planner::new(program, weights);
     let inputs = planner.inputs();
+    let mut states = planner.states();
     for place in 0..program.nodes.len() {
         if planner.live[place] {
             planner.node(place)?;
@@ -75,13 +77,19 @@ pub fn plan(
         source: planner.source(&output.operand),
     });
     let outputs: Vec<PlanOutput> = outputs_and_masks.by_ref().take(outputs).collect();
-    let masks = outputs_and_masks.collect();
+    let (kept, masks): (Vec<PlanOutput>, Vec<PlanOutput>) =
+        outputs_and_masks.partition(|output| states.iter().any(|state| state.name == output.name));
+    for state in &mut states {
+        state.kept =
+            kept.iter().find(|output| output.name == state.name).map_or(Source::Absent, |o| o.source);
+    }
     masque_runtime::bundle::place(&mut planner.placed);
     let plan = Plan {
         name: program.name.clone(),
         semantics: program.semantics,
         provenance,
         inputs,
+        states,
         weights: planner.placed,
         slots: planner.slots,
         steps: planner.steps,
@@ -149,6 +157,23 @@ impl<'a> Planner<'a> {
             inputs.push(PlanInput { name, ty, pad: Float(padding(program, value)), slot });
         }
         inputs
+    }
+
+    /// Every state has a slot from the start, too.
+    fn states(&mut self) -> Vec<PlanState> {
+        let program = self.program;
+        let mut states = vec![];
+        for (value, info) in program.states() {
+            let slot = self.take_slot();
+            self.slot_of.insert(value, slot);
+            states.push(PlanState {
+                name: info.name.clone(),
+                ty: info.ty.clone(),
+                slot,
+                kept: Source::Absent,
+            });
+        }
+        states
     }
 
     fn node(&mut self, place: usize) -> Result<(), PlanError> {

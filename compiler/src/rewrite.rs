@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use egg::{EGraph, Id, Language, Runner, SimpleScheduler, StopReason};
-use masque_ir::ops::{Leaf, Op};
+use masque_ir::ops::Op;
 use masque_ir::program::{Operand, Program, Value};
 
 use extract::Prefer;
@@ -159,7 +159,7 @@ fn insert(program: &Program) -> (Graph, Places) {
     let mut graph = Graph::new(Knowledge::of(program));
     let mut places = Places::default();
     for (node, live) in program.nodes.iter().zip(program.live(true)) {
-        if !live && !matches!(node.op, Op::Leaf(Leaf::Input { .. })) {
+        if !live && !matches!(&node.op, Op::Leaf(leaf) if leaf.is_given()) {
             places.classes.push(vec![]);
             continue;
         }

@@ -1,12 +1,23 @@
 //! The mask table: one call a line, in execution order, made to be committed and compared.
+//!
+//! A line of the text depends on its own call and the call before it, and on nothing else, so that a change of the
+//! model shows as the lines of what changed: columns begin at fixed stops and are never as wide as the widest cell of
+//! the model, long masks are named by the call that first carried them, and what goes on as in the line above is a
+//! ditto mark. Calls that only build masks, which Keras writes into its files, are rows but no lines.
+
+mod notation;
+#[cfg(test)]
+mod tests;
 
 use masque_ir::facts::{InferredGraph, MaskStatus};
-use masque_ir::layers::TensorRef;
+use masque_ir::layers::{Argument, CallId, LayerGraph, TensorRef};
 use masque_ir::mask::MaskId;
 use masque_ir::text::print_mask;
 use serde::Serialize;
 
-/// One line of the table.
+use notation::Notation;
+
+/// One row of the table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// The layer.
@@ -15,6 +26,8 @@ pub struct Row {
     pub call: u32,
     /// The layer's class.
     pub class: String,
+    /// Does the call do nothing but compute a mask for others?
+    pub plumbing: bool,
     /// Did a mask come with each tensor that the call reads?
     pub mask_in: Vec<bool>,
     /// Does each output carry a mask?
@@ -27,20 +40,31 @@ pub struct Row {
     pub masks_in: Vec<Option<String>>,
     /// The mask of each output, as an expression.
     pub masks_out: Vec<Option<String>>,
+    /// The masks that go out, or else those that came in, as people write them; empty if there are none.
+    #[serde(skip)]
+    pub short: String,
 }
 
 impl Row {
-    /// `gru`, or `dense:1` for a later call.
+    /// `gru`, or `dense:1` for a later call; on one line, whatever the file calls it.
     pub fn name(&self) -> String {
-        if self.call == 0 { self.layer.clone() } else { format!("{}:{}", self.layer, self.call) }
+        let layer: String = self.layer.chars().flat_map(shown).collect();
+        if self.call == 0 { layer } else { format!("{layer}:{}", self.call) }
     }
+}
+
+/// A character as it is, or escaped where it would end the line or speak to the terminal.
+fn shown(letter: char) -> Vec<char> {
+    if letter.is_control() { letter.escape_default().collect() } else { vec![letter] }
 }
 
 /// The table of a model.
 pub fn rows(model: &InferredGraph) -> Vec<Row> {
     let (graph, facts) = (&model.graph, &model.facts);
     let expression = |mask: Option<MaskId>| mask.map(|mask| print_mask(graph, facts, mask));
-    let row = |id| {
+    let plumbing = plumbing(graph);
+    let notation = Notation::new(model);
+    let row = |id: CallId| {
         let (call, fact) = (graph.call(id), facts.call(id));
         let tensors = (0..call.outputs).map(|output| facts.tensor(TensorRef { call: id, output }));
         let masks: Vec<Option<MaskId>> = tensors.clone().map(|tensor| tensor.mask).collect();
@@ -48,35 +72,89 @@ pub fn rows(model: &InferredGraph) -> Vec<Row> {
             layer: graph.layer(call.layer).name.clone(),
             call: call.index,
             class: graph.layer(call.layer).class.clone(),
+            plumbing: plumbing[id.0 as usize],
             mask_in: fact.mask_in.iter().map(Option::is_some).collect(),
             mask_out: masks.iter().map(Option::is_some).collect(),
             status: fact.status,
             types: tensors.map(|tensor| tensor.ty.to_string()).collect(),
             masks_in: fact.mask_in.iter().map(|mask| expression(*mask)).collect(),
+            short: notation.of(id, if masks.iter().any(Option::is_some) { &masks } else { &fact.mask_in }),
             masks_out: masks.into_iter().map(expression).collect(),
         }
     };
     graph.calls().map(row).collect()
 }
 
+/// Which calls do nothing but compute masks: operations that are read as `mask` arguments, or by others of this kind,
+/// and by nobody else. Keras writes them into the files it saves.
+pub fn plumbing(graph: &LayerGraph) -> Vec<bool> {
+    let mut plumbing = vec![false; graph.calls().len()];
+    for id in graph.calls().rev() {
+        let read_as_mask = |argument: &Argument, made_here: &dyn Fn(&Argument) -> bool| {
+            !made_here(argument)
+                || argument.keyword.as_deref().is_some_and(|keyword| keyword.ends_with("mask"))
+        };
+        let made_here = |argument: &Argument| argument.value.tensors().iter().any(|tensor| tensor.call == id);
+        let readers = graph.readers(id);
+        plumbing[id.0 as usize] = graph.layer_of(id).class.starts_with("ops.")
+            && !readers.is_empty()
+            && graph.outputs().iter().all(|output| output.tensor.call != id)
+            && readers.iter().all(|(reader, _)| {
+                plumbing[reader.0 as usize]
+                    || graph.call(*reader).arguments.iter().all(|argument| read_as_mask(argument, &made_here))
+            });
+    }
+    plumbing
+}
+
 /// The columns of the table.
 pub const HEADER: [&str; 5] = ["call", "class", "output", "status", "mask"];
 
-/// One line as cells. A mask that was used or lost is shown in brackets: it is no mask of the output.
+/// Where the columns of the text end, if their cells are not longer; the last one may be of any length. What is usual
+/// fits: `GlobalAveragePooling1D`, `f32[B, 128, 512]`.
+const WIDTHS: [usize; 5] = [22, 22, 16, 8, 0];
+
+/// What stands for the status and the mask of the line above.
+const DITTO: &str = "\"";
+
+/// One line as cells.
 pub fn cells(row: &Row) -> [String; 5] {
-    let outgoing = row.masks_out.iter().flatten().next();
-    let incoming = row.masks_in.iter().flatten().next();
-    let mask = match (outgoing, incoming) {
-        (Some(mask), _) => mask.clone(),
-        (None, Some(mask)) => format!("({mask})"),
-        (None, None) => "-".to_owned(),
-    };
+    let mask = if row.short.is_empty() { "-".to_owned() } else { row.short.clone() };
     [row.name(), row.class.clone(), row.types.join(", "), row.status.to_string(), mask]
 }
 
-/// The table as aligned text.
+/// The table as text to be committed.
 pub fn text(rows: &[Row]) -> String {
-    align(&HEADER, &rows.iter().map(cells).collect::<Vec<_>>())
+    let mut text = line(HEADER);
+    let mut above = None;
+    for row in rows.iter().filter(|row| !row.plumbing) {
+        let [call, class, output, status, mask] = cells(row);
+        let now = Some((status.clone(), mask.clone()));
+        let (status, mask) = match (above == now, row.short.is_empty()) {
+            (true, _) => (DITTO, ""),
+            (false, true) => (status.as_str(), ""),
+            (false, false) => (status.as_str(), mask.as_str()),
+        };
+        text.push_str(&line([&call, &class, &output, status, mask]));
+        above = now;
+    }
+    text
+}
+
+/// Cells at their stops. One that is too long moves those behind it, on its own line alone, until a stop is reached
+/// again.
+fn line(cells: [&str; 5]) -> String {
+    let (mut line, mut length, mut stop) = (String::new(), 0, 0);
+    for (cell, width) in cells.into_iter().zip(WIDTHS) {
+        let blanks = if length == 0 { 0 } else { stop.max(length + 2) - length };
+        line.extend(std::iter::repeat_n(' ', blanks));
+        line.push_str(cell);
+        length += blanks + cell.chars().count();
+        stop += width + 2;
+    }
+    line.truncate(line.trim_end().len());
+    line.push('\n');
+    line
 }
 
 /// Columns as wide as their widest cell, two blanks between them, none at a line's end.

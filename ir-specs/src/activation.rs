@@ -53,6 +53,8 @@ pub enum Activation {
     Exponential,
     /// `relu(x + 3, max_value = 6) / 6`
     HardSigmoid,
+    /// `x / 5 + 1 / 2` between 0 and 1: what Keras 2 called `hard_sigmoid`
+    HardSigmoidKeras2,
     /// `x * hard_sigmoid(x)`
     HardSilu,
     /// `x` between -1 and 1
@@ -170,6 +172,12 @@ impl Activation {
             Activation::Sigmoid => f.sigmoid(x),
             Activation::Exponential => f.map(Exp, x),
             Activation::HardSigmoid => f.hard_sigmoid(x),
+            Activation::HardSigmoidKeras2 => {
+                let scaled = f.with(Mul, x, 0.2)?;
+                let line = f.with(Add, scaled, 0.5)?;
+                let above = f.with(Max, line, 0.0)?;
+                f.with(Min, above, 1.0)
+            }
             Activation::HardSilu => {
                 let gate = f.hard_sigmoid(x.clone())?;
                 f.zip(Mul, x, gate)

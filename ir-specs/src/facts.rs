@@ -103,9 +103,52 @@ pub struct WeightDecl {
     pub hash: Option<String>,
 }
 
+/// Which masks a model is taken to have: those that a running Keras model really has, or those that were meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MaskSource {
+    /// Keras', its defects included: masks taken off in place, not filled in, lost by operators.
+    #[default]
+    Keras,
+    /// Those that the rules of the layers intend.
+    Intended,
+}
+
+impl MaskSource {
+    /// The name in the text form and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            MaskSource::Keras => "keras",
+            MaskSource::Intended => "intended",
+        }
+    }
+}
+
+impl fmt::Display for MaskSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// No source of masks has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown masks `{0}`: expected keras or intended")]
+pub struct UnknownMaskSource(String);
+
+impl FromStr for MaskSource {
+    type Err = UnknownMaskSource;
+    fn from_str(name: &str) -> Result<MaskSource, UnknownMaskSource> {
+        let found =
+            [MaskSource::Keras, MaskSource::Intended].into_iter().find(|source| source.name() == name);
+        found.ok_or_else(|| UnknownMaskSource(name.chars().take(40).collect()))
+    }
+}
+
 /// Everything inferred about one layer graph; see the module's documentation.
 #[derive(Clone, Debug)]
 pub struct Facts {
+    /// Which masks these are.
+    pub source: MaskSource,
     /// By call, in execution order.
     pub calls: Vec<CallFact>,
     /// Every mask that a call's facts name.
@@ -139,14 +182,17 @@ impl Facts {
                 *mask = known[mask];
             }
         }
-        Facts { calls, masks, weights: self.weights.clone() }
+        Facts { source: self.source, calls, masks, weights: self.weights.clone() }
     }
 }
 
 impl PartialEq for Facts {
     fn eq(&self, other: &Self) -> bool {
         let (left, right) = (self.compact(), other.compact());
-        left.calls == right.calls && left.weights == right.weights && left.masks.iter().eq(right.masks.iter())
+        left.source == right.source
+            && left.calls == right.calls
+            && left.weights == right.weights
+            && left.masks.iter().eq(right.masks.iter())
     }
 }
 

@@ -14,9 +14,11 @@
 //! ([`semantics`]).
 
 pub mod activation;
+pub mod contraction;
 pub mod dim;
 pub mod facts;
 pub mod float;
+pub mod flow;
 pub mod layers;
 pub mod mask;
 pub mod ops;

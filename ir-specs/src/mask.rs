@@ -12,7 +12,8 @@
 //! | `and(m, m)`, `or(m, m)` | `m` | idempotent |
 //! | `or(or(a, b), c)` | `or(a, b, c)`, sorted | associative, commutative |
 //! | `or(m, ones(%x))`, `and(m, ones(%x))` | `ones(%x)`, `m` | absorbing, neutral |
-//! | `not(not(m))` | `m` | involution |
+//! | `not(not(m))`, `reverse(k, reverse(k, m))` | `m` | involution |
+//! | `reverse(k, ones(%x))` | `ones(%x)` | alike everywhere |
 //! | `or(expand(m, -1), zeros(%x))` | `spread(m, %x)` | Keras' way to give `m` the shape of `%x` |
 //! | `any(spread(m, %x), -1)` | `m` | the axis was only copied |
 //! | `any(concat(-1, …), -1)` | `or(…)` of the parts' own `any` | last axis gone |
@@ -54,6 +55,8 @@ pub enum MaskExpr {
     Spread(MaskId, TensorRef),
     /// `concat(k, a, b, …)`: joined along axis `k`, counted from the front.
     Concat(u32, Vec<MaskId>),
+    /// `reverse(k, m)`: the other way round along axis `k`, counted from the front.
+    Reverse(u32, MaskId),
 }
 
 impl MaskExpr {
@@ -64,6 +67,7 @@ impl MaskExpr {
             MaskExpr::AnyLast(part)
             | MaskExpr::Not(part)
             | MaskExpr::ExpandLast(part)
+            | MaskExpr::Reverse(_, part)
             | MaskExpr::Spread(part, _) => std::slice::from_ref(part),
             MaskExpr::Or(parts) | MaskExpr::And(parts) | MaskExpr::Concat(_, parts) => parts,
         }
@@ -76,6 +80,7 @@ impl MaskExpr {
             MaskExpr::AnyLast(part)
             | MaskExpr::Not(part)
             | MaskExpr::ExpandLast(part)
+            | MaskExpr::Reverse(_, part)
             | MaskExpr::Spread(part, _) => *part = new(*part),
             MaskExpr::Or(parts) | MaskExpr::And(parts) => {
                 parts.iter_mut().for_each(|part| *part = new(*part));
@@ -239,6 +244,16 @@ impl MaskPool {
     pub fn expand_last(&mut self, mask: MaskId) -> MaskId {
         let rank = self.rank(mask) + 1;
         self.intern(MaskExpr::ExpandLast(mask), rank)
+    }
+
+    /// The other way round along an axis, counted from the front.
+    pub fn reverse(&mut self, axis: u32, mask: MaskId) -> MaskId {
+        let rank = self.rank(mask);
+        match *self.get(mask) {
+            MaskExpr::Reverse(other, inner) if other == axis => inner,
+            MaskExpr::Ones(..) | MaskExpr::Zeros(..) => mask,
+            _ => self.intern(MaskExpr::Reverse(axis, mask), rank),
+        }
     }
 
     /// Joined along an axis, counted from the front.

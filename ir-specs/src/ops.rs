@@ -7,6 +7,7 @@
 //! operation for a property and never lists the operations again.
 
 mod dense;
+mod element;
 mod elementwise;
 mod index;
 mod leaf;
@@ -29,7 +30,7 @@ pub use pool::Pool;
 pub use product::Product;
 pub use recurrent::{Recurrent, RecurrentOptions};
 pub use reduce::Reduce;
-pub use scan::Scan;
+pub use scan::{MAX_LOOPS, Scan};
 pub use shape::Shape;
 pub use text::{NgramWidths, Split, Standardize, Text, TokenOutput};
 pub use window::Window;
@@ -37,6 +38,7 @@ pub use window::Window;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::flow::{Element, Flow, Known, Role};
 use crate::program::{Builder, Operand};
 use crate::ty::Type;
 
@@ -122,6 +124,18 @@ trait Family {
         false
     }
 
+    /// How positions of the operands become positions of the results. Unless the operation says better: as in its
+    /// decomposition, or, for a primitive, in any way.
+    fn flow(&self, _operands: OperandTypes<'_>) -> Flow<'_> {
+        if self.is_composite() { Flow::Meaning } else { Flow::Anything }
+    }
+
+    /// What one element of the result is known to be, given what is known of the elements that it is made of. Where
+    /// axes are folded: what one element of the fold is known to be.
+    fn element(&self, _operands: &[Known]) -> Element {
+        Known::Anything.into()
+    }
+
     /// An error of this operation.
     fn expects(&self, expected: impl Into<String>, found: impl ToString) -> OpError {
         OpError { op: self.info().mnemonic, expected: expected.into(), found: found.to_string() }
@@ -134,14 +148,15 @@ macro_rules! family {
         $(#[doc = $family_doc:literal])*
         $family:ident {
             $($(#[doc = $doc:literal])* $variant:ident = $mnemonic:literal ( $($operand:literal),* )
-            $({ $($(#[doc = $field_doc:literal])* $field:ident : $ty:ty),* $(,)? })?;)*
+            $({ $($(#[doc = $field_doc:literal])* $(#[serde($field_serde:meta)])? $field:ident : $ty:ty),* $(,)? })?;)*
         }
     ) => {
         $(#[doc = $family_doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         pub enum $family {
-            $($(#[doc = $doc])* #[serde(rename = $mnemonic)] $variant $({ $($(#[doc = $field_doc])* $field: $ty),* })?),*
+            $($(#[doc = $doc])* #[serde(rename = $mnemonic)]
+                $variant $({ $($(#[doc = $field_doc])* $(#[serde($field_serde)])? $field: $ty),* })?),*
         }
 
         impl $family {
@@ -201,6 +216,17 @@ macro_rules! families {
             /// for a primitive.
             pub fn decompose(&self, builder: &mut Builder, operands: &[Operand]) -> Option<Result<Vec<Operand>, OpError>> {
                 match self { $(Op::$family(op) => op.decompose(builder, operands)),* }
+            }
+
+            /// How positions of the operands become positions of the results.
+            pub fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
+                match self { $(Op::$family(op) => op.flow(operands)),* }
+            }
+
+            /// What one element of the result (where axes are folded: of the fold) is known to be, given what is
+            /// known of the elements that it is made of.
+            pub fn element(&self, operands: &[Known]) -> Element {
+                match self { $(Op::$family(op) => op.element(operands)),* }
             }
 
             /// The attributes by name, in JSON's terms; an object, empty if there are none.
@@ -319,4 +345,9 @@ fn agree(left: &[crate::dim::Dim], right: &[crate::dim::Dim]) -> bool {
             (Some(a), Some(b)) => a == b,
             _ => true,
         })
+}
+
+/// Axes that run along these letters.
+fn at(letters: std::ops::Range<u32>) -> Vec<Role> {
+    letters.map(Role::At).collect()
 }

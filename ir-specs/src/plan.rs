@@ -47,6 +47,19 @@ pub struct PlanInput {
     pub slot: u32,
 }
 
+/// A tensor kept from one run to the next; zeros before the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanState {
+    /// The name.
+    pub name: String,
+    /// Element type and shape, all sizes known.
+    pub ty: Type,
+    /// Where it is at the start.
+    pub slot: u32,
+    /// What is kept at the end.
+    pub kept: Source,
+}
+
 /// A tensor stored with the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanWeight {
@@ -143,6 +156,8 @@ pub struct Plan {
     pub provenance: Provenance,
     /// The inputs, in the model's order.
     pub inputs: Vec<PlanInput>,
+    /// What is kept from run to run.
+    pub states: Vec<PlanState>,
     /// The weights, in the order of their offsets.
     pub weights: Vec<PlanWeight>,
     /// How many slots there are.

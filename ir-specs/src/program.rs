@@ -124,6 +124,11 @@ impl Program {
         self.leaves(|op| matches!(op, Leaf::Weight { .. }))
     }
 
+    /// The states in order: value, name and type. What is kept of each is the output of the same name.
+    pub fn states(&self) -> impl Iterator<Item = (Value, &ResultInfo)> {
+        self.leaves(|op| matches!(op, Leaf::State { .. }))
+    }
+
     fn leaves(&self, wanted: impl Fn(&Leaf) -> bool) -> impl Iterator<Item = (Value, &ResultInfo)> {
         self.nodes.iter().enumerate().filter_map(move |(place, node)| match &node.op {
             Op::Leaf(leaf) if wanted(leaf) => {
@@ -170,6 +175,18 @@ pub struct Builder {
     scope: String,
     names: HashSet<String>,
     repeats: HashMap<String, u32>,
+    states: Vec<State>,
+}
+
+/// A state while a program is built.
+#[derive(Clone, Debug)]
+struct State {
+    /// What it is asked for by.
+    key: String,
+    /// Its own name.
+    name: String,
+    /// What it is by now.
+    operand: Operand,
 }
 
 impl Builder {
@@ -182,7 +199,7 @@ impl Builder {
     pub fn extend(program: Program) -> Builder {
         let names =
             program.nodes.iter().flat_map(|node| &node.results).map(|result| result.name.clone()).collect();
-        Builder { program, scope: String::new(), names, repeats: HashMap::new() }
+        Builder { program, scope: String::new(), names, repeats: HashMap::new(), states: vec![] }
     }
 
     /// What was built so far.
@@ -190,8 +207,11 @@ impl Builder {
         &self.program
     }
 
-    /// The program.
-    pub fn finish(self) -> Program {
+    /// The program; what is kept of its states stands behind its outputs.
+    pub fn finish(mut self) -> Program {
+        for State { name, operand, .. } in std::mem::take(&mut self.states) {
+            self.output(name, operand);
+        }
         self.program
     }
 
@@ -247,6 +267,25 @@ impl Builder {
     /// Adds a weight.
     pub fn weight(&mut self, name: &str, ty: Type, hash: Option<String>) -> Operand {
         self.leaf(name, ty.clone(), Leaf::Weight { ty, hash })
+    }
+
+    /// A state as it is by now: at first what the last run kept.
+    pub fn state(&mut self, key: &str, ty: Type) -> Operand {
+        if let Some(known) = self.states.iter().find(|state| state.key == key) {
+            return known.operand.clone();
+        }
+        let operand = self.leaf(key, ty.clone(), Leaf::State { ty });
+        let name = operand.value().map_or_else(String::new, |value| self.program.result(value).name.clone());
+        self.states.push(State { key: key.to_owned(), name, operand: operand.clone() });
+        operand
+    }
+
+    /// From here on a state is this; at the end it is kept.
+    pub fn keep(&mut self, key: &str, operand: Operand) {
+        self.state(key, self.type_of(&operand));
+        if let Some(state) = self.states.iter_mut().find(|state| state.key == key) {
+            state.operand = operand;
+        }
     }
 
     fn leaf(&mut self, name: &str, ty: Type, op: Leaf) -> Operand {

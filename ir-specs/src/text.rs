@@ -25,10 +25,12 @@ pub use printer::layer_lines;
 use serde_json::Value as Json;
 
 use crate::facts::{Facts, InferredGraph};
-use crate::layers::{ArgumentValue, LayerGraph};
+use crate::float::Float;
+use crate::layers::{ArgumentValue, LayerGraph, TensorRef};
 use crate::mask::MaskId;
 use crate::plan::Plan;
 use crate::program::Program;
+use crate::ty::DType;
 
 /// The version of the text form, in every header.
 pub const VERSION: u32 = 1;
@@ -177,6 +179,16 @@ pub fn print_masks(inferred: &InferredGraph) -> String {
 /// One mask as an expression, as the stage `masks` shows it: `any(ne(%x, 0.0), -1)`.
 pub fn print_mask(graph: &LayerGraph, facts: &Facts, mask: MaskId) -> String {
     printer::mask(graph, facts, mask)
+}
+
+/// One tensor's name, as a layer graph's text has it: `%gru`, `%dense:1`, `%lstm.2`.
+pub fn print_tensor(graph: &LayerGraph, tensor: TensorRef) -> String {
+    printer::tensor(graph, tensor)
+}
+
+/// A number as an element of that type: `0`, `1.5`, `-inf`, `true`.
+pub fn print_number(dtype: DType, number: Float) -> String {
+    printer::number(dtype, number)
 }
 
 /// The text of a stage whose form is a tensor graph.

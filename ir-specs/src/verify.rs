@@ -29,10 +29,11 @@
 //! - `PROGRAM-4` A mask is a bool tensor over leading axes of its value, made before it or by the same node.
 //! - `PROGRAM-5` Outputs have different names, and each is a value or a number.
 //! - `PROGRAM-6` A number is one of its element type: no text, truth values 0 or 1, integers in range.
-//! - `PROGRAM-7` Weights and constants have sizes that are known and not negative; constants are not text, and
+//! - `PROGRAM-7` Weights, states and constants have sizes that are known and not negative; constants are not text, and
 //!   their elements are numbers of their type.
-//! - `PROGRAM-8` The body of a loop is a well-formed program of the same semantics, without weights, and at most
-//!   16 loops lie within one another.
+//! - `PROGRAM-8` The body of a loop is a well-formed program of the same semantics, without weights and states, and
+//!   at most 16 loops lie within one another.
+//! - `PROGRAM-9` For every state there is an output of its name and type.
 //!
 //! **Plans** ([`plan()`]). After this a runtime may follow slots and places without checks; sizes that depend on
 //! symbols, and the bytes of weights, it must still check itself.
@@ -46,8 +47,10 @@
 //! - `PLAN-7` Weights start at multiples of [`ALIGNMENT`](crate::plan::ALIGNMENT), one behind the other.
 //! - `PLAN-8` A weight has as many bytes as its shape needs in its layout.
 //! - `PLAN-9` Outputs and masks are there at the end, with the type they are said to have; masks are bool.
-//! - `PLAN-10` Inputs, weights, and outputs with masks have different names each.
+//! - `PLAN-10` Inputs, states, weights, and outputs with masks have different names each.
 //! - `PLAN-11` Numbers, constants and bodies are as `PROGRAM-6` to `PROGRAM-8` want them.
+//! - `PLAN-12` States have sizes that are known and not negative, and what is kept of each is there at the end, with
+//!   its type.
 
 mod layers;
 mod plan;

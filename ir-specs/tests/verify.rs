@@ -8,11 +8,11 @@ use masque_ir::float::Float;
 use masque_ir::layers::{Argument, ArgumentValue, Call, CallId, LayerGraph, LayerId, TensorRef};
 use masque_ir::mask::MaskId;
 use masque_ir::ops::{Leaf, Op, Scan};
-use masque_ir::plan::{Layout, Plan, Source};
-use masque_ir::program::{Literal, Operand, Program, Value};
+use masque_ir::plan::{Layout, Plan, PlanState, Source};
+use masque_ir::program::{Literal, Node, Operand, Program, ResultInfo, Value};
 use masque_ir::text::{Document, parse};
 use masque_ir::verify::{self, Violations};
-use masque_ir::{DType, Type};
+use masque_ir::{DType, Semantics, Type};
 
 const MASKS: &str = r#"masque 1 masks
 semantics keras-3.15
@@ -175,6 +175,10 @@ fn violations() -> Vec<(&'static str, Vec<&'static str>)> {
         ("PROGRAM-8", program(|p| body(p).nodes[0].results.clear())),
         ("PROGRAM-8", program(|p| body(p).outputs[0].operand = Operand::Value(missing))),
         ("PROGRAM-8", program(|p| body(p).nodes[0].op = weight("6"))),
+        ("PROGRAM-7", program(|p| p.nodes.push(state("B", "new")))),
+        ("PROGRAM-8", program(|p| body(p).nodes.push(state("6", "new")))),
+        ("PROGRAM-9", program(|p| p.nodes.push(state("6", "new")))),
+        ("PROGRAM-9", program(|p| p.nodes.push(state("6", "output_0")))),
         ("PLAN-1", plan(|p| p.slots = u32::MAX)),
         ("PLAN-1", plan(|p| p.slots = 1)),
         ("PLAN-2", plan(|p| p.steps[0].sources[1] = Source::Slot(2))),
@@ -199,7 +203,32 @@ fn violations() -> Vec<(&'static str, Vec<&'static str>)> {
                     Source::Literal(Literal { dtype: DType::I32, number: Float(f64::NAN) });
             }),
         ),
+        (
+            "PLAN-12",
+            plan(|p| {
+                p.slots += 1;
+                p.states.push(plan_state("B", p.slots - 1, p.slots - 1));
+            }),
+        ),
+        (
+            "PLAN-12",
+            plan(|p| {
+                p.slots += 1;
+                p.states.push(plan_state("6", p.slots - 1, 2));
+            }),
+        ),
     ]
+}
+
+fn state(size: &str, name: &str) -> Node {
+    let ty = Type::new(DType::F32, [size.parse().unwrap()]);
+    let results = vec![ResultInfo { name: name.into(), ty: ty.clone(), mask: None }];
+    Node { op: Leaf::State { ty }.into(), operands: vec![], results }
+}
+
+fn plan_state(size: &str, slot: u32, kept: u32) -> PlanState {
+    let ty = Type::new(DType::F32, [size.parse().unwrap()]);
+    PlanState { name: "s".into(), ty, slot, kept: Source::Slot(kept) }
 }
 
 fn weight(size: &str) -> Op {
@@ -243,7 +272,14 @@ fn loops_within_one_another_are_bounded() {
         text.push_str("}\nreturn\n");
     }
     let text = format!("masque 1 tensor\nsemantics keras-3.15\nmodel m\n{text}");
-    let Ok(Document::Program(_, program)) = parse(&text) else { panic!("not a program") };
-    let error = verify::program(&program).unwrap_err().to_string();
+    let error = parse(&text).unwrap_err().to_string();
+    assert!(error.contains("more than 16 loops"), "{error}");
+    let mut deep = Program::new("b", Semantics::Keras3_15);
+    for _ in 0..17 {
+        let op = Scan::Scan { carried: 0, sequences: 1, body: Arc::new(deep) }.into();
+        deep = Program::new("b", Semantics::Keras3_15);
+        deep.nodes.push(Node { op, operands: vec![], results: vec![] });
+    }
+    let error = verify::program(&deep).unwrap_err().to_string();
     assert!(error.contains("more than 16 loops"), "{error}");
 }

@@ -146,12 +146,7 @@ impl Bundle {
         }
         let map = map(&file)?;
         let (weights, plan) = sections(&map)?;
-        let plan: Plan = match postcard::take_from_bytes(&map[plan]) {
-            Ok((plan, [])) => plan,
-            Ok(_) => return Err(Problem::Encoding("bytes are left over".into())),
-            Err(error) => return Err(Problem::Encoding(error.to_string())),
-        };
-        check::check(&plan, weights.len() as u64)?;
+        let plan = decode(&map[plan], weights.len() as u64)?;
         Ok(Bundle { map, weights, plan })
     }
 
@@ -164,6 +159,21 @@ impl Bundle {
     pub fn weights(&self) -> &[u8] {
         &self.map[self.weights.clone()]
     }
+}
+
+/// The plan that these bytes are, found sound for a weights section of `weights` bytes.
+///
+/// # Errors
+///
+/// [`Problem::Encoding`], or what [`check`] found.
+pub fn decode(bytes: &[u8], weights: u64) -> Result<Plan, Problem> {
+    let plan: Plan = match postcard::take_from_bytes(bytes) {
+        Ok((plan, [])) => plan,
+        Ok(_) => return Err(Problem::Encoding("bytes are left over".into())),
+        Err(error) => return Err(Problem::Encoding(error.to_string())),
+    };
+    check::check(&plan, weights)?;
+    Ok(plan)
 }
 
 fn map(file: &File) -> io::Result<Mmap> {

@@ -9,6 +9,7 @@ mod dense;
 mod gather;
 mod layer_norm;
 mod pool;
+mod product;
 mod recurrent;
 mod vectorize;
 
@@ -46,14 +47,9 @@ fn adapter(op: &Op) -> Option<&'static Adapter> {
         Op::Activate(_) | Op::Dense(_) => Some(&dense::ADAPTER),
         Op::Normalize(_) => Some(&layer_norm::ADAPTER),
         Op::Pool(_) => Some(&pool::ADAPTER),
+        Op::Product(_) => Some(&product::ADAPTER),
         Op::Recurrent(_) => Some(&recurrent::ADAPTER),
-        Op::Leaf(_)
-        | Op::Elementwise(_)
-        | Op::Reduce(_)
-        | Op::Shape(_)
-        | Op::Product(_)
-        | Op::Window(_)
-        | Op::Scan(_) => None,
+        Op::Leaf(_) | Op::Elementwise(_) | Op::Reduce(_) | Op::Shape(_) | Op::Window(_) | Op::Scan(_) => None,
     }
 }
 
@@ -78,8 +74,8 @@ pub fn weight_layout(op: &Op, place: usize, dtype: DType) -> Layout {
 pub(crate) enum Prepared {
     /// A vocabulary to look tokens up in.
     Vocabulary(Vocabulary),
-    /// A matrix cut into columns, each part in panels.
-    Columns(Vec<Matrix<'static>>),
+    /// Several matrices cut out of it, each in panels.
+    Matrices(Vec<Matrix<'static>>),
 }
 
 /// Prepares a weight for an operation done by a kernel.

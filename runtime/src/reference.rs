@@ -28,6 +28,7 @@ use crate::error::{OpFailure, RunError};
 use crate::tensor::{Tensor, TensorView};
 
 pub(crate) use elementwise::cast;
+pub(crate) use leaf::zeros;
 
 /// Applies one operation; optional operands may be `None`. Composites are decomposed.
 ///

@@ -3,13 +3,16 @@
 //! A run checks its inputs, binds the symbols of their declared types to the sizes that were passed, and takes the
 //! steps in order. A step that nothing asked for depends on is passed over: without masks among the outputs, what
 //! only computes them costs nothing. Every result is held against its declared type as soon as it is there.
+//!
+//! What a model keeps from run to run, the session keeps: zeros at first, and again after [`Session::reset_states`]. A
+//! run that fails leaves it as it was.
 
 mod inputs;
 mod live;
 
 use masque_ir::Type;
 use masque_ir::dim::Bindings;
-use masque_ir::plan::{Kernel, Plan, PlanOutput, PlanResult, Source, Step};
+use masque_ir::plan::{Kernel, Plan, PlanOutput, PlanResult, PlanState, Source, Step};
 use masque_ir::program::Literal;
 use ndarray::arr0;
 use rayon::ThreadPool;
@@ -18,6 +21,7 @@ use crate::check::{self, CheckError};
 use crate::elements::type_of;
 use crate::error::{OpFailure, RunError};
 use crate::exec::{self, Argument, Call, Prepared};
+use crate::reference::zeros;
 use crate::weights::{Stored, WeightError};
 use crate::{Bundle, Tensor};
 
@@ -68,6 +72,8 @@ pub struct Session<'a> {
     prepared: Vec<Vec<Option<Prepared>>>,
     /// For every step: is it needed for the outputs alone, and with the masks?
     needed: live::Needed,
+    /// In the order of the plan; none before the first run.
+    states: Option<Vec<Tensor>>,
     pool: Option<ThreadPool>,
 }
 
@@ -104,7 +110,7 @@ impl<'a> Session<'a> {
             step.sources.iter().enumerate().map(one).collect()
         };
         let prepared = plan.steps.iter().map(prepare).collect();
-        Ok(Session { plan, prepared, needed: live::needed(plan), weights, pool: None })
+        Ok(Session { plan, prepared, needed: live::needed(plan), weights, states: None, pool: None })
     }
 
     /// The plan.
@@ -125,10 +131,17 @@ impl<'a> Session<'a> {
         options: Options,
     ) -> Result<Outputs, RunError> {
         self.make_pool(options.threads);
-        match &self.pool {
+        let (outputs, states) = match &self.pool {
             Some(pool) => pool.install(|| self.execute(inputs, options)),
             None => self.execute(inputs, options),
-        }
+        }?;
+        self.states = Some(states);
+        Ok(outputs)
+    }
+
+    /// Forgets what earlier runs have left: the next run is like the first.
+    pub fn reset_states(&mut self) {
+        self.states = None;
     }
 
     /// Outside of a pool, kernels use one thread.
@@ -145,7 +158,7 @@ impl<'a> Session<'a> {
         &self,
         inputs: &[(N, Tensor)],
         options: Options,
-    ) -> Result<Outputs, RunError> {
+    ) -> Result<(Outputs, Vec<Tensor>), RunError> {
         let mut run = Run {
             session: self,
             slots: vec![None; self.plan.slots as usize],
@@ -156,12 +169,14 @@ impl<'a> Session<'a> {
         for (slot, tensor) in inputs::bind(self.plan, inputs, &mut run.bindings)? {
             run.put(slot, tensor);
         }
+        run.put_states()?;
         for (place, step) in self.plan.steps.iter().enumerate() {
             run.step(place, step, self.needed.is(place, options.masks))?;
         }
         let outputs = run.outputs(&self.plan.outputs)?;
         let masks = if options.masks { run.outputs(&self.plan.masks)? } else { vec![] };
-        Ok(Outputs { outputs, masks })
+        let kept = self.plan.states.iter().map(|state| run.value(&state.kept, &state.name));
+        Ok((Outputs { outputs, masks }, kept.collect::<Result<_, _>>()?))
     }
 }
 
@@ -260,16 +275,42 @@ impl Run<'_, '_> {
     }
 
     fn outputs(&self, outputs: &[PlanOutput]) -> Result<Vec<(String, Tensor)>, RunError> {
-        let one = |output: &PlanOutput| {
-            let tensor = match output.source {
-                Source::Slot(slot) => self.slots.get(slot as usize).cloned().flatten(),
-                Source::Weight(weight) => self.session.weights.get(weight as usize).map(Stored::to_tensor),
-                Source::Literal(_) | Source::Absent => literal(&output.source),
-            };
-            let tensor = tensor.ok_or_else(|| RunError::MissingInput { name: output.name.clone() })?;
-            Ok((output.name.clone(), tensor))
-        };
+        let one = |output: &PlanOutput| Ok((output.name.clone(), self.value(&output.source, &output.name)?));
         outputs.iter().map(one).collect()
+    }
+
+    /// What is there at the end.
+    fn value(&self, source: &Source, name: &str) -> Result<Tensor, RunError> {
+        let tensor = match source {
+            Source::Slot(slot) => self.slots.get(*slot as usize).cloned().flatten(),
+            Source::Weight(weight) => self.session.weights.get(*weight as usize).map(Stored::to_tensor),
+            Source::Literal(_) | Source::Absent => literal(source),
+        };
+        tensor.ok_or_else(|| RunError::MissingInput { name: name.to_owned() })
+    }
+
+    /// What the run before has left, or zeros.
+    fn put_states(&mut self) -> Result<(), RunError> {
+        for (place, state) in self.session.plan.states.iter().enumerate() {
+            let known = self.session.states.as_ref().and_then(|states| states.get(place));
+            let tensor = match known {
+                Some(tensor) => tensor.clone(),
+                None => self.zeros(state)?,
+            };
+            self.put(state.slot, tensor);
+        }
+        Ok(())
+    }
+
+    fn zeros(&self, state: &PlanState) -> Result<Tensor, RunError> {
+        let elements = state.ty.known_elements().and_then(|elements| u64::try_from(elements).ok());
+        let bytes = elements.unwrap_or(u64::MAX).saturating_mul(state.ty.dtype.size().unwrap_or(1) as u64);
+        let limit = self.limit.saturating_sub(self.used);
+        let fail = |failure| RunError::Step { step: state.name.clone(), op: "state", failure };
+        if bytes > limit {
+            return Err(fail(OpFailure::TooLarge { bytes, limit }));
+        }
+        zeros(&state.ty).map_err(fail)
     }
 }
 

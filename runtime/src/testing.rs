@@ -70,6 +70,7 @@ pub(crate) fn model(kernel: Kernel) -> (Plan, Vec<Vec<u8>>) {
             mask_table: "embedding  born  ne(%ids, 0)\n".into(),
         },
         inputs: vec![PlanInput { name: "ids".into(), ty: ids, pad: Float(0.0), slot: 0 }],
+        states: vec![],
         weights: planned,
         slots: 3,
         steps: steps(kernel),

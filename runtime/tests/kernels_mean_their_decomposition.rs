@@ -5,7 +5,7 @@
 
 use masque_ir::activation::Activation;
 use masque_ir::float::Float;
-use masque_ir::ops::{Activate, Dense, Index, Normalize, Op, Pool, Recurrent, RecurrentOptions};
+use masque_ir::ops::{Activate, Dense, Index, Normalize, Op, Pool, Product, Recurrent, RecurrentOptions};
 use masque_ir::plan::{
     Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanWeight, Provenance, Source, Step,
 };
@@ -88,6 +88,7 @@ impl Random {
             Exponential,
             HardSigmoid,
             HardSilu,
+            HardSigmoidKeras2,
             HardTanh,
             Mish,
             LogSigmoid,
@@ -183,6 +184,7 @@ impl Case {
             outputs: outputs.collect(),
             steps: vec![Step { op: self.op.clone(), kernel, sources, results, release: vec![] }],
             inputs,
+            states: vec![],
             weights,
             masks: vec![],
         };
@@ -286,6 +288,36 @@ fn dense() {
             .input(x)
             .weight(random, kernel)
             .maybe(random, |random| random.floats(&[columns]))
+    });
+}
+
+/// Each axis of the result, and those summed over, in one or both operands, everything in any order.
+#[test]
+fn contract() {
+    compare("contract", |random| {
+        let (mut a, mut b, mut result) = (vec![], vec![], vec![]);
+        for letter in 'a'..'g' {
+            let size = random.size();
+            let (left, right, kept) = random.pick(&[
+                (true, true, true),
+                (true, true, false),
+                (true, false, true),
+                (false, true, true),
+            ]);
+            for (list, stands) in [(&mut a, left), (&mut b, right), (&mut result, kept)] {
+                if stands {
+                    list.insert(random.below(list.len() + 1), (letter, size));
+                }
+            }
+            if a.len() + b.len() > 4 {
+                break;
+            }
+        }
+        let letters = |list: &[(char, usize)]| list.iter().map(|(letter, _)| *letter).collect::<String>();
+        let sizes = |list: &[(char, usize)]| list.iter().map(|(_, size)| *size).collect::<Vec<_>>();
+        let axes = format!("{},{}->{}", letters(&a), letters(&b), letters(&result)).parse().unwrap();
+        let (x, y) = (random.floats(&sizes(&a)), random.floats(&sizes(&b)));
+        Case::new(Product::Contract { axes }).input(x).weight(random, y)
     });
 }
 

@@ -13,15 +13,30 @@ import argparse
 from pathlib import Path
 
 from generator import environment
-from generator import keras_ops, layers, loss, operations, record, seed  # after environment: it sets Keras up
+from generator import (  # after environment: it sets Keras up
+    attention,
+    keras_ops,
+    layers,
+    loss,
+    losses,
+    operations,
+    products,
+    record,
+    recurrent,
+    seed,
+)
 
 HERE = Path(__file__).resolve().parent
 AREAS = {
     "seed": seed.cases,
     "layers": layers.cases,
     "loss": loss.cases,
+    "losses": losses.cases,
     "operations": operations.cases,
+    "recurrent": recurrent.cases,
     "ops": keras_ops.cases,
+    "attention": attention.cases,
+    "products": products.cases,
 }
 
 
@@ -32,17 +47,23 @@ def main():
     options = parser.parse_args()
     environment.require_keras(options.any_keras)
 
+    from generator import files  # needs Keras 2, too
+
     made = set()
-    for area, cases in AREAS.items():
+    for area, cases in (AREAS | {"files": files.cases}).items():
         for case in cases():
             path = f"{area}/{case.name}"
             assert path not in made, f"two cases called {path}"
             made.add(path)
             if options.only in path:
-                record.write(case, HERE / area / case.name)
+                write = getattr(case, "write", lambda folder: record.write(case, folder))
+                write(HERE / area / case.name)
                 print(path)
             # Names that Keras makes up (`dense`, `not_equal_1`) count from the start again.
             environment.keras.backend.clear_session()
+    if options.only in "losses.json":
+        losses.write_numbers(HERE / "losses.json")
+        print("losses.json")
     for folder in HERE.glob("*/*/"):
         if (folder / "case.json").exists() and folder.relative_to(HERE).as_posix() not in made:
             print(f"{folder.relative_to(HERE)}: no longer made, remove it")

@@ -56,7 +56,19 @@ fn difference(found: &Tensor, expected: &Tensor, tolerance: Tolerance) -> Option
 ///
 /// The first difference.
 pub fn outputs(case: &Case, found: &[(String, Tensor)]) -> Result<(), String> {
-    let expected = case.arrays("expected.npz");
+    numbers(&case.arrays("expected.npz"), found, case.expected.tolerance)
+}
+
+/// Holds outputs against arrays by the same names.
+///
+/// # Errors
+///
+/// The first difference.
+pub fn numbers(
+    expected: &BTreeMap<String, Tensor>,
+    found: &[(String, Tensor)],
+    tolerance: Tolerance,
+) -> Result<(), String> {
     let names = |tensors: &mut dyn Iterator<Item = &String>| tensors.cloned().collect::<Vec<_>>();
     let found_names = names(&mut found.iter().map(|(name, _)| name));
     let in_order: Vec<String> = (0..expected.len()).map(|place| format!("output_{place}")).collect();
@@ -64,7 +76,7 @@ pub fn outputs(case: &Case, found: &[(String, Tensor)]) -> Result<(), String> {
         return Err(format!("outputs {found_names:?}, expected {in_order:?}"));
     }
     for (name, tensor) in found {
-        if let Some(difference) = difference(tensor, &expected[name], case.expected.tolerance) {
+        if let Some(difference) = difference(tensor, &expected[name], tolerance) {
             return Err(format!("{name}: {difference}"));
         }
     }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use masque_runtime::io::{Named, Place, read_inputs};
 use masque_runtime::npz;
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 use masque_ir::plan::Plan;
 
@@ -79,8 +80,11 @@ pub struct Tolerance {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Evaluate {
-    /// The loss, by Keras' name.
-    pub loss: String,
+    /// The loss, as `compile` is given it; null for what the model was saved with.
+    pub loss: Json,
+    /// How much the outputs' losses count.
+    #[serde(default)]
+    pub loss_weights: Json,
     /// Its value.
     pub expected: f64,
 }

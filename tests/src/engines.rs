@@ -54,7 +54,8 @@ fn interpret(stages: &Stages, program: &Program, inputs: &Named) -> Result<Outpu
     let input = |name: &str| inputs.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor.view());
     let weight = |name: &str| stages.weights.get(name).map(masque_runtime::Tensor::view);
     let mut outputs = reference::run(program, &input, &weight).map_err(one_line)?;
-    let masks = outputs.split_off(stages.outputs().min(outputs.len()));
+    let mut masks = outputs.split_off(stages.outputs().min(outputs.len()));
+    masks.retain(|(name, _)| program.states().all(|(_, state)| state.name != *name));
     Ok(Outputs { outputs, masks })
 }
 

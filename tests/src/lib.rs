@@ -7,6 +7,7 @@
 //! | [`stages`] | a model at every stage of the compiler |
 //! | [`engines`] | the ways to run it, slow and fast |
 //! | [`compare`] | are these the numbers, and the masks, of Keras? |
+//! | [`losses`] | Keras' losses, in numbers |
 //! | [`mask_table`] | is this the mask table of Keras? |
 //! | [`command`] | running programs, and what may be expected of one that refuses |
 //! | [`sources`] | the repository's own files |
@@ -17,6 +18,7 @@ pub mod command;
 pub mod compare;
 pub mod corpus;
 pub mod engines;
+pub mod losses;
 pub mod mask_table;
 pub mod sources;
 pub mod stages;

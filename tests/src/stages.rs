@@ -16,12 +16,15 @@ use masque_ir::text::ProgramStage::{Optimized, Tensor};
 use masque_ir::verify::{self, Violations};
 
 /// Keras' numbers under every policy: masks may be dropped, and all masks are among the outputs.
-pub const KERAS: Options = Options { on_unsupported_mask: UnsupportedMask::Warn, mask_outputs: true };
+pub const KERAS: Options =
+    Options { on_unsupported_mask: UnsupportedMask::Warn, mask_outputs: true, logits: false };
 
 /// A model at every stage.
 pub struct Stages {
     /// As it was read.
     pub layers: LayerGraph,
+    /// What it was compiled with for training.
+    pub compiled: serde_json::Value,
     /// With types and masks.
     pub masks: InferredGraph,
     /// As operations.
@@ -45,7 +48,7 @@ impl Stages {
         let layers = model.graph().clone();
         let mut inferred = model.infer()?;
         inferred.load_weights()?;
-        let masks = inferred.graph().clone();
+        let (masks, compiled) = (inferred.graph().clone(), inferred.compiled().clone());
         let lowered = inferred.lower(options)?;
         let (program, weights) = (lowered.program().clone(), lowered.weights().clone());
         let optimized = lowered.optimize();
@@ -54,7 +57,7 @@ impl Stages {
             Err(Error::Plan { .. }) if weights.is_empty() => None,
             planned => Some(planned?),
         };
-        Ok(Stages { layers, masks, lowered: program, optimized: rewritten, planned, weights })
+        Ok(Stages { layers, compiled, masks, lowered: program, optimized: rewritten, planned, weights })
     }
 
     /// Every stage as a document.
@@ -69,9 +72,10 @@ impl Stages {
         documents
     }
 
-    /// How many outputs are the model's; those behind them are masks.
+    /// How many outputs are the model's, logits included; those behind them are masks.
     pub fn outputs(&self) -> usize {
-        self.layers.outputs().len()
+        let logits = self.lowered.outputs.iter().filter(|output| output.name.starts_with("logits_"));
+        self.layers.outputs().len() + logits.count()
     }
 }
 

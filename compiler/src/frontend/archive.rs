@@ -1,45 +1,91 @@
-//! `.keras` archives: `metadata.json`, `config.json`, `model.weights.h5` and vocabulary assets in a zip file.
+//! `.keras` archives: `metadata.json`, `config.json`, `model.weights.h5` and vocabulary assets in a zip file, or in a
+//! folder.
 
-use masque_ir::Semantics;
+use std::borrow::Cow;
+use std::path::Path;
+
 use masque_runtime::zip::{Archive, Limits};
-use serde_json::Value as Json;
 
 use super::flatten::flatten;
-use super::weights::{Vocabulary, WeightSource};
-use super::{Problem, RawModel, json, keras};
+use super::keras::{self, Dialect};
+use super::weights::{Vocabulary, WeightSource, groups};
+use super::{Problem, RawModel, json, read_file, version};
+
+const WEIGHTS: &str = "model.weights.h5";
+
+/// What holds the members.
+pub(super) enum Members<'a> {
+    /// A zip file.
+    Zip(Archive<'a>),
+    /// A folder with the same files in it.
+    Folder(&'a Path),
+}
+
+impl<'a> Members<'a> {
+    /// The members of a zip file.
+    pub(super) fn of_zip(bytes: &'a [u8]) -> Result<Members<'a>, Problem> {
+        Ok(Members::Zip(Archive::open(bytes, Limits::MODEL)?))
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        match self {
+            Members::Zip(archive) => archive.contains(name),
+            Members::Folder(folder) => inside(folder, name).is_some_and(|path| path.is_file()),
+        }
+    }
+
+    /// A hash over the files that a model needs.
+    pub(super) fn everything(&self) -> Result<String, Problem> {
+        let mut hash = blake3::Hasher::new();
+        for name in ["config.json", "metadata.json", WEIGHTS].into_iter().filter(|name| self.contains(name)) {
+            hash.update(name.as_bytes());
+            hash.update(&self.read(name)?);
+        }
+        Ok(hash.finalize().to_hex().to_string())
+    }
+
+    fn read(&self, name: &str) -> Result<Cow<'_, [u8]>, Problem> {
+        match self {
+            Members::Zip(archive) => Ok(archive.read(name)?),
+            Members::Folder(folder) => match inside(folder, name) {
+                Some(path) => read_file(&path)
+                    .map(Cow::Owned)
+                    .map_err(|source| Problem::Member { name: name.to_owned(), source }),
+                None => Err(Problem::Member {
+                    name: name.to_owned(),
+                    source: std::io::ErrorKind::InvalidFilename.into(),
+                }),
+            },
+        }
+    }
+}
+
+/// A file of the folder; none if the name would lead out of it.
+fn inside(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
+    let plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0']);
+    name.split('/').all(plain).then(|| folder.join(name))
+}
 
 /// Reads a whole archive; the weights stay in their own format until they are asked for.
-pub(super) fn read(bytes: &[u8]) -> Result<(RawModel, WeightSource), Problem> {
-    let archive = Archive::open(bytes, Limits::MODEL)?;
-    let config = json::parse("config.json", &archive.read("config.json")?)?;
-    let nested = keras::read(&config)?;
-    let groups = super::weights::groups(&nested);
-    let mut raw = flatten(nested);
-    if archive.contains("metadata.json") {
-        let metadata = json::parse("metadata.json", &archive.read("metadata.json")?)?;
-        raw.semantics = semantics(&metadata)?;
-    }
-    let mut weights = match archive.contains(WEIGHTS) {
-        true => WeightSource::keras(archive.read(WEIGHTS)?.into_owned(), groups.clone()),
+pub(super) fn read(members: &Members<'_>) -> Result<(RawModel, WeightSource), Problem> {
+    let config = json::parse("config.json", &members.read("config.json")?)?;
+    let dialect = match members.contains("metadata.json") {
+        true => version::dialect_of(&json::parse("metadata.json", &members.read("metadata.json")?)?)?,
+        false => Dialect::Keras3,
+    };
+    let nested = keras::read(&config, dialect)?;
+    let groups = groups(&nested);
+    let raw = flatten(nested);
+    let mut weights = match members.contains(WEIGHTS) {
+        true => WeightSource::by_group(vec![members.read(WEIGHTS)?.into()], groups.clone()),
         false => WeightSource::none(),
     };
     for (layer, group) in groups {
         let asset = format!("assets/{group}/vocabulary.txt");
-        if archive.contains(&asset) {
-            weights.learn(&layer, Vocabulary::from_asset(&asset, &archive.read(&asset)?)?);
+        if members.contains(&asset) {
+            weights.learn(&layer, Vocabulary::from_asset(&asset, &members.read(&asset)?)?);
         }
     }
     weights.learn_from_settings(&raw)?;
     Ok((raw, weights))
-}
-
-const WEIGHTS: &str = "model.weights.h5";
-
-/// Whose rules the archive was written under: every Keras 3 is read as the one we know.
-fn semantics(metadata: &Json) -> Result<Semantics, Problem> {
-    let version = metadata.get("keras_version").and_then(Json::as_str).unwrap_or_default();
-    match version.split('.').next() {
-        Some("3") => Ok(Semantics::Keras3_15),
-        _ => Err(Problem::Version { found: version.chars().take(40).collect() }),
-    }
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use super::order::{CallKey, execution_order};
 use super::{RawArgument, RawLayer, RawModel, RawTensor};
-use crate::layer::{Config, ConfigError, Layer};
+use crate::layer::{Config, ConfigError, Constants, Layer};
 use crate::layers;
 
 /// The layers of a file do not make a model.
@@ -208,18 +208,39 @@ impl Symbols {
     }
 }
 
+/// What a call is passed beside tensors, by parameter.
+fn constants(call: &[(Option<String>, RawArgument)], parameters: &[&str]) -> Constants {
+    let mut positional = parameters.iter();
+    let named = call.iter().filter_map(|(keyword, argument)| {
+        let name = keyword.clone().or_else(|| positional.next().map(ToString::to_string))?;
+        match argument {
+            RawArgument::Constant(value) => Some((name, value.clone())),
+            RawArgument::Tensor(_) | RawArgument::List(_) => None,
+        }
+    });
+    named.collect()
+}
+
 /// The calls of a raw model, with names resolved.
 struct Calls<'a> {
     raw: &'a RawModel,
     by_name: HashMap<&'a str, usize>,
-    outputs: Vec<u32>,
+    /// How many tensors each call of each layer gives.
+    outputs: Vec<Vec<u32>>,
 }
 
 impl<'a> Calls<'a> {
     fn new(raw: &'a RawModel, layers: &[Box<dyn Layer>]) -> Calls<'a> {
         let by_name =
             raw.layers.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
-        Calls { raw, by_name, outputs: layers.iter().map(|layer| layer.outputs()).collect() }
+        let count = |(entry, layer): (&RawLayer, &dyn Layer)| {
+            entry.calls.iter().map(|call| layer.outputs(&constants(call, layer.parameters()))).collect()
+        };
+        Calls {
+            raw,
+            by_name,
+            outputs: raw.layers.iter().zip(layers.iter().map(AsRef::as_ref)).map(count).collect(),
+        }
     }
 
     /// The call that makes a tensor, if there is one.
@@ -237,8 +258,9 @@ impl<'a> Calls<'a> {
         if tensor.call >= calls as u64 {
             return Err(dangling(format!("the layer has {calls} calls")));
         }
-        if tensor.output >= u64::from(self.outputs[layer]) {
-            return Err(dangling(format!("the layer has {} outputs", self.outputs[layer])));
+        let outputs = self.outputs[layer][tensor.call as usize];
+        if tensor.output >= u64::from(outputs) {
+            return Err(dangling(format!("the call has {outputs} output(s)")));
         }
         Ok((layer, tensor.call as usize))
     }
@@ -344,7 +366,7 @@ impl<'a> Calls<'a> {
             layer: masque_ir::layers::LayerId(layer as u32),
             index: call as u32,
             arguments: arguments.collect::<Result<_, AssembleError>>()?,
-            outputs: self.outputs[layer],
+            outputs: self.outputs[layer][call],
         })
     }
 }

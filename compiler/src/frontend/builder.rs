@@ -48,6 +48,7 @@ impl ModelBuilder {
             layers: vec![],
             inputs: vec![],
             outputs: vec![],
+            compiled: Json::Null,
             schedule: vec![],
         };
         ModelBuilder { raw, places: HashMap::new() }

@@ -7,6 +7,8 @@
 
 use std::collections::HashMap;
 
+use serde_json::Map;
+
 use super::order;
 use super::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
 
@@ -75,7 +77,10 @@ fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) {
             name: format!("{}/{}", scope.name, layer.name),
             pointer: layer.pointer.clone(),
             class: if place.is_some() { "Identity".to_owned() } else { layer.class.clone() },
-            settings: if place.is_some() { Default::default() } else { layer.settings.clone() },
+            settings: match place {
+                Some(_) => Map::from_iter([("is_input".to_owned(), true.into())]),
+                None => layer.settings.clone(),
+            },
             calls: vec![],
             nested: None,
         };

@@ -1,227 +1,257 @@
-//! Keras 3 configs: the object that `config.json` holds and `to_json()` gives.
+//! Keras configs: the object that `config.json` holds, that `to_json()` gives, and that an `.h5` file has as an
+//! attribute. Keras 2 and Keras 3 write the same tree of models and layers; what they write differently has a
+//! [`Dialect`]. A layer of Keras 2 is handed over as the one of today that does the same.
+
+mod calls2;
+mod calls3;
+mod settings2;
+mod tensorflow;
 
 use masque_ir::Semantics;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 
-use super::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
-use crate::layer::config::brief;
+use super::config::{Node, Result};
+use super::{RawArgument, RawLayer, RawModel, RawTensor};
 
-/// The config does not say what a Keras config says.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("config, at `{pointer}`: expected {expected}, found {found}")]
-pub struct KerasConfigError {
-    /// The place, as a JSON pointer.
-    pub pointer: String,
-    /// What should stand there.
-    pub expected: String,
-    /// What stands there.
-    pub found: String,
+/// How a config is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// By Keras 2.
+    Keras2,
+    /// By Keras 3.
+    Keras3,
+    /// By Keras 3 into an `.h5` file: without the modules that tell a layer from an operation of the same name.
+    Keras3WithoutModules,
 }
 
-type Result<T> = std::result::Result<T, KerasConfigError>;
-
-/// A JSON value and where it stands.
-#[derive(Clone)]
-struct Node<'a> {
-    value: &'a Json,
-    pointer: String,
-}
-
-impl<'a> Node<'a> {
-    fn fail<T>(&self, expected: &str) -> Result<T> {
-        let pointer = if self.pointer.is_empty() { "/".to_owned() } else { self.pointer.clone() };
-        Err(KerasConfigError { pointer, expected: expected.to_owned(), found: brief(self.value) })
-    }
-
-    /// A member of an object; null if there is none.
-    fn get(&self, key: &str) -> Node<'a> {
-        Node { value: self.value.get(key).unwrap_or(&Json::Null), pointer: format!("{}/{key}", self.pointer) }
-    }
-
-    fn object(&self) -> Result<&'a Map<String, Json>> {
-        self.value.as_object().map_or_else(|| self.fail("an object"), Ok)
-    }
-
-    fn text(&self) -> Result<&'a str> {
-        self.value.as_str().map_or_else(|| self.fail("a text"), Ok)
-    }
-
-    fn list(&self) -> Result<Vec<Node<'a>>> {
-        let Some(items) = self.value.as_array() else { return self.fail("a list") };
-        let node = |(place, value)| Node { value, pointer: format!("{}/{place}", self.pointer) };
-        Ok(items.iter().enumerate().map(node).collect())
+impl Dialect {
+    /// Whose rules such a config is read under.
+    pub(super) fn semantics(self) -> Semantics {
+        match self {
+            Dialect::Keras2 => Semantics::Keras2,
+            Dialect::Keras3 | Dialect::Keras3WithoutModules => Semantics::Keras3_15,
+        }
     }
 }
 
 /// Reads a whole model.
-pub(super) fn read(config: &Json) -> Result<RawModel> {
+pub(super) fn read(config: &Json, dialect: Dialect) -> Result<RawModel> {
     let root = Node { value: config, pointer: String::new() };
     let class = root.get("class_name");
-    let body = root.get("config");
     root.object()?;
-    match class.text()? {
-        "Sequential" => sequential(&body),
-        "Functional" => functional(&body),
+    let model = match class.text()? {
+        "Sequential" => dialect.sequential(&root, Place::Root),
+        "Functional" => dialect.functional(&root),
+        "Model" if dialect == Dialect::Keras2 => dialect.functional(&root),
         _ => class.fail("a model of class Sequential or Functional, which is described by its layers alone"),
+    }?;
+    Ok(RawModel { compiled: root.get("compile_config").value.clone(), ..model })
+}
+
+/// Where a model stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// It is the whole.
+    Root,
+    /// It is a layer of another one, which hands it its inputs.
+    Inside,
+}
+
+impl Dialect {
+    fn model(
+        self,
+        body: &Node<'_>,
+        layers: Vec<RawLayer>,
+        inputs: Vec<RawTensor>,
+        outputs: Vec<RawTensor>,
+    ) -> RawModel {
+        let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
+        let semantics = self.semantics();
+        RawModel { name, semantics, layers, inputs, outputs, schedule: vec![], compiled: Json::Null }
     }
-}
 
-fn model(
-    body: &Node<'_>,
-    layers: Vec<RawLayer>,
-    inputs: Vec<RawTensor>,
-    outputs: Vec<RawTensor>,
-) -> RawModel {
-    let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
-    RawModel { name, semantics: Semantics::Keras3_15, layers, inputs, outputs, schedule: vec![] }
-}
-
-/// A chain: every layer reads the one before it.
-fn sequential(body: &Node<'_>) -> Result<RawModel> {
-    let entries = body.get("layers").list()?;
-    let mut layers: Vec<RawLayer> = vec![];
-    for entry in &entries {
-        let mut layer = layer(entry)?;
-        let before = layers.last().map(|before| RawTensor { layer: before.name.clone(), call: 0, output: 0 });
-        layer.calls = vec![before.map(|tensor| (None, RawArgument::Tensor(tensor))).into_iter().collect()];
-        if layers.is_empty() && layer.class != "InputLayer" {
-            return entry
-                .fail("an InputLayer first: the model was saved before its input was known; build it first");
+    /// A chain: every layer reads the one before it.
+    fn sequential(self, entry: &Node<'_>, place: Place) -> Result<RawModel> {
+        let body = entry.get("config");
+        // The first Keras 2 wrote the list of layers and nothing else.
+        let list = if body.value.is_array() { body.clone() } else { body.get("layers") };
+        let entries = list.list()?;
+        let mut layers: Vec<RawLayer> = vec![];
+        for item in &entries {
+            let layer = self.layer(item)?;
+            if layers.is_empty() && layer.class != "InputLayer" {
+                layers.push(unwritten_input(entry, item, &layer, place)?);
+            }
+            layers.push(layer);
         }
-        layers.push(layer);
+        for place in 0..layers.len() {
+            let before = place.checked_sub(1).map(|before| first_output(&layers[before]));
+            layers[place].calls =
+                vec![before.map(|tensor| (None, RawArgument::Tensor(tensor))).into_iter().collect()];
+        }
+        match (layers.first().map(first_output), layers.last().map(first_output)) {
+            (Some(input), Some(output)) => Ok(self.model(&body, layers, vec![input], vec![output])),
+            _ => list.fail("at least one layer"),
+        }
     }
-    let tensor = |layer: &RawLayer| RawTensor { layer: layer.name.clone(), call: 0, output: 0 };
-    match (layers.first().map(tensor), layers.last().map(tensor)) {
-        (Some(input), Some(output)) => Ok(model(body, layers, vec![input], vec![output])),
-        _ => body.get("layers").fail("at least one layer"),
-    }
-}
 
-fn functional(body: &Node<'_>) -> Result<RawModel> {
-    let mut layers = vec![];
-    for entry in body.get("layers").list()? {
-        let mut raw = layer(&entry)?;
-        let calls = entry.get("inbound_nodes").list()?;
-        raw.calls = match raw.class.as_str() {
-            "InputLayer" => vec![vec![]],
-            _ => calls.iter().map(call).collect::<Result<_>>()?,
+    fn functional(self, entry: &Node<'_>) -> Result<RawModel> {
+        let body = entry.get("config");
+        let mut layers = vec![];
+        for entry in body.get("layers").list()? {
+            let mut raw = self.layer(&entry)?;
+            let nodes = entry.get("inbound_nodes").list()?;
+            raw.calls = match (raw.class.as_str(), self) {
+                ("InputLayer", _) => vec![vec![]],
+                (class, Dialect::Keras2) => {
+                    nodes.iter().map(|node| calls2::call(node, class)).collect::<Result<_>>()?
+                }
+                _ => nodes.iter().map(calls3::call).collect::<Result<_>>()?,
+            };
+            layers.push(match self {
+                Dialect::Keras2 => tensorflow::translated(raw, &entry)?,
+                _ => raw,
+            });
+        }
+        let (mut inputs, mut outputs) = (vec![], vec![]);
+        tensors(&body.get("input_layers"), &mut inputs)?;
+        tensors(&body.get("output_layers"), &mut outputs)?;
+        self.count_from_zero(&mut layers, &mut outputs);
+        Ok(self.model(&body, layers, inputs, outputs))
+    }
+
+    /// Calls of some inner models are counted from 1: by Keras 3 among a model's own outputs, if the inner model is
+    /// functional; by Keras 2 everywhere, if the inner model begins with an input. (That input's own call is 0.)
+    fn count_from_zero(self, layers: &mut [RawLayer], outputs: &mut [RawTensor]) {
+        let begins_with_input = |inner: &RawModel| {
+            inner.layers.first().is_some_and(|layer| layer.class == "InputLayer" && !is_unwritten(layer))
         };
-        layers.push(raw);
-    }
-    let (mut inputs, mut outputs) = (vec![], vec![]);
-    tensors(&body.get("input_layers"), &mut inputs)?;
-    tensors(&body.get("output_layers"), &mut outputs)?;
-    // Among a model's own outputs, the calls of a functional model inside it are counted from 1.
-    for output in &mut outputs {
-        let functional = |layer: &&RawLayer| layer.name == output.layer && layer.class == "Functional";
-        if layers.iter().find(functional).is_some_and(|layer| layer.nested.is_some()) {
-            output.call = output.call.saturating_sub(1);
+        let counted = layers.iter().filter(|layer| match &layer.nested {
+            Some(inner) if self == Dialect::Keras2 => begins_with_input(inner),
+            Some(_) => layer.class == "Functional",
+            None => false,
+        });
+        let counted: Vec<String> = counted.map(|layer| layer.name.clone()).collect();
+        let lower = |tensor: &mut RawTensor| {
+            if counted.contains(&tensor.layer) {
+                tensor.call = tensor.call.saturating_sub(1);
+            }
+        };
+        outputs.iter_mut().for_each(lower);
+        if self == Dialect::Keras2 {
+            let arguments = layers.iter_mut().flat_map(|layer| layer.calls.iter_mut().flatten());
+            arguments.for_each(|(_, argument)| argument.tensors_mut(&lower));
         }
     }
-    Ok(model(body, layers, inputs, outputs))
+
+    /// Class, name and settings of one entry.
+    fn layer(self, entry: &Node<'_>) -> Result<RawLayer> {
+        let (class, config) = (self.class(entry)?, entry.get("config"));
+        let name = entry.value.get("name").or(config.value.get("name")).and_then(Json::as_str);
+        let Some(name) = name else { return entry.fail("a `name`") };
+        if name.is_empty() || name.chars().any(char::is_control) {
+            return entry.get("name").fail("a name without control characters");
+        }
+        let nested = match class.as_str() {
+            "Functional" => Some(Box::new(self.functional(entry)?)),
+            "Sequential" => Some(Box::new(self.sequential(entry, Place::Inside)?)),
+            _ => None,
+        };
+        let settings = if nested.is_some() { Map::new() } else { config.object()?.clone() };
+        let (class, settings) = match self {
+            Dialect::Keras2 => settings2::translated(class, settings),
+            _ => (class, settings),
+        };
+        let (name, pointer) = (name.to_owned(), entry.pointer.clone());
+        Ok(RawLayer { name, class, settings, calls: vec![], pointer, nested })
+    }
+
+    /// Keras' name of a layer, or `ops.` and Keras' name of an operation.
+    fn class(self, entry: &Node<'_>) -> Result<String> {
+        let class = entry.get("class_name").text()?;
+        let module = entry.value.get("module").and_then(Json::as_str);
+        let registered = entry.value.get("registered_name").and_then(Json::as_str);
+        Ok(match (self, module) {
+            (Dialect::Keras2, _) if class == "Model" => "Functional".to_owned(),
+            // Keras' own classes of Keras 2; any other name has `>` in it, or no layer of ours has it.
+            (Dialect::Keras2, Some(module)) if is_inside(module, "tf_keras") => class.to_owned(),
+            // An operation says how it was made, but neither if it can be trained nor with which precision.
+            (Dialect::Keras3WithoutModules, None) if is_operation(entry) => format!("ops.{class}"),
+            (_, Some(module)) if is_inside(module, "keras.src.ops") || is_inside(module, "keras.ops") => {
+                format!("ops.{class}")
+            }
+            (_, Some(module)) if is_inside(module, "keras") => class.to_owned(),
+            // A class of somebody's own must never be taken for Keras' class of the same name.
+            _ => match registered.filter(|name| name.contains('>')) {
+                Some(registered) => registered.to_owned(),
+                None => module.map_or_else(|| class.to_owned(), |module| format!("{module}.{class}")),
+            },
+        })
+    }
 }
 
-/// Class, name and settings of one entry.
-fn layer(entry: &Node<'_>) -> Result<RawLayer> {
-    let (class, config) = (entry.get("class_name").text()?, entry.get("config"));
-    let module = entry.value.get("module").and_then(Json::as_str);
-    let registered = entry.value.get("registered_name").and_then(Json::as_str);
-    let class = match module {
-        Some(module) if is_inside(module, "keras.src.ops") || is_inside(module, "keras.ops") => {
-            format!("ops.{class}")
-        }
-        Some(module) if is_inside(module, "keras") => class.to_owned(),
-        // A class of somebody's own must never be taken for Keras' class of the same name.
-        _ => {
-            registered.filter(|name| name.contains('>')).map_or_else(|| custom(module, class), str::to_owned)
-        }
-    };
-    let name = entry.value.get("name").or(config.value.get("name")).and_then(Json::as_str);
-    let Some(name) = name else { return entry.fail("a `name`") };
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return entry.get("name").fail("a name without control characters");
-    }
-    let nested = match class.as_str() {
-        "Functional" => Some(Box::new(functional(&config)?)),
-        "Sequential" => Some(Box::new(sequential(&config)?)),
-        _ => None,
-    };
-    let settings = if nested.is_some() { Map::new() } else { config.object()?.clone() };
-    let (name, pointer) = (name.to_owned(), entry.pointer.clone());
-    Ok(RawLayer { name, class, settings, calls: vec![], pointer, nested })
-}
-
-fn custom(module: Option<&str>, class: &str) -> String {
-    module.map_or_else(|| class.to_owned(), |module| format!("{module}.{class}"))
+/// Is an entry without a module an operation?
+fn is_operation(entry: &Node<'_>) -> bool {
+    let class = entry.value.get("class_name").and_then(Json::as_str).unwrap_or_default();
+    let config = entry.value.get("config");
+    let trainable = config.is_some_and(|config| config.get("trainable").is_some());
+    !trainable && !matches!(class, "Functional" | "InputLayer" | "Sequential")
 }
 
 fn is_inside(module: &str, package: &str) -> bool {
     module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// `{"args": […], "kwargs": {…}}`
-fn call(node: &Node<'_>) -> Result<RawCall> {
-    if node.value.is_array() {
-        return node
-            .fail("a call {args, kwargs} as Keras 3 writes it (lists are from Keras 2, not supported yet)");
-    }
-    node.object()?;
-    let mut arguments = vec![];
-    for value in node.get("args").list()? {
-        arguments.push((None, argument(&value)?));
-    }
-    let keywords = node.get("kwargs");
-    for key in keywords.object()?.keys() {
-        arguments.push((Some(key.clone()), argument(&keywords.get(key))?));
-    }
-    Ok(arguments)
+fn first_output(layer: &RawLayer) -> RawTensor {
+    RawTensor { layer: layer.name.clone(), call: 0, output: 0 }
 }
 
-fn argument(node: &Node<'_>) -> Result<RawArgument> {
-    match node.value {
-        Json::Object(map) if map.get("class_name").is_some_and(|class| class == "__keras_tensor__") => {
-            tensor(&node.get("config").get("keras_history")).map(RawArgument::Tensor)
+/// The input of a Sequential model that is not among its layers: its shape stands at the first layer, or with what
+/// the model was built for; inside another model it does not matter.
+fn unwritten_input(entry: &Node<'_>, item: &Node<'_>, first: &RawLayer, place: Place) -> Result<RawLayer> {
+    let body = entry.get("config");
+    let places = [
+        item.get("config").get("batch_input_shape"),
+        body.get("build_input_shape"),
+        entry.get("build_config").get("input_shape"),
+    ];
+    let shape = match (places.into_iter().find(|place| !place.value.is_null()), place) {
+        (Some(place), _) => place.value.clone(),
+        (None, Place::Inside) => Json::Null,
+        (None, Place::Root) => {
+            return item
+                .fail("an InputLayer first: the model was saved before its input was known; build it first");
         }
-        Json::Array(_) => {
-            let items: Vec<RawArgument> = node.list()?.iter().map(argument).collect::<Result<_>>()?;
-            let constant = items.iter().all(|item| matches!(item, RawArgument::Constant(_)));
-            Ok(if constant { RawArgument::Constant(node.value.clone()) } else { RawArgument::List(items) })
-        }
-        value => Ok(RawArgument::Constant(value.clone())),
-    }
-}
-
-/// `[name, call, output]`
-fn tensor(node: &Node<'_>) -> Result<RawTensor> {
-    let expected = "a tensor: [layer name, call, output]";
-    let items = node.list().or_else(|_| node.fail(expected))?;
-    let parts = match items.as_slice() {
-        [layer, call, output] => layer.value.as_str().zip(call.value.as_u64()).zip(output.value.as_u64()),
-        _ => None,
     };
-    match parts {
-        Some(((layer, call), output)) => Ok(RawTensor { layer: layer.to_owned(), call, output }),
-        None => node.fail(expected),
-    }
+    let dtype = item.get("config").get("dtype");
+    let dtype = dtype.value.pointer("/config/name").unwrap_or(dtype.value).as_str();
+    let dtype = dtype.filter(|name| name.starts_with("int") || *name == "string").unwrap_or("float32");
+    let settings = json!({ "batch_shape": shape, "dtype": dtype });
+    Ok(RawLayer {
+        name: format!("{}_input", first.name),
+        class: "InputLayer".to_owned(),
+        settings: settings.as_object().cloned().unwrap_or_default(),
+        calls: vec![],
+        pointer: entry.pointer.clone(),
+        nested: None,
+    })
+}
+
+/// Was this input made by [`unwritten_input`] for a model inside another one?
+fn is_unwritten(input: &RawLayer) -> bool {
+    input.settings.get("batch_shape").is_none_or(Json::is_null)
 }
 
 /// The tensors of a nest of lists and objects, objects by sorted keys.
 fn tensors(node: &Node<'_>, found: &mut Vec<RawTensor>) -> Result<()> {
-    match node.value {
-        Json::Array(items) if items.first().is_some_and(Json::is_string) => found.push(tensor(node)?),
-        Json::Array(_) => {
-            for item in node.list()? {
-                tensors(&item, found)?;
-            }
+    let items = match node.value {
+        Json::Array(items) if items.first().is_some_and(Json::is_string) => {
+            found.push(node.tensor()?);
+            return Ok(());
         }
-        Json::Object(map) => {
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort();
-            for key in keys {
-                tensors(&node.get(key), found)?;
-            }
-        }
+        Json::Array(_) => node.list()?,
+        Json::Object(_) => node.sorted()?,
         _ => return node.fail("tensors: [layer name, call, output], in lists or by name"),
-    }
-    Ok(())
+    };
+    items.iter().try_for_each(|item| tensors(item, found))
 }

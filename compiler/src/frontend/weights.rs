@@ -1,6 +1,13 @@
-//! Where a model's weights come from: datasets of a Keras weights file, vocabularies of assets and settings.
+//! Where a model's weights come from: datasets of Keras' weights files, vocabularies of assets and settings.
+
+mod cudnn;
+mod files;
+mod groups;
+mod positions;
+mod vocabulary;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use masque_ir::DType;
 use masque_runtime::Tensor;
@@ -8,8 +15,12 @@ use ndarray::{ArrayD, IxDyn};
 use serde_json::Value as Json;
 
 use super::RawModel;
-use super::hdf5::{Hdf5Weights, Weights, WeightsError};
+use super::hdf5::WeightsError;
 use crate::layer::{WeightPlace, WeightSpec};
+use files::Files;
+pub(super) use groups::groups;
+pub(super) use positions::{Unit, units};
+pub(super) use vocabulary::Vocabulary;
 
 /// The weights do not fit the layers.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +51,24 @@ pub enum WeightError {
         /// The dataset.
         dataset: String,
     },
+    /// A file in the order of layers has other layers.
+    #[error("the weights file is not of this model: expected weights of {expected} layers, found {found}")]
+    Layers {
+        /// The layers of the model that have weights.
+        expected: String,
+        /// Those of the file.
+        found: String,
+    },
+    /// A layer of a file in the order of layers has another number of weights.
+    #[error("layer `{layer}`: expected {expected} weights in the weights file, found {found}")]
+    Number {
+        /// The layer.
+        layer: String,
+        /// How many it needs.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
     /// The layer has no vocabulary, or a damaged one.
     #[error("layer `{layer}`: vocabulary: expected {expected}, found {found}")]
     Vocabulary {
@@ -52,68 +81,23 @@ pub enum WeightError {
     },
 }
 
-/// The tokens of a text layer.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Vocabulary {
-    /// The tokens with a number of their own: neither padding nor the unknown token.
-    tokens: Vec<String>,
-    /// The inverse document frequencies, one for each token, if they stand in the settings.
-    frequencies: Option<Vec<f32>>,
-}
-
-impl Vocabulary {
-    /// One token a line, the special ones first. Lines end where Python's `splitlines` ends them: that is how
-    /// Keras reads the file back.
-    pub(super) fn from_asset(asset: &str, bytes: &[u8]) -> Result<Vocabulary, WeightError> {
-        let text = std::str::from_utf8(bytes).map_err(|error| WeightError::Vocabulary {
-            layer: asset.to_owned(),
-            expected: "UTF-8".into(),
-            found: format!("other bytes at {}", error.valid_up_to()),
-        })?;
-        let mut lines = split_lines(text);
-        while lines.last().is_some_and(|line| line.is_empty()) {
-            lines.pop();
-        }
-        Ok(Vocabulary::new(lines.into_iter().map(str::to_owned).collect()))
-    }
-
-    fn new(mut tokens: Vec<String>) -> Vocabulary {
-        let padding = usize::from(tokens.first().is_some_and(String::is_empty));
-        let unknown = usize::from(tokens.get(padding).is_some_and(|token| token == "[UNK]"));
-        tokens.drain(..padding + unknown);
-        Vocabulary { tokens, frequencies: None }
-    }
-}
-
-/// Python's `str.splitlines`.
-fn split_lines(text: &str) -> Vec<&str> {
-    let ends = |c: char| {
-        matches!(
-            c,
-            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}'
-        )
-    };
-    let mut lines: Vec<&str> = vec![];
-    let mut rest = text;
-    while let Some(end) = rest.find(ends) {
-        lines.push(&rest[..end]);
-        let ended = &rest[end..];
-        let length =
-            if ended.starts_with("\r\n") { 2 } else { ended.chars().next().map_or(1, char::len_utf8) };
-        rest = &ended[length..];
-    }
-    if !rest.is_empty() {
-        lines.push(rest);
-    }
-    lines
-}
-
 /// Where a model's weights come from; they are read when they are asked for.
 #[derive(Default)]
 pub struct WeightSource {
-    file: Option<Vec<u8>>,
-    groups: HashMap<String, String>,
+    layout: Layout,
     vocabularies: HashMap<String, Vocabulary>,
+}
+
+/// How the files are laid out.
+#[derive(Default)]
+enum Layout {
+    /// There are none.
+    #[default]
+    Nothing,
+    /// A group for each layer: the files, and the groups by layer.
+    Groups(Vec<Arc<[u8]>>, HashMap<String, String>),
+    /// The layers in order, below a group of the file.
+    Positions(Arc<[u8]>, String, Vec<Unit>),
 }
 
 impl WeightSource {
@@ -122,9 +106,14 @@ impl WeightSource {
         WeightSource::default()
     }
 
-    /// A Keras weights file, as bytes.
-    pub(super) fn keras(file: Vec<u8>, groups: Vec<(String, String)>) -> WeightSource {
-        WeightSource { file: Some(file), groups: groups.into_iter().collect(), vocabularies: HashMap::new() }
+    /// Files with a group for each layer.
+    pub(super) fn by_group(files: Vec<Arc<[u8]>>, groups: Vec<(String, String)>) -> WeightSource {
+        WeightSource { layout: Layout::Groups(files, groups.into_iter().collect()), ..Default::default() }
+    }
+
+    /// A file with the layers in order, below a group.
+    pub(super) fn by_position(file: Arc<[u8]>, root: &str, units: Vec<Unit>) -> WeightSource {
+        WeightSource { layout: Layout::Positions(file, root.to_owned(), units), ..Default::default() }
     }
 
     /// Adds a layer's vocabulary.
@@ -170,42 +159,42 @@ impl WeightSource {
         layers: impl Iterator<Item = (&'a str, &'a [WeightSpec])>,
     ) -> Result<BTreeMap<String, Tensor>, WeightError> {
         let wanted: Vec<(&str, &[WeightSpec])> = layers.filter(|(_, specs)| !specs.is_empty()).collect();
-        let mut loaded = BTreeMap::new();
         let datasets = wanted.iter().flat_map(|(_, specs)| specs.iter());
-        let needs_file = datasets.into_iter().any(|spec| matches!(spec.place, WeightPlace::Dataset(_)));
-        let file = match &self.file {
-            Some(bytes) if needs_file || !bytes.is_empty() => {
-                Some(Hdf5Weights::open(bytes.clone()).map_err(|error| WeightError::File(Box::new(error)))?)
+        let needs_file = datasets.into_iter().any(|spec| spec.place.is_dataset());
+        let open =
+            |files: &[Arc<[u8]>]| Files::open(files).map_err(|error| WeightError::File(Box::new(error)));
+        let mut found = Found { files: None, groups: None, places: HashMap::new() };
+        match &self.layout {
+            Layout::Nothing if needs_file => return Err(WeightError::NoWeights),
+            Layout::Nothing => {}
+            Layout::Groups(files, groups) => {
+                found.files = Some(open(files)?);
+                found.groups = Some(groups);
             }
-            _ if needs_file => return Err(WeightError::NoWeights),
-            _ => None,
-        };
+            Layout::Positions(file, root, units) => {
+                let files = open(std::slice::from_ref(file))?;
+                found.places = positions::places(&files, root, units, &wanted.iter().copied().collect())?;
+                found.files = Some(files);
+            }
+        }
+        let mut loaded = BTreeMap::new();
         for (layer, specs) in wanted {
-            let group = self.groups.get(layer).map_or("", String::as_str);
             for spec in specs {
-                let tensor = match (&spec.place, &file) {
-                    (WeightPlace::Dataset(path), Some(file)) => {
-                        read(file, layer, spec, &format!("{group}/{path}"))?
-                    }
-                    _ => self.learned(layer, spec, file.as_ref(), group)?,
+                let tensor = match (&spec.place, &found.files) {
+                    (place, Some(files)) if place.is_dataset() => found.read(files, layer, specs, spec)?,
+                    _ => self.learned(layer, spec, &found)?,
                 };
                 loaded.insert(format!("{layer}/{}", spec.name), tensor);
             }
-            if let Some(file) = &file {
-                check_surplus(file, layer, specs, group)?;
+            if let (Some(files), Some(groups)) = (&found.files, found.groups) {
+                groups::check_surplus(files, layer, specs, groups.get(layer).map_or("", String::as_str))?;
             }
         }
         Ok(loaded)
     }
 
     /// A part of a text layer's vocabulary.
-    fn learned(
-        &self,
-        layer: &str,
-        spec: &WeightSpec,
-        file: Option<&Hdf5Weights>,
-        group: &str,
-    ) -> Result<Tensor, WeightError> {
+    fn learned(&self, layer: &str, spec: &WeightSpec, found: &Found<'_>) -> Result<Tensor, WeightError> {
         let vocabulary = self.vocabularies.get(layer).ok_or(WeightError::NoWeights)?;
         let size = spec.ty.elements().known().and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
         let wrong = |found: usize| WeightError::Vocabulary {
@@ -219,16 +208,14 @@ impl WeightSource {
             let array = ArrayD::from_shape_vec(IxDyn(&[size]), tokens).map_err(|_| wrong(found))?;
             return Ok(Tensor::Str(array));
         }
-        let stored = format!("{group}/vars/idf_weights");
-        let mut weights = match (&vocabulary.frequencies, file) {
+        let stored = format!("{}/vars/idf_weights", found.group(layer));
+        let mut weights = match (&vocabulary.frequencies, &found.files) {
             // Keras gives the unknown token the mean of the others.
             (Some(given), _) => {
                 let mean = given.iter().sum::<f32>() / given.len().max(1) as f32;
                 std::iter::once(mean).chain(given.iter().copied()).collect()
             }
-            (None, Some(file)) if file.datasets().contains(&stored.as_str()) => {
-                numbers(file, layer, spec, &stored)?
-            }
+            (None, Some(files)) if files.has_dataset(&stored) => numbers(files, layer, spec, &stored)?,
             _ => return Err(WeightError::NoWeights),
         };
         if weights.len() > size {
@@ -240,6 +227,94 @@ impl WeightSource {
     }
 }
 
+/// What a load found out before it reads.
+struct Found<'a> {
+    files: Option<Files>,
+    /// The groups by layer, if the files have a group for each.
+    groups: Option<&'a HashMap<String, String>>,
+    /// The datasets by layer and weight, if they have not.
+    places: positions::Places,
+}
+
+impl Found<'_> {
+    fn group(&self, layer: &str) -> &str {
+        self.groups.and_then(|groups| groups.get(layer)).map_or("", String::as_str)
+    }
+
+    /// The path of a weight.
+    /// The dataset that holds a weight: under its present name, unless the file has it under an older one.
+    fn path(&self, files: &Files, layer: &str, spec: &WeightSpec) -> String {
+        match self.groups {
+            Some(_) => {
+                let names: Vec<&str> = spec.place.datasets().collect();
+                let path = |name: &str| format!("{}/{name}", self.group(layer));
+                let there = |name: &str| files.datasets().any(|known| known == path(name));
+                match names.as_slice() {
+                    [now, older @ ..] => path(older.iter().find(|name| there(name)).unwrap_or(now)),
+                    [] => path(&spec.name),
+                }
+            }
+            None => {
+                let place = (layer.to_owned(), spec.name.clone());
+                self.places.get(&place).cloned().unwrap_or_else(|| format!("{layer}/{}", spec.name))
+            }
+        }
+    }
+
+    fn read(
+        &self,
+        files: &Files,
+        layer: &str,
+        specs: &[WeightSpec],
+        spec: &WeightSpec,
+    ) -> Result<Tensor, WeightError> {
+        let path = self.path(files, layer, spec);
+        let wanted = shape(spec);
+        let tensor = match self.cudnn_units(files, layer, specs, spec) {
+            Some((part, units)) => {
+                let tensor = files.read(&path).map_err(dataset_error(layer, spec))?;
+                let found = tensor.shape().to_vec();
+                let converted = cudnn::converted(part, tensor, &wanted, units);
+                converted.ok_or_else(|| {
+                    dataset_error(layer, spec)(WeightsError::Shape { path, expected: wanted, found })
+                })?
+            }
+            None => files.read_expected(&path, &wanted).map_err(dataset_error(layer, spec))?,
+        };
+        Ok(match spec.ty.dtype {
+            DType::F32 => Tensor::F32(to_f32(tensor)),
+            _ => tensor,
+        })
+    }
+
+    /// Which part of a layer made for NVIDIA's cards a weight is, and the units of that layer, if it is one.
+    fn cudnn_units(
+        &self,
+        files: &Files,
+        layer: &str,
+        specs: &[WeightSpec],
+        spec: &WeightSpec,
+    ) -> Option<(cudnn::Part, usize)> {
+        if self.groups.is_some() {
+            return None;
+        }
+        let (part, prefix) =
+            (cudnn::part(&spec.name)?, spec.name.rsplit_once('/').map_or("", |(prefix, _)| prefix));
+        let sibling = |name: &str| {
+            let name = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+            specs.iter().find(|spec| spec.name == name)
+        };
+        let (bias, recurrent) = (sibling("bias")?, sibling("recurrent_kernel")?);
+        let stored = files.shape(&self.path(files, layer, bias)).ok()?;
+        cudnn::is_bias(&stored, &shape(bias)).then(|| (part, shape(recurrent).first().copied().unwrap_or(0)))
+    }
+}
+
+fn shape(spec: &WeightSpec) -> Vec<usize> {
+    let sizes = spec.ty.shape.iter().map(|dim| dim.known().and_then(|size| usize::try_from(size).ok()));
+    sizes.map(|size| size.unwrap_or(0)).collect()
+}
+
 fn dataset_error<'a>(layer: &'a str, spec: &'a WeightSpec) -> impl Fn(WeightsError) -> WeightError + use<'a> {
     |source| WeightError::Dataset {
         layer: layer.to_owned(),
@@ -248,19 +323,9 @@ fn dataset_error<'a>(layer: &'a str, spec: &'a WeightSpec) -> impl Fn(WeightsErr
     }
 }
 
-fn numbers(file: &Hdf5Weights, layer: &str, spec: &WeightSpec, path: &str) -> Result<Vec<f32>, WeightError> {
-    let tensor = file.read(path).map_err(dataset_error(layer, spec))?;
+fn numbers(files: &Files, layer: &str, spec: &WeightSpec, path: &str) -> Result<Vec<f32>, WeightError> {
+    let tensor = files.read(path).map_err(dataset_error(layer, spec))?;
     Ok(to_f32(tensor).iter().copied().collect())
-}
-
-fn read(file: &Hdf5Weights, layer: &str, spec: &WeightSpec, path: &str) -> Result<Tensor, WeightError> {
-    let shape = spec.ty.shape.iter().map(|dim| dim.known().and_then(|size| usize::try_from(size).ok()));
-    let shape: Vec<usize> = shape.map(|size| size.unwrap_or(0)).collect();
-    let tensor = file.read_expected(path, &shape).map_err(dataset_error(layer, spec))?;
-    Ok(match spec.ty.dtype {
-        DType::F32 => Tensor::F32(to_f32(tensor)),
-        _ => tensor,
-    })
 }
 
 fn to_f32(tensor: Tensor) -> ArrayD<f32> {
@@ -271,99 +336,5 @@ fn to_f32(tensor: Tensor) -> ArrayD<f32> {
         Tensor::I64(array) => array.mapv(|x| x as f32),
         Tensor::Bool(array) => array.mapv(|x| f32::from(u8::from(x))),
         Tensor::Str(array) => ArrayD::zeros(array.raw_dim()),
-    }
-}
-
-/// Every dataset below a layer's group is one of its weights.
-fn check_surplus(
-    file: &Hdf5Weights,
-    layer: &str,
-    specs: &[WeightSpec],
-    group: &str,
-) -> Result<(), WeightError> {
-    let known = |dataset: &str| {
-        specs.iter().any(|spec| match &spec.place {
-            WeightPlace::Dataset(path) => dataset == path,
-            WeightPlace::Vocabulary | WeightPlace::IdfWeights => true,
-        })
-    };
-    let prefix = format!("{group}/");
-    let surplus =
-        file.datasets().into_iter().find(|path| path.strip_prefix(&prefix).is_some_and(|rest| !known(rest)));
-    match surplus {
-        Some(dataset) => Err(WeightError::Surplus { layer: layer.to_owned(), dataset: dataset.to_owned() }),
-        None => Ok(()),
-    }
-}
-
-/// The group of each layer in a Keras weights file, by the layer's path: `layers/`, the class in snake case, and a
-/// number from the second of a class on; inside nested models the same below the model's group. Names play no part.
-pub(super) fn groups(raw: &RawModel) -> Vec<(String, String)> {
-    let mut found = vec![];
-    add_groups(raw, "", "", &mut found);
-    found
-}
-
-fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, String)>) {
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    for layer in raw.layers.iter().filter(|layer| !layer.class.starts_with("ops.")) {
-        let snake = snake_case(&layer.class);
-        let count = counts.entry(snake.clone()).or_insert(0);
-        let number = if *count == 0 { String::new() } else { format!("_{count}") };
-        *count += 1;
-        let (path, group) = (format!("{path}{}", layer.name), format!("{group}layers/{snake}{number}"));
-        if let Some(nested) = &layer.nested {
-            add_groups(nested, &format!("{path}/"), &format!("{group}/"), found);
-        }
-        found.push((path, group));
-    }
-}
-
-/// Keras' `to_snake_case`: `SimpleRNN` is `simple_rnn`, `Conv1D` is `conv1d`, `ReLU` is `re_lu`.
-fn snake_case(class: &str) -> String {
-    let chars: Vec<char> = class.chars().collect();
-    let mut snake = String::new();
-    for (place, c) in chars.iter().enumerate() {
-        let before = place.checked_sub(1).map(|before| chars[before]);
-        let after = chars.get(place + 1);
-        let word_begins = c.is_ascii_uppercase()
-            && before.is_some_and(|before| {
-                before.is_ascii_lowercase()
-                    || before.is_ascii_digit() && after.is_some_and(char::is_ascii_lowercase)
-                    || before.is_ascii_uppercase() && after.is_some_and(char::is_ascii_lowercase)
-            });
-        if word_begins {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_in_snake_case() {
-        for (class, snake) in [
-            ("LSTM", "lstm"),
-            ("SimpleRNN", "simple_rnn"),
-            ("Conv1D", "conv1d"),
-            ("ConvLSTM2D", "conv_lstm2d"),
-            ("ReLU", "re_lu"),
-            ("PReLU", "p_re_lu"),
-            ("GlobalAveragePooling1D", "global_average_pooling1d"),
-            ("My2DThing", "my2d_thing"),
-            ("HTTPServerX2", "http_server_x2"),
-        ] {
-            assert_eq!(snake_case(class), snake);
-        }
-    }
-
-    #[test]
-    fn vocabulary_lines_end_as_in_python() {
-        let vocabulary = Vocabulary::from_asset("it", "\n[UNK]\nthe\u{85}cat\r\nsat\n\n".as_bytes()).unwrap();
-        assert_eq!(vocabulary.tokens, ["the", "cat", "sat"]);
     }
 }

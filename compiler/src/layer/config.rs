@@ -51,8 +51,11 @@ const WITHOUT_MEANING: &[&str] =
 /// The same by ending: `kernel_initializer`, `bias_regularizer`, `gamma_constraint`.
 const WITHOUT_MEANING_ENDINGS: &[&str] = &["_initializer", "_regularizer", "_constraint"];
 
-/// The only dtype policy computed with.
-const FLOAT32_ONLY: &str = "the dtype policy float32";
+/// The dtype policies known.
+const POLICIES: &str = "the dtype policy float32, or float16, bfloat16 or a mix of them";
+
+/// The policies of narrower floats. All are computed in float32, which the layer's canonical settings say.
+pub(crate) const NARROW_POLICIES: &[&str] = &["bfloat16", "float16", "mixed_bfloat16", "mixed_float16"];
 
 /// The largest size that a setting may name.
 pub const LARGEST_SIZE: i64 = 1 << 31;
@@ -85,24 +88,34 @@ impl Config {
         Config { rest: settings, canonical: Settings::new() }
     }
 
-    /// Everything is computed in float32; another policy would be another answer.
+    /// Everything is computed in float32. A narrower policy is written down, a wider one would be another answer.
     fn dtype_policy(&mut self) -> Result<(), ConfigError> {
         let Some(policy) = self.rest.get("dtype") else { return Ok(()) };
         let name = policy.pointer("/config/name").unwrap_or(policy);
+        let name = name.clone();
+        let is_policy = !policy.is_string() || name.as_str().is_some_and(|name| name.starts_with("mixed"));
         if name.is_null() || name == "float32" {
             self.rest.remove("dtype");
-        } else if !policy.is_string() {
-            return Err(ConfigError::new("dtype", FLOAT32_ONLY, name));
+        } else if is_policy && NARROW_POLICIES.iter().any(|narrow| name == *narrow) {
+            self.rest.remove("dtype");
+            self.keep("dtype", name);
+        } else if is_policy {
+            return Err(ConfigError::new("dtype", POLICIES, &name));
         }
         // A bare word is left for InputLayer, whose element type it is; for any other layer it is left over.
         Ok(())
     }
 
     /// The settings that differ from the defaults; anything not taken is an error.
-    pub fn finish(self) -> Result<Settings, ConfigError> {
+    pub fn finish(mut self) -> Result<Settings, ConfigError> {
+        let narrow = |name: &Json| NARROW_POLICIES.iter().any(|narrow| name == *narrow);
+        if let Some(name) = self.rest.get("dtype").filter(|name| narrow(name)).cloned() {
+            self.rest.remove("dtype");
+            self.keep("dtype", name);
+        }
         match self.rest.into_iter().next() {
             Some((key, value)) => {
-                let expected = if key == "dtype" { FLOAT32_ONLY } else { "no such setting" };
+                let expected = if key == "dtype" { POLICIES } else { "no such setting" };
                 Err(ConfigError::new(&key, expected, &value))
             }
             None => Ok(self.canonical),
@@ -168,6 +181,15 @@ impl Config {
     /// A finite number.
     pub fn number(&mut self, key: &str, default: f64) -> Result<f64, ConfigError> {
         self.typed(key, "a number", Some(default), Json::as_f64)
+    }
+
+    /// A finite number that may be absent.
+    pub fn optional_number(&mut self, key: &str) -> Result<Option<f64>, ConfigError> {
+        if self.rest.get(key).is_none_or(Json::is_null) {
+            self.rest.remove(key);
+            return Ok(None);
+        }
+        self.typed(key, "a number", None, Json::as_f64).map(Some)
     }
 
     /// An integer.
@@ -286,6 +308,7 @@ fn activation(value: &Json) -> Option<Activation> {
         "gelu" => Activation::Gelu,
         "hard_shrink" => Activation::HardShrink { threshold: Float(0.5) },
         "hard_sigmoid" => Activation::HardSigmoid,
+        "hard_sigmoid_keras2" => Activation::HardSigmoidKeras2,
         "hard_silu" | "hard_swish" => Activation::HardSilu,
         "hard_tanh" => Activation::HardTanh,
         "leaky_relu" => parametric_relu(0.2, None),

@@ -63,7 +63,10 @@ impl Layer for BatchNormalization {
             [(self.scale, "gamma"), (self.center, "beta"), (true, "moving_mean"), (true, "moving_variance")];
         let present = wanted.into_iter().filter(|(wanted, _)| *wanted).enumerate();
         Ok(present
-            .map(|(place, (_, name))| WeightSpec::new(name, &format!("vars/{place}"), channels.clone()))
+            .map(|(place, (_, name))| {
+                let spec = WeightSpec::new(name, &format!("vars/{place}"), channels.clone());
+                if name.starts_with("moving") { spec.untrained() } else { spec }
+            })
             .collect())
     }
 

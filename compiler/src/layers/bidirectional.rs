@@ -1,13 +1,14 @@
-//! `Bidirectional`: a recurrent layer forwards and one backwards over the same sequences, merged step by step.
+//! `Bidirectional`: a layer over time forwards and one backwards over the same sequences, merged step by step.
 
 use masque_ir::Type;
 use masque_ir::ops::{Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
 use serde_json::{Map, Value as Json, json};
 
-use super::recurrent::Recurrent;
+use super::recurrent::{self, Recurrent};
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    WeightSpec,
 };
 
 pub(super) static BIDIRECTIONAL: LayerDef = LayerDef {
@@ -38,7 +39,8 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     config.ignore(&["return_sequences", "return_state", "stateful", "go_backwards", "zero_output_for_mask"]);
     let merge = merge_mode(config)?;
     let inner = config.layer("layer")?;
-    let mut forward = direction(config, "layer", inner.clone())?;
+    let mirrored = inner.clone();
+    let mut forward = direction(config, "layer", inner)?;
     let given = config.take("backward_layer").filter(|layer| layer.get("config").is_some());
     let mut backward = match given {
         Some(layer) => {
@@ -47,18 +49,23 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
             direction(config, "backward_layer", inner)?
         }
         None => {
-            let mut mirrored = forward.clone();
-            mirrored.options_mut().backwards = !forward.options().backwards;
+            let mut mirrored = over_time("layer", mirrored)?.1;
+            mirrored.walk.backwards = !forward.walk.backwards;
             mirrored
         }
     };
-    let (f, b) = (forward.options(), backward.options());
-    if f.sequences != b.sequences || f.states != b.states || f.backwards == b.backwards {
-        let expected = "the same return_sequences and return_state as `layer`, and the other direction";
+    let (f, b) = (&forward.walk, &backward.walk);
+    let same = f.sequences == b.sequences && f.states == b.states && f.stateful == b.stateful;
+    if !same || f.backwards == b.backwards {
+        let expected = "return_sequences, return_state and stateful as in `layer`, and the other direction";
         return Err(ConfigError::new("backward_layer", expected, &"other settings".into()));
     }
+    if f.stateful && f.states {
+        let expected = "false in a stateful layer: Keras fails when it computes the masks of the states";
+        return Err(ConfigError::new("layer.return_state", expected, &true.into()));
+    }
     for layer in [&mut forward, &mut backward] {
-        layer.options_mut().zero_masked = layer.options().sequences;
+        layer.walk.zero_masked = layer.walk.sequences;
     }
     Ok(Box::new(Bidirectional { forward, backward, merge }))
 }
@@ -75,19 +82,28 @@ fn merge_mode(config: &mut Config) -> Result<Merge, ConfigError> {
     config.word("merge_mode", Merge::Concat, &words)
 }
 
-/// A recurrent layer inside; its settings are read, and kept, like any layer's.
+/// A layer inside; its settings are read, and kept, like any layer's.
 fn direction(
     config: &mut Config,
     key: &str,
-    (class, settings): (String, Map<String, Json>),
+    inner: (String, Map<String, Json>),
 ) -> Result<Recurrent, ConfigError> {
-    if !["GRU", "LSTM", "SimpleRNN"].contains(&class.as_str()) {
-        return Err(ConfigError::new(key, "GRU, LSTM or SimpleRNN", &class.into()));
+    let (kept, layer) = over_time(key, inner)?;
+    config.keep(key, kept);
+    Ok(layer)
+}
+
+/// Reads a layer over time: its settings to be kept, and the layer.
+fn over_time(
+    key: &str,
+    (class, settings): (String, Map<String, Json>),
+) -> Result<(Json, Recurrent), ConfigError> {
+    if !Recurrent::is_class(&class) {
+        return Err(ConfigError::new(key, format!("one of {}", Recurrent::classes()), &class.into()));
     }
     let mut inner = Config::new(settings)?;
     let layer = Recurrent::parse(&class, &mut inner)?;
-    config.keep(key, json!({"class_name": class, "config": inner.finish()?}));
-    Ok(layer)
+    Ok((json!({"class_name": class, "config": inner.finish()?}), layer))
 }
 
 impl Bidirectional {
@@ -115,17 +131,22 @@ impl Bidirectional {
         Ok(vec![merged])
     }
 
-    /// The arguments of one direction: the same data, its half of the initial states.
-    fn half(&self, arguments: &Arguments<Type>, first: bool) -> Result<Arguments<Type>, ShapeError> {
-        let states = arguments.tensors("initial_state");
-        if !states.is_empty() && states.len() != self.forward.states() + self.backward.states() {
-            let expected =
-                format!("{} tensors as `initial_state`", self.forward.states() + self.backward.states());
-            return Err(ShapeError::new(expected, states.len()));
+    /// The arguments of one direction: the same data and mask, its part of the initial states.
+    fn part(&self, arguments: &Arguments<Type>, first: bool) -> Result<Arguments<Type>, ShapeError> {
+        let states = recurrent::initial(arguments)?;
+        let (front, back) = (self.forward.steps.count(), self.backward.steps.count());
+        if !states.is_empty() && states.len() != front + back {
+            return Err(ShapeError::new(
+                format!("{} tensors as `initial_state`", front + back),
+                states.len(),
+            ));
         }
-        let (front, back) = states.split_at(states.len() / 2);
-        let half = if first { front } else { back };
-        Ok(Arguments::of("sequences", arguments.data().to_vec()).with("initial_state", half.to_vec()))
+        let (front, back) = states.split_at(front.min(states.len()));
+        let part = if first { front } else { back };
+        let mut own =
+            Arguments::of("sequences", arguments.data().to_vec()).with("initial_state", part.to_vec());
+        own.masks.clone_from(&arguments.masks);
+        Ok(own)
     }
 }
 
@@ -134,9 +155,9 @@ impl Layer for Bidirectional {
         &["sequences", "initial_state", "mask", "training"]
     }
 
-    fn outputs(&self) -> u32 {
+    fn outputs(&self, constants: &Constants) -> u32 {
         let merged = if self.merge == Merge::Apart { 0 } else { 1 };
-        self.forward.outputs() + self.backward.outputs() - merged
+        self.forward.outputs(constants) + self.backward.outputs(constants) - merged
     }
 
     fn supports_masking(&self) -> bool {
@@ -144,14 +165,14 @@ impl Layer for Bidirectional {
     }
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        let output = if self.forward.options().sequences { MaskRule::Keep } else { MaskRule::Ends };
+        let output = if self.forward.walk.sequences { MaskRule::Keep } else { MaskRule::Ends };
         let outputs = if self.merge == Merge::Apart { 2 } else { 1 };
         MaskRule::PerOutput(vec![output; outputs])
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        let mut forward = self.forward.infer(&self.half(arguments, true)?)?;
-        let mut backward = self.backward.infer(&self.half(arguments, false)?)?;
+        let mut forward = self.forward.infer(&self.part(arguments, true)?)?;
+        let mut backward = self.backward.infer(&self.part(arguments, false)?)?;
         let (states, others) = (forward.split_off(1), backward.split_off(1));
         let mut outputs = forward;
         match self.merge {
@@ -172,7 +193,7 @@ impl Layer for Bidirectional {
         let mut weights = vec![];
         for (layer, first, name) in [(&self.forward, true, "forward"), (&self.backward, false, "backward")] {
             let group = format!("{name}_layer");
-            let specs = layer.weights(&self.half(arguments, first)?)?;
+            let specs = layer.weights(&self.part(arguments, first)?)?;
             weights.extend(specs.into_iter().map(|spec| spec.inside(name, &group)));
         }
         Ok(weights)
@@ -181,12 +202,12 @@ impl Layer for Bidirectional {
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let (x, mask) = (&arguments.data()[0], arguments.mask());
         let states = arguments.tensors("initial_state").to_vec();
-        let (front, back) = states.split_at(states.len() / 2);
+        let (front, back) = states.split_at(self.forward.steps.count().min(states.len()));
         let mut forward = self.forward.build(&mut scope.inside("forward"), x, mask, front)?;
         let mut backward = self.backward.build(&mut scope.inside("backward"), x, mask, back)?;
         let (ahead, behind) = (forward.remove(0), backward.remove(0));
         // The second direction's sequence comes in its own order; turned round it stands step beside step.
-        let behind = match self.backward.options().sequences {
+        let behind = match self.backward.walk.sequences {
             true => scope.builder.emit(Shape::Reverse { axis: 1 }, &[behind])?,
             false => behind,
         };

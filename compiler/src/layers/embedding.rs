@@ -17,19 +17,24 @@ pub(super) static EMBEDDING: LayerDef = LayerDef {
 };
 
 #[derive(Debug)]
-struct Embedding {
-    rows: i64,
-    columns: i64,
+pub(super) struct Embedding {
+    pub(super) rows: i64,
+    pub(super) columns: i64,
     mask_zero: bool,
 }
 
 fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    Ok(Box::new(settings(config)?))
+}
+
+/// Reads the settings.
+pub(super) fn settings(config: &mut Config) -> Result<Embedding, ConfigError> {
     config.ignore(&["input_length", "lora_rank", "lora_alpha"]);
-    Ok(Box::new(Embedding {
+    Ok(Embedding {
         rows: config.size("input_dim")?,
         columns: config.size("output_dim")?,
         mask_zero: config.bool("mask_zero", false)?,
-    }))
+    })
 }
 
 impl Layer for Embedding {

@@ -42,6 +42,9 @@ impl Layer for GlobalAveragePooling1D {
         let x = x.ok_or_else(|| {
             ShapeError::new(expected, arguments.first().map_or("none".into(), Type::to_string))
         })?;
+        if let Some(mask) = arguments.mask().filter(|mask| mask.rank() != 2) {
+            return Err(ShapeError::new("a mask [batch, steps]", mask));
+        }
         let steps = if self.channels_first { 2 } else { 1 };
         let mut shape = x.shape.clone();
         if self.keepdims {

@@ -29,7 +29,7 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     config.keep("shape", shape);
     let dtype = config.take("dtype").unwrap_or_else(|| "float32".into());
     let element = match dtype.as_str() {
-        Some("float32") => DType::F32,
+        Some("bfloat16" | "float16" | "float32") => DType::F32,
         Some("float64") => DType::F64,
         Some("int8" | "int16" | "int32" | "uint8" | "uint16") => DType::I32,
         Some("int64" | "uint32") => DType::I64,
@@ -38,12 +38,12 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         _ => {
             return Err(ConfigError::new(
                 "dtype",
-                "float32, float64, an integer type, bool or string",
+                "a type of floats, an integer type, bool or string",
                 &dtype,
             ));
         }
     };
-    if element != DType::F32 {
+    if dtype != "float32" {
         config.keep("dtype", dtype);
     }
     Ok(Box::new(InputLayer { ty: Type { dtype: element, shape: dims } }))

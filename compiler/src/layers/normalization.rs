@@ -77,6 +77,10 @@ impl Layer for Normalization {
         true
     }
 
+    fn supports_masking_in_keras2(&self) -> bool {
+        false
+    }
+
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
         MaskRule::Keep
     }
@@ -97,7 +101,7 @@ impl Layer for Normalization {
         let names = [("mean", "vars/0"), ("variance", "vars/1")];
         let moments = names.into_iter().map(|(name, place)| WeightSpec::new(name, place, sizes.clone()));
         // How many examples were looked at: in the file, and nothing is computed with it.
-        Ok(moments.chain([WeightSpec::new("count", "vars/2", [])]).collect())
+        Ok(moments.chain([WeightSpec::new("count", "vars/2", [])]).map(WeightSpec::untrained).collect())
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -136,6 +140,10 @@ fn rescaling(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 impl Layer for Rescaling {
     fn supports_masking(&self) -> bool {
         true
+    }
+
+    fn supports_masking_in_keras2(&self) -> bool {
+        false
     }
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {

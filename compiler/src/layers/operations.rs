@@ -22,6 +22,8 @@ mod reduce;
 mod scatter;
 mod shapes;
 mod stacks;
+mod subscripts;
+mod windows;
 
 pub(super) use along::*;
 pub(super) use arrange::{CONCATENATE, EMPTY_LIKE, EXPAND_DIMS, ONES_LIKE, ZEROS_LIKE};
@@ -39,6 +41,7 @@ pub(super) use reduce::ANY;
 pub(super) use scatter::*;
 pub(super) use shapes::*;
 pub(super) use stacks::*;
+pub(super) use windows::*;
 
 use masque_ir::DType;
 use masque_ir::mask::MaskId;

@@ -1,91 +1,144 @@
-//! `SimpleRNN`, `LSTM` and `GRU`.
+//! The layers over time: `SimpleRNN`, `LSTM`, `GRU`, `RNN` over cells of these kinds, and `ConvLSTM`.
+//!
+//! They differ in what a step does ([`Steps`]): a [`cells::Stack`] or a [`conv_lstm::Convolution`]. How the steps follow
+//! one another, what comes out, and what a mask does to it is the same for all of them, and stands here.
 
-use masque_ir::activation::Activation;
-use masque_ir::ops::{self, Elementwise, OpError, RecurrentOptions};
+mod cells;
+mod conv_lstm;
+
+use std::fmt::Debug;
+
+use masque_ir::ops::{Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
-use masque_ir::{DType, Dim, Type};
+use masque_ir::{DType, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Passed, Scope, ShapeError,
+    Supports, WeightSpec,
 };
 
-const MASKS: &str = "keep, if return_sequences; else ends; states: ends";
+/// The rows of the registry, and the list of their classes.
+macro_rules! over_time {
+    ($($name:ident = $class:literal),* $(,)?) => {
+        $(pub(super) static $name: LayerDef = LayerDef {
+            class: $class,
+            supports_masking: Supports::Always,
+            masks: "keep, if return_sequences; else ends; states: ends",
+            parse: |config| Ok(Box::new(Recurrent::parse($class, config)?)),
+        };)*
 
-pub(super) static GRU: LayerDef = LayerDef {
-    class: "GRU",
-    supports_masking: Supports::Always,
-    masks: MASKS,
-    parse: |config| Ok(Box::new(Recurrent::parse("GRU", config)?)),
-};
-pub(super) static LSTM: LayerDef = LayerDef {
-    class: "LSTM",
-    supports_masking: Supports::Always,
-    masks: MASKS,
-    parse: |config| Ok(Box::new(Recurrent::parse("LSTM", config)?)),
-};
-pub(super) static SIMPLE_RNN: LayerDef = LayerDef {
-    class: "SimpleRNN",
-    supports_masking: Supports::Always,
-    masks: MASKS,
-    parse: |config| Ok(Box::new(Recurrent::parse("SimpleRNN", config)?)),
-};
-
-/// A recurrent layer. The operation says which kind, and how it runs.
-#[derive(Clone, Debug)]
-pub(super) struct Recurrent {
-    units: i64,
-    use_bias: bool,
-    unroll: bool,
-    op: ops::Recurrent,
+        /// The classes of layers over time.
+        const CLASSES: &[&str] = &[$($class),*];
+    };
 }
 
-impl Recurrent {
-    pub(super) fn parse(class: &str, config: &mut Config) -> Result<Recurrent, ConfigError> {
-        config.ignore(&["dropout", "implementation", "recurrent_dropout", "unit_forget_bias", "use_cudnn"]);
-        if config.bool("stateful", false)? {
-            return Err(ConfigError::new("stateful", "false", &true.into()));
-        }
-        let units = config.size("units")?;
-        let use_bias = config.bool("use_bias", true)?;
-        let unroll = config.bool("unroll", false)?;
-        let options = RecurrentOptions {
-            activation: config.activation("activation", Activation::Tanh)?,
+over_time! {
+    CONV_LSTM1D = "ConvLSTM1D",
+    CONV_LSTM2D = "ConvLSTM2D",
+    CONV_LSTM3D = "ConvLSTM3D",
+    GRU = "GRU",
+    LSTM = "LSTM",
+    RNN = "RNN",
+    SIMPLE_RNN = "SimpleRNN",
+}
+
+/// How the steps follow one another, and what comes out.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Walk {
+    /// Every step's output, or only the last one?
+    pub(super) sequences: bool,
+    /// Are the final states outputs, too?
+    pub(super) states: bool,
+    /// From the last step to the first?
+    pub(super) backwards: bool,
+    /// Zero where the mask is false, in place of the output before it?
+    pub(super) zero_masked: bool,
+    /// Does Keras write every step out? It computes the same then, but for [`Walk::zeroes_by_unreversed_mask`].
+    unroll: bool,
+    /// Does a walk begin with the states that the one before it ended with?
+    pub(super) stateful: bool,
+}
+
+impl Walk {
+    fn parse(config: &mut Config) -> Result<Walk, ConfigError> {
+        Ok(Walk {
             sequences: config.bool("return_sequences", false)?,
             states: config.bool("return_state", false)?,
             backwards: config.bool("go_backwards", false)?,
             zero_masked: config.bool("zero_output_for_mask", false)?,
-        };
-        let op = match class {
-            "SimpleRNN" => ops::Recurrent::SimpleRnn { options },
-            _ => {
-                let recurrent_activation = config.activation("recurrent_activation", Activation::Sigmoid)?;
-                match class {
-                    "LSTM" => ops::Recurrent::Lstm { options, recurrent_activation },
-                    _ => {
-                        let reset_after = config.bool("reset_after", true)?;
-                        ops::Recurrent::Gru { options, recurrent_activation, reset_after }
-                    }
-                }
-            }
-        };
-        Ok(Recurrent { units, use_bias, unroll, op })
+            unroll: config.bool("unroll", false)?,
+            stateful: config.bool("stateful", false)?,
+        })
     }
 
-    pub(super) fn options(&self) -> &RecurrentOptions {
-        self.op.options()
+    /// Keras' unrolled loop runs backwards over a reversed mask, as it should, and then zeroes the outputs by the
+    /// mask that was *not* reversed.
+    fn zeroes_by_unreversed_mask(&self) -> bool {
+        self.unroll && self.sequences && self.backwards && self.zero_masked
     }
+}
 
-    pub(super) fn options_mut(&mut self) -> &mut RecurrentOptions {
-        match &mut self.op {
-            ops::Recurrent::SimpleRnn { options }
-            | ops::Recurrent::Lstm { options, .. }
-            | ops::Recurrent::Gru { options, .. } => options,
-        }
-    }
-
+/// What a layer over time does at each step.
+pub(super) trait Steps: Debug + Send + Sync {
     /// How many states are carried from step to step.
-    pub(super) fn states(&self) -> usize {
-        self.op.states()
+    fn count(&self) -> usize;
+
+    /// The state whose type the output has, by place.
+    fn shown(&self) -> usize;
+
+    /// The types of the states, given the data's.
+    fn states(&self, x: &Type) -> Result<Vec<Type>, ShapeError>;
+
+    /// The weights, given the data's type.
+    fn weights(&self, x: &Type) -> Result<Vec<WeightSpec>, ShapeError>;
+
+    /// Builds the whole walk over floats: the output, then the final states if they are wanted. Absent initial states
+    /// are zeros.
+    fn run(
+        &self,
+        scope: &mut Scope<'_>,
+        x: &Operand,
+        mask: &Operand,
+        initial: &[Operand],
+        walk: &Walk,
+    ) -> Result<Vec<Operand>, OpError>;
+}
+
+/// A layer over time.
+#[derive(Debug)]
+pub(super) struct Recurrent {
+    pub(super) walk: Walk,
+    pub(super) steps: Box<dyn Steps>,
+}
+
+impl Recurrent {
+    /// How many tensors a call gives: the output, and the states if they are asked for.
+    fn results(&self) -> u32 {
+        1 + if self.walk.states { self.steps.count() as u32 } else { 0 }
+    }
+
+    /// Reads the settings of a layer of one of the [`CLASSES`].
+    pub(super) fn parse(class: &str, config: &mut Config) -> Result<Recurrent, ConfigError> {
+        config.ignore(&["use_cudnn"]);
+        let walk = Walk::parse(config)?;
+        let steps: Box<dyn Steps> = match class {
+            "ConvLSTM1D" => Box::new(conv_lstm::Convolution::parse(config, 1)?),
+            "ConvLSTM2D" => Box::new(conv_lstm::Convolution::parse(config, 2)?),
+            "ConvLSTM3D" => Box::new(conv_lstm::Convolution::parse(config, 3)?),
+            "RNN" => Box::new(cells::Stack::parse(config)?),
+            _ => Box::new(cells::Stack::single(class, config)?),
+        };
+        Ok(Recurrent { walk, steps })
+    }
+
+    /// Is that the class of a layer over time?
+    pub(super) fn is_class(class: &str) -> bool {
+        CLASSES.contains(&class)
+    }
+
+    /// The classes, for people.
+    pub(super) fn classes() -> String {
+        CLASSES.join(", ")
     }
 
     /// Builds the layer over given data, mask and initial states.
@@ -94,38 +147,53 @@ impl Recurrent {
         scope: &mut Scope<'_>,
         x: &Operand,
         mask: Option<&Operand>,
-        states: &[Operand],
+        initial: &[Operand],
     ) -> Result<Vec<Operand>, OpError> {
-        let mut operands = vec![scope.float(x)?];
-        operands.extend(["kernel", "recurrent_kernel", "bias"].map(|name| scope.weight(name)));
-        operands.push(mask.cloned().unwrap_or(Operand::Absent));
-        for place in 0..self.states() {
-            operands.push(match states.get(place) {
-                Some(state) => scope.float(state)?,
-                None => Operand::Absent,
-            });
+        let x = scope.float(x)?;
+        let mut states = initial.iter().map(|state| scope.float(state)).collect::<Result<Vec<_>, _>>()?;
+        if !self.walk.stateful {
+            states.resize(self.steps.count(), Operand::Absent);
+            return self.run(scope, &x, mask, &states, &self.walk);
         }
-        let options = self.options();
-        match mask {
-            Some(mask) if self.unroll && options.sequences && options.backwards && options.zero_masked => {
-                self.build_unrolled(scope, &operands, mask)
-            }
-            _ => scope.builder.emit_all(self.op.clone(), &operands),
+        let types = self.steps.states(&scope.builder.type_of(&x));
+        let types =
+            types.map_err(|error| OpError { op: "state", expected: error.expected, found: error.found })?;
+        let name = |place: usize| format!("state.{place}");
+        if states.is_empty() {
+            states = types.into_iter().enumerate().map(|(place, ty)| scope.state(&name(place), ty)).collect();
         }
+        let all = Walk { states: true, ..self.walk.clone() };
+        let mut results = self.run(scope, &x, mask, &states, &all)?;
+        for (place, state) in results[1..].iter().enumerate() {
+            scope.keep(&name(place), state.clone());
+        }
+        results.truncate(self.results() as usize);
+        Ok(results)
     }
 
-    /// Keras' unrolled loop runs backwards over a reversed mask, as it should, and then zeroes the outputs by the
-    /// mask that was *not* reversed.
-    fn build_unrolled(
+    /// Builds one walk.
+    fn run(
         &self,
         scope: &mut Scope<'_>,
-        operands: &[Operand],
-        mask: &Operand,
+        x: &Operand,
+        mask: Option<&Operand>,
+        states: &[Operand],
+        walk: &Walk,
     ) -> Result<Vec<Operand>, OpError> {
-        let mut repeating = self.clone();
-        repeating.options_mut().zero_masked = false;
-        let mut results = scope.builder.emit_all(repeating.op, operands)?;
-        let (mask, zero) = (scope.builder.trail_axes(mask, 3)?, scope.builder.number(&results[0], 0.0));
+        let Some(mask) = mask else { return self.steps.run(scope, x, &Operand::Absent, states, walk) };
+        // A third axis of size 1 says nothing.
+        let shape = scope.builder.type_of(mask).shape[..2].to_vec();
+        let mask = match scope.builder.type_of(mask).rank() {
+            2 => mask.clone(),
+            _ => scope.builder.emit(Shape::Reshape { shape }, std::slice::from_ref(mask))?,
+        };
+        if !walk.zeroes_by_unreversed_mask() {
+            return self.steps.run(scope, x, &mask, states, walk);
+        }
+        let repeating = Walk { zero_masked: false, ..walk.clone() };
+        let mut results = self.steps.run(scope, x, &mask, states, &repeating)?;
+        let rank = scope.builder.type_of(&results[0]).rank();
+        let (mask, zero) = (scope.builder.trail_axes(&mask, rank)?, scope.builder.number(&results[0], 0.0));
         results[0] = scope.builder.emit(Elementwise::Select, &[mask, results[0].clone(), zero])?;
         Ok(results)
     }
@@ -136,8 +204,8 @@ impl Layer for Recurrent {
         &["sequences", "initial_state", "mask", "training"]
     }
 
-    fn outputs(&self) -> u32 {
-        1 + if self.options().states { self.states() as u32 } else { 0 }
+    fn outputs(&self, _: &Constants) -> u32 {
+        self.results()
     }
 
     fn supports_masking(&self) -> bool {
@@ -145,45 +213,39 @@ impl Layer for Recurrent {
     }
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        let output = if self.options().sequences { MaskRule::Keep } else { MaskRule::Ends };
+        let output = if self.walk.sequences { MaskRule::Keep } else { MaskRule::Ends };
         MaskRule::PerOutput(vec![output])
     }
 
+    /// Outputs of a layer that runs backwards come in its own order, and Keras leaves their mask in the other one.
+    fn intended_mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        match self.walk.sequences && self.walk.backwards {
+            true => MaskRule::PerOutput(vec![MaskRule::Reversed { axis: 1 }]),
+            false => self.mask_rule(arguments),
+        }
+    }
+
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        let (x, _) = features(arguments)?;
-        let state = Type::new(DType::F32, vec![x.shape[0].clone(), Dim::constant(self.units)]);
-        let states = arguments.tensors("initial_state");
-        if !states.is_empty() && states.len() != self.states() {
-            return Err(ShapeError::new(
-                format!("{} tensors as `initial_state`", self.states()),
-                states.len(),
-            ));
+        let x = sequences(arguments)?;
+        let states = self.steps.states(x)?;
+        if let Some(mask) = arguments.mask() {
+            check_mask(mask, x)?;
         }
-        let fits =
-            |given: &Type| given.rank() == 2 && given.shape[1] == state.shape[1] && given.dtype != DType::Str;
-        if let Some(given) = states.iter().find(|given| !fits(given)) {
-            return Err(ShapeError::new(format!("{state} as `initial_state`"), given));
+        check_initial(initial(arguments)?, &states)?;
+        if self.walk.stateful && states.iter().any(|state| state.known_elements().is_none()) {
+            let expected = "a batch of known size, of which a stateful layer keeps the states";
+            return Err(ShapeError::new(expected, x));
         }
-        let mut output = state.clone();
-        if self.options().sequences {
+        let mut output = states[self.steps.shown()].clone();
+        if self.walk.sequences {
             output.shape.insert(1, x.shape[1].clone());
         }
-        let states = if self.options().states { self.states() } else { 0 };
-        Ok(std::iter::once(output).chain(std::iter::repeat_n(state, states)).collect())
+        let states = if self.walk.states { states } else { vec![] };
+        Ok(std::iter::once(output).chain(states).collect())
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
-        let (_, features) = features(arguments)?;
-        let columns = self.units * self.op.gates();
-        let mut weights = vec![
-            WeightSpec::new("kernel", "cell/vars/0", [features, columns]),
-            WeightSpec::new("recurrent_kernel", "cell/vars/1", [self.units, columns]),
-        ];
-        if self.use_bias {
-            let rows = matches!(self.op, ops::Recurrent::Gru { reset_after: true, .. }).then_some(2);
-            weights.push(WeightSpec::new("bias", "cell/vars/2", rows.into_iter().chain([columns])));
-        }
-        Ok(weights)
+        self.steps.weights(sequences(arguments)?)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -192,13 +254,48 @@ impl Layer for Recurrent {
     }
 }
 
-/// The sequences and the size of their last axis, which must be known.
-fn features(arguments: &Arguments<Type>) -> Result<(&Type, i64), ShapeError> {
-    let expected = "numbers [batch, steps, features], features of known size";
+/// The data.
+fn sequences(arguments: &Arguments<Type>) -> Result<&Type, ShapeError> {
+    let expected = "numbers [batch, steps, ...]";
     let x = arguments.first().ok_or_else(|| ShapeError::new(expected, "none"))?;
-    let last = x.shape.last().and_then(Dim::known);
-    match last {
-        Some(last) if x.rank() == 3 && x.dtype != DType::Str => Ok((x, last)),
-        _ => Err(ShapeError::new(expected, x)),
+    if x.rank() >= 3 && x.dtype != DType::Str { Ok(x) } else { Err(ShapeError::new(expected, x)) }
+}
+
+/// The initial states that were passed: tensors, or nothing.
+pub(super) fn initial(arguments: &Arguments<Type>) -> Result<&[Type], ShapeError> {
+    match arguments.get("initial_state") {
+        Some(Passed::Constant(numbers)) => {
+            let found = crate::layer::config::brief(numbers);
+            Err(ShapeError::new("tensors as `initial_state`", found))
+        }
+        _ => Ok(arguments.tensors("initial_state")),
     }
+}
+
+/// Either there are none, or one for each state and of its type.
+fn check_initial(given: &[Type], states: &[Type]) -> Result<(), ShapeError> {
+    if !given.is_empty() && given.len() != states.len() {
+        return Err(ShapeError::new(format!("{} tensors as `initial_state`", states.len()), given.len()));
+    }
+    let fits = |given: &Type, state: &Type| {
+        given.dtype != DType::Str && given.rank() == state.rank() && given.shape[1..] == state.shape[1..]
+    };
+    match given.iter().zip(states).find(|(given, state)| !fits(given, state)) {
+        Some((given, state)) => Err(ShapeError::new(format!("{state} as `initial_state`"), given)),
+        None => Ok(()),
+    }
+}
+
+/// A mask says of each step whether it is there; a further axis may only be of size 1.
+fn check_mask(mask: &Type, x: &Type) -> Result<(), ShapeError> {
+    let agrees = |axis: usize| match (mask.shape[axis].known(), x.shape[axis].known()) {
+        (Some(mask), Some(size)) => mask == size,
+        _ => true,
+    };
+    let steps = mask.rank() == 2 || mask.rank() == 3 && mask.shape[2].is_one();
+    if steps && agrees(0) && agrees(1) {
+        return Ok(());
+    }
+    let expected = Type::new(DType::Bool, x.shape[..2].to_vec());
+    Err(ShapeError::new(format!("a mask {expected}"), mask))
 }

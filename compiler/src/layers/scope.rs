@@ -5,14 +5,14 @@ use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Arguments, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
 };
 
 pub(super) static IDENTITY: LayerDef = LayerDef {
     class: "Identity",
     supports_masking: Supports::Always,
     masks: "keep",
-    parse: |_| Ok(Box::new(Identity)),
+    parse: |config| Ok(Box::new(Identity { is_input: config.bool("is_input", false)? })),
 };
 pub(super) static FUNCTIONAL: LayerDef = model("Functional");
 pub(super) static SEQUENTIAL: LayerDef = model("Sequential");
@@ -22,7 +22,10 @@ const fn model(class: &'static str) -> LayerDef {
 }
 
 #[derive(Debug)]
-struct Identity;
+struct Identity {
+    /// Is it an input of a model inside a model?
+    is_input: bool,
+}
 
 impl Layer for Identity {
     /// The inputs of a model inside a model are calls of this layer; a mask may be passed to them by hand.
@@ -32,6 +35,10 @@ impl Layer for Identity {
 
     fn supports_masking(&self) -> bool {
         true
+    }
+
+    fn supports_masking_in_keras2(&self) -> bool {
+        self.is_input
     }
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
@@ -71,7 +78,7 @@ impl Layer for Model {
         Some("inputs")
     }
 
-    fn outputs(&self) -> u32 {
+    fn outputs(&self, _: &Constants) -> u32 {
         self.outputs
     }
 

@@ -3,7 +3,7 @@
 use masque_ir::activation::Activation as Function;
 use masque_ir::ops::{Activate, Elementwise, OpError, Reduce};
 use masque_ir::program::Operand;
-use masque_ir::{DType, Type};
+use masque_ir::{DType, Semantics, Type};
 
 use super::axes::{numbers, resolve, take};
 use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
@@ -36,7 +36,8 @@ fn check_mask(mask: &Type, x: &Type) -> Result<(), ShapeError> {
     if fits { Ok(()) } else { Err(ShapeError::new(expected(), mask)) }
 }
 
-/// Softmax over some axes; masked numbers count as -1e9 before it, and as 0 behind it.
+/// Softmax over some axes; masked numbers count as -1e9 before it, and as 0 behind it. In Keras 2 they are lowered by
+/// 1e9 instead, and nothing is done behind it.
 pub(super) fn masked_softmax(
     scope: &mut Scope<'_>,
     x: Operand,
@@ -44,7 +45,12 @@ pub(super) fn masked_softmax(
     axes: &[usize],
 ) -> Result<Operand, OpError> {
     let (low, zero) = (scope.builder.number(&x, MASKED), scope.builder.number(&x, 0.0));
+    let lowers = scope.semantics() == Semantics::Keras2;
     let x = match mask {
+        Some(mask) if lowers => {
+            let below = scope.builder.emit(Elementwise::Select, &[mask.clone(), zero.clone(), low])?;
+            scope.builder.emit(Elementwise::Add, &[x, below])?
+        }
         Some(mask) => scope.builder.emit(Elementwise::Select, &[mask.clone(), x, low])?,
         None => x,
     };
@@ -66,8 +72,8 @@ pub(super) fn masked_softmax(
         }
     };
     match mask {
-        Some(mask) => scope.builder.emit(Elementwise::Select, &[mask.clone(), y, zero]),
-        None => Ok(y),
+        Some(mask) if !lowers => scope.builder.emit(Elementwise::Select, &[mask.clone(), y, zero]),
+        _ => Ok(y),
     }
 }
 

@@ -1,8 +1,11 @@
 //! `SpectralNormalization` at inference: the layer inside, its mask included.
+//!
+//! Keras casts what the layer inside gives to the element type that came in. For a table of rows, whose input are
+//! integers, that cuts off all behind the point, and the mask with it.
 
 use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
-use masque_ir::{Dim, Type};
+use masque_ir::{DType, Dim, Type};
 use serde_json::json;
 
 use crate::layer::{
@@ -17,6 +20,22 @@ pub(super) static SPECTRAL_NORMALIZATION: LayerDef = LayerDef {
     parse,
 };
 
+/// The layers with a kernel, or a table of rows, right inside. (Keras would take a wrapper in a wrapper, too.)
+const KERNELS: [&str; 12] = [
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
+    "EinsumDense",
+    "Embedding",
+    "ReversibleEmbedding",
+];
+
 #[derive(Debug)]
 struct SpectralNormalization {
     layer: Box<dyn Layer>,
@@ -25,11 +44,10 @@ struct SpectralNormalization {
 fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     config.ignore(&["power_iterations"]);
     let (class, settings) = config.layer("layer")?;
-    // A wrapper in a wrapper could go on for as long as a file has room; Keras wants a kernel right inside.
-    let kernels = ["Dense", "Embedding", "EinsumDense"];
-    let def = super::find(&class).filter(|def| kernels.contains(&def.class));
-    let def = def
-        .ok_or_else(|| ConfigError::new("layer", "Dense, EinsumDense or Embedding", &class.clone().into()))?;
+    let def = super::find(&class).filter(|def| KERNELS.contains(&def.class));
+    let def = def.ok_or_else(|| {
+        ConfigError::new("layer", format!("one of {}", KERNELS.join(", ")), &class.clone().into())
+    })?;
     let mut inner = Config::new(settings)?;
     let layer = (def.parse)(&mut inner)?;
     config.keep("layer", json!({"class_name": class, "config": inner.finish()?}));
@@ -43,11 +61,14 @@ impl Layer for SpectralNormalization {
     }
 
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        self.layer.mask_rule(arguments)
+        let same_type = arguments.first().is_some_and(|x| x.dtype == DType::F32);
+        if same_type { self.layer.mask_rule(arguments) } else { MaskRule::Lost }
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        self.layer.infer(arguments)
+        let outputs = self.layer.infer(arguments)?;
+        let dtype = arguments.first().map_or(DType::F32, |x| x.dtype);
+        Ok(outputs.into_iter().map(|output| output.with_dtype(dtype)).collect())
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
@@ -63,6 +84,7 @@ impl Layer for SpectralNormalization {
                 name: name.to_owned(),
                 ty,
                 place: place(dataset),
+                trained: name == "kernel",
             }));
         }
         weights.extend(inner.into_iter().map(|spec| spec.inside("layer", "layer")));
@@ -70,6 +92,8 @@ impl Layer for SpectralNormalization {
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
-        self.layer.lower(&mut scope.inside("layer"), arguments)
+        let dtype = scope.builder.type_of(&arguments.data()[0]).dtype;
+        let outputs = self.layer.lower(&mut scope.inside("layer"), arguments)?;
+        outputs.iter().map(|output| scope.cast(output, dtype)).collect()
     }
 }

@@ -170,10 +170,11 @@ impl Layer for TextVectorization {
             name: "vocabulary".into(),
             ty: column(DType::Str, self.tokens),
             place: WeightPlace::Vocabulary,
+            trained: false,
         }];
         if self.output == TokenOutput::TfIdf {
             let (name, ty) = ("idf_weights".into(), column(DType::F32, self.columns));
-            weights.push(WeightSpec { name, ty, place: WeightPlace::IdfWeights });
+            weights.push(WeightSpec { name, ty, place: WeightPlace::IdfWeights, trained: false });
         }
         Ok(weights)
     }

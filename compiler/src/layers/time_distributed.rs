@@ -1,9 +1,12 @@
 //! `TimeDistributed`: a layer on every step, as if each were an example of its own.
+//!
+//! Keras calls the layer inside step by step. As long as it treats each example by itself, all steps of all examples
+//! are one large batch for it. What a mask says behind its first two axes is the inner layer's mask.
 
 use masque_ir::ops::{OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::layer::{
     Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
@@ -15,34 +18,87 @@ pub(super) static TIME_DISTRIBUTED: LayerDef =
 #[derive(Debug)]
 struct TimeDistributed {
     layer: Box<dyn Layer>,
+    /// The axes that its settings name.
+    axes: Vec<i64>,
 }
 
 fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     let (class, settings) = config.layer("layer")?;
-    let def = super::find(&class).filter(|def| !["InputLayer", "TextVectorization"].contains(&def.class));
+    let unfit = ["Functional", "InputLayer", "Sequential", "TextVectorization"];
+    let def = super::find(&class).filter(|def| !unfit.contains(&def.class) && !class.starts_with("ops."));
     let def = def.ok_or_else(|| ConfigError::new("layer", "a supported layer", &class.clone().into()))?;
     let mut inner = Config::new(settings)?;
     let layer = (def.parse)(&mut inner)?;
-    config.keep("layer", json!({"class_name": class, "config": inner.finish()?}));
-    Ok(Box::new(TimeDistributed { layer }))
+    let kept = inner.finish()?;
+    let axes = match kept.get("axis") {
+        Some(Json::Array(axes)) => axes.iter().filter_map(Json::as_i64).collect(),
+        axis => axis.and_then(Json::as_i64).into_iter().collect(),
+    };
+    let kept = json!({"class_name": class, "config": kept});
+    if keeps_states(&kept) {
+        let expected = "a layer without `stateful`: steps would go on where the one before them ended";
+        return Err(ConfigError::new("layer", expected, &kept));
+    }
+    config.keep("layer", kept);
+    Ok(Box::new(TimeDistributed { layer, axes }))
+}
+
+/// Does a layer, or one inside of it, keep its states?
+fn keeps_states(layer: &Json) -> bool {
+    match layer {
+        Json::Object(map) => {
+            map.iter().any(|(key, value)| key == "stateful" && value == true || keeps_states(value))
+        }
+        Json::Array(items) => items.iter().any(keeps_states),
+        _ => false,
+    }
+}
+
+impl TimeDistributed {
+    /// The arguments of the layer inside, and the sizes of batch and steps.
+    fn steps(&self, arguments: &Arguments<Type>) -> Result<(Arguments<Type>, Vec<Dim>), ShapeError> {
+        let expected = "one tensor [batch, steps, ...] with at least three axes";
+        let x = match arguments.data() {
+            [x] if x.rank() >= 3 => x,
+            [x] => return Err(ShapeError::new(expected, x)),
+            other => return Err(ShapeError::new(expected, format!("{} tensors", other.len()))),
+        };
+        let rank = x.rank() as i64 - 1;
+        if let Some(axis) = self.axes.iter().find(|&&axis| axis == 0 || axis == -rank) {
+            return Err(ShapeError::new(
+                "a layer that looks along axes behind the batch",
+                format!("axis {axis}"),
+            ));
+        }
+        let mut inner = Arguments::of("inputs", vec![Type::new(x.dtype, fold(&x.shape))]);
+        if let Some(mask) = arguments.mask() {
+            check_mask(mask, x)?;
+            inner.masks = self.handed_on(Type::new(mask.dtype, fold(&mask.shape)));
+        }
+        Ok((inner, x.shape[..2].to_vec()))
+    }
+
+    /// The masks of the layer inside, if it has a parameter for one.
+    fn handed_on<T>(&self, mask: T) -> Vec<Option<T>> {
+        if self.layer.parameters().contains(&"mask") { vec![Some(mask)] } else { vec![] }
+    }
+}
+
+/// A mask says of each step whether it is there; what it says behind these two axes is the inner layer's business.
+fn check_mask(mask: &Type, x: &Type) -> Result<(), ShapeError> {
+    let agrees = |axis: usize| match (mask.shape[axis].known(), x.shape[axis].known()) {
+        (Some(mask), Some(size)) => mask == size,
+        _ => true,
+    };
+    if mask.rank() >= 2 && agrees(0) && agrees(1) {
+        return Ok(());
+    }
+    Err(ShapeError::new(format!("a mask whose first axes are [{}, {}]", x.shape[0], x.shape[1]), mask))
 }
 
 /// Batch and steps as one axis.
 fn fold(shape: &[Dim]) -> Vec<Dim> {
     std::iter::once(&shape[0] * &shape[1]).chain(shape[2..].iter().cloned()).collect()
-}
-
-/// The steps of the sequences as a batch.
-fn steps(arguments: &Arguments<Type>) -> Result<(Arguments<Type>, Vec<Dim>), ShapeError> {
-    let expected = "one tensor [batch, steps, ...] with at least three axes";
-    match arguments.data() {
-        [x] if x.rank() >= 3 => {
-            let inner = Arguments::of("inputs", vec![Type::new(x.dtype, fold(&x.shape))]);
-            Ok((inner, x.shape[..2].to_vec()))
-        }
-        [x] => Err(ShapeError::new(expected, x)),
-        other => Err(ShapeError::new(expected, format!("{} tensors", other.len()))),
-    }
 }
 
 /// The inner layer's outputs with batch and steps apart again.
@@ -59,12 +115,13 @@ impl Layer for TimeDistributed {
         true
     }
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
+    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        let inner = self.steps(arguments).map_or(MaskRule::Keep, |(inner, _)| self.layer.mask_rule(&inner));
+        MaskRule::OverSteps(Box::new(inner))
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        let (inner, front) = steps(arguments)?;
+        let (inner, front) = self.steps(arguments)?;
         let outputs = self.layer.infer(&inner)?;
         match outputs.as_slice() {
             [output] if output.rank() > 0 => Ok(vec![Type::new(output.dtype, unfold(&front, &output.shape))]),
@@ -73,7 +130,7 @@ impl Layer for TimeDistributed {
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
-        let specs = self.layer.weights(&steps(arguments)?.0)?;
+        let specs = self.layer.weights(&self.steps(arguments)?.0)?;
         Ok(specs.into_iter().map(|spec| spec.inside("layer", "layer")).collect())
     }
 
@@ -82,14 +139,10 @@ impl Layer for TimeDistributed {
         let shape = scope.builder.type_of(&x).shape;
         let folded = scope.builder.emit(Shape::Reshape { shape: fold(&shape) }, &[x])?;
         let mut inner = Arguments::of("inputs", vec![folded]);
-        if let (Some(mask), true) = (arguments.mask(), self.layer.parameters().contains(&"mask")) {
-            let mask_shape = scope.builder.type_of(mask).shape;
-            if mask_shape.len() > 2 {
-                let mask = scope
-                    .builder
-                    .emit(Shape::Reshape { shape: fold(&mask_shape) }, std::slice::from_ref(mask))?;
-                inner.masks = vec![Some(mask)];
-            }
+        if let Some(mask) = arguments.mask() {
+            let shape = fold(&scope.builder.type_of(mask).shape);
+            let mask = scope.builder.emit(Shape::Reshape { shape }, std::slice::from_ref(mask))?;
+            inner.masks = self.handed_on(mask);
         }
         let outputs = self.layer.lower(&mut scope.inside("layer"), &inner)?;
         let output = scope.builder.type_of(&outputs[0]).shape;

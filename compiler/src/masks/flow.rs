@@ -5,6 +5,7 @@
 //! model hangs the mask that was passed to it on the tensor it was called on. Whoever reads the tensor later sees what
 //! was done to it, so the order of calls matters.
 
+use masque_ir::facts::MaskSource;
 use masque_ir::layers::TensorRef;
 use masque_ir::mask::MaskId;
 
@@ -14,8 +15,11 @@ use crate::layer::Effect;
 type Object = usize;
 
 /// The masks of all tensors as they stand after some calls.
-#[derive(Clone, Debug, Default)]
+///
+/// Where the intended masks are asked for, every output is a tensor of its own and no call changes a mask in place.
+#[derive(Clone, Debug)]
 pub struct Flow {
+    source: MaskSource,
     /// The tensor behind each output of each call so far.
     objects: Vec<Vec<Object>>,
     /// The mask that hangs on each tensor now.
@@ -23,6 +27,11 @@ pub struct Flow {
 }
 
 impl Flow {
+    /// Before the first call.
+    pub fn new(source: MaskSource) -> Flow {
+        Flow { source, objects: vec![], masks: vec![] }
+    }
+
     /// The mask that hangs on a tensor now.
     pub fn mask(&self, tensor: TensorRef) -> Option<MaskId> {
         self.masks[self.object(tensor)]
@@ -43,13 +52,14 @@ impl Flow {
     ) -> Vec<Option<MaskId>> {
         let read: Vec<Option<Object>> =
             data.iter().map(|tensor| tensor.map(|tensor| self.object(tensor))).collect();
-        if effect == Effect::TakesMasks {
+        let in_place = self.source == MaskSource::Keras;
+        if in_place && effect == Effect::TakesMasks {
             read.iter().flatten().for_each(|&object| self.masks[object] = None);
         }
         let outputs = ruled.iter().enumerate().map(|(place, &ruled)| {
             let given = read.get(place).copied().flatten().filter(|_| effect == Effect::GivesInputs);
-            let object = given.unwrap_or_else(|| {
-                self.masks.push(None);
+            let object = given.filter(|_| in_place).unwrap_or_else(|| {
+                self.masks.push(given.and_then(|given| self.masks[given]));
                 self.masks.len() - 1
             });
             let by_hand = by_hand.get(place).copied().flatten().filter(|_| given.is_some());
@@ -75,7 +85,7 @@ mod tests {
 
     #[test]
     fn masks_hang_on_tensors_not_on_names() {
-        let mut flow = Flow::default();
+        let mut flow = Flow::new(MaskSource::Keras);
         let mask = Some(MaskId(0));
         assert_eq!(flow.call(Effect::None, &[], &[], &[mask]), [mask]);
         // A second name for the first tensor; then a call that takes the mask off under that name.
@@ -89,10 +99,21 @@ mod tests {
 
     #[test]
     fn a_converted_tensor_is_another_tensor() {
-        let mut flow = Flow::default();
+        let mut flow = Flow::new(MaskSource::Keras);
         let mask = Some(MaskId(0));
         flow.call(Effect::None, &[], &[], &[mask]);
         flow.call(Effect::TakesMasks, &[None], &[], &[mask]);
         assert_eq!(flow.mask(tensor(0)), mask);
+    }
+
+    #[test]
+    fn intended_masks_stay() {
+        let mut flow = Flow::new(MaskSource::Intended);
+        let (mask, other) = (Some(MaskId(0)), Some(MaskId(1)));
+        flow.call(Effect::None, &[], &[], &[mask]);
+        assert_eq!(flow.call(Effect::GivesInputs, &[Some(tensor(0))], &[other], &[None]), [other]);
+        assert_eq!(flow.call(Effect::GivesInputs, &[Some(tensor(0))], &[], &[None]), [mask]);
+        flow.call(Effect::TakesMasks, &[Some(tensor(0))], &[], &[mask]);
+        assert_eq!([0, 1, 2].map(|call| flow.mask(tensor(call))), [mask, other, mask]);
     }
 }

@@ -1,8 +1,8 @@
 //! The program of the chosen forms.
 //!
-//! Inputs come first, all of them, in order; what else is needed follows in the order of the old program. A value
+//! Inputs and states come first, all of them, in order; what else is needed follows in the order of the old program. A value
 //! has the name that the old program gave it; of several values that turned out to be one, the first layer's name
-//! stays, or else the first step's. Inputs and weights are called by their names, and always keep them.
+//! stays, or else the first step's. Inputs, states and weights are called by their names, and always keep them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,7 +21,7 @@ pub(super) fn rebuild(program: &Program, graph: &Graph, places: &Places, choices
     let names = names.collect();
     let mut rebuild =
         Rebuild { program, graph, choices, origins, names, built: HashMap::new(), nodes: vec![] };
-    for (value, _) in program.inputs() {
+    for (value, _) in program.inputs().chain(program.states()) {
         places.class(graph, value).into_iter().for_each(|class| rebuild.build(class));
     }
     for class in places.classes.iter().flatten() {
@@ -61,7 +61,7 @@ fn origins(program: &Program, graph: &Graph, places: &Places) -> HashMap<Id, Val
 /// What is called by its name keeps it; a layer's name says more than that of a step within it.
 fn weight_of_name(program: &Program, value: Value) -> u8 {
     match &program.nodes[value.node as usize].op {
-        Op::Leaf(Leaf::Input { .. } | Leaf::Weight { .. }) => 2,
+        Op::Leaf(Leaf::Input { .. } | Leaf::State { .. } | Leaf::Weight { .. }) => 2,
         _ => u8::from(!program.result(value).name.contains('/')),
     }
 }
@@ -167,7 +167,7 @@ impl Rebuild<'_> {
     }
 }
 
-/// Leaves out the nodes that neither outputs nor masks need; the inputs stay.
+/// Leaves out the nodes that neither outputs nor masks need; the inputs and states stay.
 fn sweep(program: Program) -> Program {
     let live = program.live(true);
     let mut places: Vec<u32> = Vec::with_capacity(live.len());
@@ -175,7 +175,7 @@ fn sweep(program: Program) -> Program {
     for (mut node, live) in program.nodes.into_iter().zip(live) {
         places.push(nodes.len() as u32);
         if !live {
-            if !matches!(node.op, Op::Leaf(Leaf::Input { .. })) {
+            if !matches!(&node.op, Op::Leaf(leaf) if leaf.is_given()) {
                 continue;
             }
             node.results.iter_mut().for_each(|result| result.mask = None);

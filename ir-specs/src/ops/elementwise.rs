@@ -1,6 +1,7 @@
 //! One element from one element of each operand, shapes broadcast from the right as numpy does.
 
-use super::{Family, OpError, OpInfo, OperandTypes, family};
+use super::{Family, OpError, OpInfo, OperandTypes, at, element, family};
+use crate::flow::{Element, Flow, Fold, Joint, Known};
 use crate::ty::{DType, Type, broadcast};
 
 family! {
@@ -83,6 +84,17 @@ family! {
 impl Family for Elementwise {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
+        let ranks: Vec<usize> = operands.iter().flatten().map(|ty| ty.rank()).collect();
+        let rank = ranks.iter().copied().max().unwrap_or(0);
+        let operands = ranks.iter().map(|own| at((rank - own) as u32..rank as u32)).collect();
+        Flow::Joint(Joint { operands, rank, fold: Fold::EVERY })
+    }
+
+    fn element(&self, operands: &[Known]) -> Element {
+        element::of(self, operands)
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

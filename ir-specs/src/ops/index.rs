@@ -1,6 +1,7 @@
 //! Elements picked by number.
 
-use super::{Family, OpError, OpInfo, OperandTypes, agree, family};
+use super::{Family, OpError, OpInfo, OperandTypes, agree, at, family};
+use crate::flow::{Flow, Fold, Joint, Role};
 use crate::ty::{DType, Type};
 
 family! {
@@ -25,6 +26,23 @@ family! {
 impl Family for Index {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
+        let rank = |place: usize| operands.get(place).copied().flatten().map_or(0, Type::rank) as u32;
+        let along = |axis: u32, role: Role| {
+            (0..rank(0)).map(|at| if at == axis { role } else { Role::At(at) }).collect::<Vec<_>>()
+        };
+        let (roles, rank) = match self {
+            Index::Gather => {
+                let (picked, rest) = (rank(1), rank(0).saturating_sub(1));
+                let table = std::iter::once(Role::Picked).chain((picked..picked + rest).map(Role::At));
+                (vec![table.collect(), at(0..picked)], picked + rest)
+            }
+            Index::GatherAlong { axis } => (vec![along(*axis, Role::Picked), at(0..rank(1))], rank(1)),
+            Index::Order { axis } => (vec![along(*axis, Role::Scattered(*axis))], rank(0)),
+        };
+        Flow::Joint(Joint { operands: roles, rank: rank as usize, fold: Fold::EVERY })
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

@@ -1,7 +1,8 @@
-//! What a program starts from: its inputs, its weights, and arrays known at compile time.
+//! What a program starts from: its inputs, its weights, what it kept of the run before, and arrays known at compile time.
 
 use super::{Family, OpError, OpInfo, OperandTypes, family};
 use crate::float::Float;
+use crate::flow::Flow;
 use crate::ty::{DType, Type};
 
 family! {
@@ -19,6 +20,11 @@ family! {
             /// The content's hash; none where a model came without weights.
             hash: Option<String>,
         };
+        /// What the last run kept, zeros before the first: the program's output of the same name says what is kept of this one.
+        State = "state" () {
+            /// Element type and shape, all sizes known.
+            ty: Type,
+        };
         /// A small array known at compile time, row by row.
         Constant = "constant" () {
             /// Element type and shape, all sizes known.
@@ -29,14 +35,32 @@ family! {
     }
 }
 
+impl Leaf {
+    /// Is it part of the program's face, whether anybody reads it or not?
+    pub fn is_given(&self) -> bool {
+        matches!(self, Leaf::Input { .. } | Leaf::State { .. })
+    }
+}
+
 impl Family for Leaf {
     fn info(&self) -> &'static OpInfo {
         self.row()
     }
 
+    fn flow(&self, _: OperandTypes<'_>) -> Flow<'_> {
+        let number = match self {
+            Leaf::Constant { values, .. } => match values.as_slice() {
+                [first, rest @ ..] if rest.iter().all(|value| value == first) => Some(first.0),
+                _ => None,
+            },
+            _ => None,
+        };
+        Flow::Given { caller: matches!(self, Leaf::Input { .. }), number }
+    }
+
     fn infer(&self, _: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
         match self {
-            Leaf::Input { ty } | Leaf::Weight { ty, .. } => Ok(vec![ty.clone()]),
+            Leaf::Input { ty } | Leaf::Weight { ty, .. } | Leaf::State { ty } => Ok(vec![ty.clone()]),
             Leaf::Constant { ty, values } => {
                 if ty.dtype == DType::Str {
                     return Err(self.expects("a type of numbers", ty));

@@ -1,4 +1,4 @@
-//! Recurrent layers over `[B, T, D]`, as Keras computes them with and without a mask.
+//! Recurrent layers over `[B, T, …]`, as Keras computes them with and without a mask.
 //!
 //! Where a mask `[B, T]` is false, the states are held and the output repeats the one before it; before the
 //! first valid step the output is zero, whatever the initial state.
@@ -7,7 +7,7 @@ mod unfold;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Family, OpError, OpInfo, OperandTypes, agree, family};
+use super::{Family, Op, OpError, OpInfo, OperandTypes, Window, agree, family};
 use crate::activation::Activation;
 use crate::dim::Dim;
 use crate::program::{Builder, Operand};
@@ -53,6 +53,19 @@ family! {
             /// Is the reset gate applied behind the recurrent product? Then the bias has two rows.
             reset_after: bool,
         };
+        /// Long short-term memory whose products are convolutions (`conv`): of every step of `x` `[B, T, …, C]` with the kernel `[…, C, 4*F]`, and of the state `[B, …, F]` with `recurrent` `[…, F, 4*F]`, which leaves its size as it is. Blocks and states as in `lstm`.
+        ConvLstm = "conv_lstm" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "cell?") {
+            /// What all recurrent layers have in common.
+            options: RecurrentOptions,
+            /// Applied to the gates.
+            recurrent_activation: Activation,
+            /// The distance between the input's windows, for each spatial axis.
+            strides: Vec<u32>,
+            /// The distance between the positions of the input's windows, for each spatial axis.
+            dilation: Vec<u32>,
+            /// Is there a window of the input for every stride begun?
+            same: bool,
+        };
     }
 }
 
@@ -62,7 +75,18 @@ impl Recurrent {
         match self {
             Recurrent::SimpleRnn { options }
             | Recurrent::Lstm { options, .. }
-            | Recurrent::Gru { options, .. } => options,
+            | Recurrent::Gru { options, .. }
+            | Recurrent::ConvLstm { options, .. } => options,
+        }
+    }
+
+    /// The same, to be set.
+    pub fn options_mut(&mut self) -> &mut RecurrentOptions {
+        match self {
+            Recurrent::SimpleRnn { options }
+            | Recurrent::Lstm { options, .. }
+            | Recurrent::Gru { options, .. }
+            | Recurrent::ConvLstm { options, .. } => options,
         }
     }
 
@@ -70,7 +94,7 @@ impl Recurrent {
     pub fn gates(&self) -> i64 {
         match self {
             Recurrent::SimpleRnn { .. } => 1,
-            Recurrent::Lstm { .. } => 4,
+            Recurrent::Lstm { .. } | Recurrent::ConvLstm { .. } => 4,
             Recurrent::Gru { .. } => 3,
         }
     }
@@ -78,26 +102,57 @@ impl Recurrent {
     /// How many states are carried from step to step.
     pub fn states(&self) -> usize {
         match self {
-            Recurrent::Lstm { .. } => 2,
-            _ => 1,
+            Recurrent::Lstm { .. } | Recurrent::ConvLstm { .. } => 2,
+            Recurrent::SimpleRnn { .. } | Recurrent::Gru { .. } => 1,
         }
     }
 
     fn activations(&self) -> impl Iterator<Item = &Activation> {
         let gates = match self {
             Recurrent::SimpleRnn { .. } => None,
-            Recurrent::Lstm { recurrent_activation, .. } | Recurrent::Gru { recurrent_activation, .. } => {
-                Some(recurrent_activation)
-            }
+            Recurrent::Lstm { recurrent_activation, .. }
+            | Recurrent::Gru { recurrent_activation, .. }
+            | Recurrent::ConvLstm { recurrent_activation, .. } => Some(recurrent_activation),
         };
         std::iter::once(&self.options().activation).chain(gates)
     }
 
-    /// The shape of the bias for that many units.
+    /// The shape of the bias for that many columns.
     fn bias_shape(&self, columns: &Dim) -> Vec<Dim> {
         match self {
             Recurrent::Gru { reset_after: true, .. } => vec![Dim::constant(2), columns.clone()],
             _ => vec![columns.clone()],
+        }
+    }
+
+    /// The convolution of the input's steps, where there is one.
+    fn input_conv(&self) -> Option<Window> {
+        let Recurrent::ConvLstm { strides, dilation, same, .. } = self else { return None };
+        Some(Window::Conv { strides: strides.clone(), dilation: dilation.clone(), groups: 1, same: *same })
+    }
+
+    /// The convolution of the state, where there is one.
+    fn state_conv(&self) -> Option<Window> {
+        let Recurrent::ConvLstm { strides, .. } = self else { return None };
+        let ones = vec![1; strides.len()];
+        Some(Window::Conv { strides: ones.clone(), dilation: ones, groups: 1, same: true })
+    }
+
+    /// The type of the input's product with the kernel, at one step: that of the state, but for the columns.
+    fn product(&self, x: &Type, kernel: &Type) -> Result<Type, OpError> {
+        let found = |ty: &Type| self.expects("floats x [B, T, …, D] and a kernel that goes with them", ty);
+        let mut step = x.clone();
+        if x.rank() < 3 || !x.dtype.is_float() {
+            return Err(found(x));
+        }
+        step.shape.remove(1);
+        match self.input_conv() {
+            Some(conv) => Ok(Op::from(conv).infer(&[Some(&step), Some(kernel)])?.swap_remove(0)),
+            None if x.rank() == 3 && kernel.rank() == 2 && agree(&kernel.shape[..1], &x.shape[2..]) => {
+                step.shape[1] = kernel.shape[1].clone();
+                Ok(step)
+            }
+            None => Err(found(kernel)),
         }
     }
 }
@@ -110,41 +165,46 @@ impl Family for Recurrent {
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
         let required = |place: usize| operands[place].expect("arity was checked");
         let (x, kernel, recurrent) = (required(0), required(1), required(2));
-        let found = |ty: &Type| self.expects("floats x [B, T, D], kernel [D, G*U], recurrent [U, G*U]", ty);
-        if x.rank() != 3 || !x.dtype.is_float() {
-            return Err(found(x));
-        }
-        let units = match recurrent.shape.as_slice() {
-            [units, _] => units.clone(),
-            _ => return Err(found(recurrent)),
+        let product = self.product(x, kernel)?;
+        let rank = product.rank();
+        let [.., units, _] = recurrent.shape.as_slice() else {
+            return Err(self.expects("a recurrent kernel [.., U, G*U]", recurrent));
         };
-        let columns = &units * &Dim::constant(self.gates());
-        let (batch, time, features) = (&x.shape[0], &x.shape[1], &x.shape[2]);
-        let state = vec![batch.clone(), units.clone()];
+        let columns = units * &Dim::constant(self.gates());
+        let mut state = product.clone();
+        state.shape[rank - 1] = units.clone();
+        let kernel_of = |kernel: &Type, inputs: &Dim| {
+            let window = kernel.shape[..kernel.rank() - 2].iter().cloned();
+            window.chain([inputs.clone(), columns.clone()]).collect()
+        };
+        let with = |shape: Vec<Dim>| Type { dtype: x.dtype, shape };
+        let mask = Type { dtype: DType::Bool, shape: x.shape[..2].to_vec() };
+        let features = &x.shape[x.rank() - 1];
         let expected = [
-            (Some(kernel), x.dtype, vec![features.clone(), columns.clone()]),
-            (Some(recurrent), x.dtype, vec![units.clone(), columns.clone()]),
-            (operands[3], x.dtype, self.bias_shape(&columns)),
-            (operands[4], DType::Bool, vec![batch.clone(), time.clone()]),
-            (operands[5], x.dtype, state.clone()),
-            (operands.get(6).copied().flatten(), x.dtype, state.clone()),
+            (Some(kernel), with(kernel_of(kernel, features))),
+            (Some(recurrent), with(kernel_of(recurrent, units))),
+            (operands[3], with(self.bias_shape(&columns))),
+            (operands[4], mask),
+            (operands[5], state.clone()),
+            (operands.get(6).copied().flatten(), state.clone()),
         ];
-        for (operand, dtype, shape) in expected {
-            let expected = Type { dtype, shape };
-            if let Some(ty) = operand.filter(|ty| ty.dtype != dtype || !agree(&ty.shape, &expected.shape)) {
+        for (operand, expected) in expected {
+            let fits = |ty: &&Type| ty.dtype == expected.dtype && agree(&ty.shape, &expected.shape);
+            if let Some(ty) = operand.filter(|ty| !fits(ty)) {
                 return Err(self.expects(expected.to_string(), ty));
             }
         }
-        let options = self.options();
-        if !self.activations().all(|activation| activation.fits(state.len())) {
-            return Err(self.expects("activations along an axis of [B, U]", "another axis"));
+        if recurrent.rank() != kernel.rank() {
+            return Err(self.expects("kernels with the same number of axes", recurrent));
         }
-        let state = Type { dtype: x.dtype, shape: state };
+        if !self.activations().all(|activation| activation.fits(rank)) {
+            return Err(self.expects("activations along an axis of the state", "another axis"));
+        }
         let mut output = state.clone();
-        if options.sequences {
-            output.shape.insert(1, time.clone());
+        if self.options().sequences {
+            output.shape.insert(1, x.shape[1].clone());
         }
-        let states = if options.states { self.states() } else { 0 };
+        let states = if self.options().states { self.states() } else { 0 };
         Ok(std::iter::once(output).chain(std::iter::repeat_n(state, states)).collect())
     }
 

@@ -3,6 +3,7 @@
 
 use super::{Family, OpError, OpInfo, OperandTypes, family};
 use crate::dim::Dim;
+use crate::flow::{Element, Flow, Fold, Joint, Known, Role};
 use crate::ty::{DType, Type};
 
 family! {
@@ -70,6 +71,33 @@ impl Reduce {
 impl Family for Reduce {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
+        let of = operands[0].map_or(0, Type::rank);
+        let (axes, keep) = self.axes();
+        let rank = if keep { of } else { of.saturating_sub(axes.len()) };
+        let (mut kept, mut folded) = (0, rank as u32);
+        let role = |axis: usize| {
+            let letter = if axes.contains(&(axis as u32)) { &mut folded } else { &mut kept };
+            *letter += 1;
+            let role = Role::At(*letter - 1);
+            kept += u32::from(keep && axes.contains(&(axis as u32)));
+            role
+        };
+        let fold = match self {
+            Reduce::Sum { .. } => Fold::SUM,
+            Reduce::Product { .. } => Fold::PRODUCT,
+            Reduce::ReduceMax { .. } => Fold::LARGEST,
+            Reduce::ReduceMin { .. } => Fold::SMALLEST,
+            Reduce::Any { .. } => Fold::ANY,
+            Reduce::All { .. } => Fold::ALL,
+        };
+        Flow::Joint(Joint { operands: vec![(0..of).map(role).collect()], rank, fold })
+    }
+
+    fn element(&self, operands: &[Known]) -> Element {
+        operands[0].into()
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

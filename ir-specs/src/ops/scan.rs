@@ -1,8 +1,13 @@
 //! A loop over time, the only operation that holds a program.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
 use super::{Family, OpError, OpInfo, OperandTypes, family};
+use crate::flow::Flow;
 use crate::program::Program;
 use crate::ty::Type;
 
@@ -20,6 +25,7 @@ family! {
             /// How many operands behind them are sequences.
             sequences: u32,
             /// One step.
+            #[serde(deserialize_with = "bounded")]
             body: Arc<Program>,
         };
     }
@@ -28,6 +34,11 @@ family! {
 impl Family for Scan {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, _: OperandTypes<'_>) -> Flow<'_> {
+        let Scan::Scan { carried, sequences, body } = self;
+        Flow::Loop { carried: *carried as usize, sequences: *sequences as usize, body }
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
@@ -66,6 +77,23 @@ impl Family for Scan {
         }
         Ok(types)
     }
+}
+
+/// How deep loops may lie within one another.
+pub const MAX_LOOPS: u32 = 16;
+
+/// Reads a body. Readers of data follow bodies within bodies by recursion, and would follow a million of them before
+/// a verifier could say no.
+fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Program>, D::Error> {
+    thread_local!(static AROUND: Cell<u32> = const { Cell::new(0) });
+    let around = AROUND.get();
+    if around >= MAX_LOOPS {
+        return Err(D::Error::custom(format!("more than {MAX_LOOPS} loops within one another")));
+    }
+    AROUND.set(around + 1);
+    let body = Arc::deserialize(deserializer);
+    AROUND.set(around);
+    body
 }
 
 fn list(types: impl IntoIterator<Item = impl std::borrow::Borrow<Type>>) -> String {

@@ -1,7 +1,8 @@
 //! Elements moved, never computed.
 
-use super::{Family, OpError, OpInfo, OperandTypes, agree, family};
+use super::{Family, OpError, OpInfo, OperandTypes, agree, at, family};
 use crate::dim::Dim;
+use crate::flow::{Arrangement, Element, Flow, Fold, Joint, Known, Role};
 use crate::ty::{DType, Type, broadcast};
 
 family! {
@@ -68,6 +69,35 @@ family! {
 impl Family for Shape {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
+        let of = operands.first().copied().flatten().map_or(0, Type::rank);
+        match self {
+            Shape::Reshape { shape } => Flow::Arranged(Arrangement::Reshaped(shape)),
+            Shape::Transpose { perm } => {
+                let to = |axis: u32| perm.iter().position(|&from| from == axis).unwrap_or(0) as u32;
+                let roles = (0..of as u32).map(|axis| Role::At(to(axis))).collect();
+                Flow::Joint(Joint { operands: vec![roles], rank: of, fold: Fold::EVERY })
+            }
+            Shape::Broadcast { shape } => {
+                let rank = shape.len();
+                let roles = at((rank - of) as u32..rank as u32);
+                Flow::Joint(Joint { operands: vec![roles], rank, fold: Fold::EVERY })
+            }
+            Shape::Concat { axis } => Flow::Arranged(Arrangement::Joined(*axis)),
+            Shape::Slice { axis, start, stop, step } => {
+                Flow::Arranged(Arrangement::Sliced { axis: *axis, start, stop, step: *step })
+            }
+            Shape::Pad { low, high, spread } => Flow::Arranged(Arrangement::Padded { low, high, spread }),
+            Shape::Reverse { axis } => Flow::Arranged(Arrangement::Reversed(*axis)),
+            Shape::Positions { axis } => Flow::Positions(*axis),
+            Shape::Size { axes } => Flow::Sizes(axes),
+        }
+    }
+
+    fn element(&self, _: &[Known]) -> Element {
+        Element::Of(0)
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Family, OpError, OpInfo, OperandTypes, family};
+use super::{Family, OpError, OpInfo, OperandTypes, at, family};
 use crate::dim::Dim;
+use crate::flow::{Flow, Fold, Joint, Role};
 use crate::ty::{DType, Type};
 
 /// What is done to a text before it is split. Only ASCII is touched.
@@ -76,6 +77,18 @@ family! {
 impl Family for Text {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
+        let of = operands[0].map_or(0, Type::rank) as u32;
+        let rank = if of > 1 { of } else { of + 1 };
+        let mut text = at(0..rank - 1);
+        // Several axes: the last one holds the texts of one row.
+        text.extend((of > 1).then_some(Role::Scattered(rank - 1)));
+        let rest =
+            operands[1..].iter().map(|operand| operand.map_or(vec![], |_| vec![Role::Scattered(rank - 1)]));
+        let operands = std::iter::once(text).chain(rest).collect();
+        Flow::Joint(Joint { operands, rank: rank as usize, fold: Fold::EVERY })
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

@@ -1,8 +1,9 @@
 //! Windows that slide over axes. `x` is `[B, …, C]`: the axes between the batch and the channels are the spatial
 //! ones, one to three of them. A window never counts what is outside `x`.
 
-use super::{Family, OpError, OpInfo, OperandTypes, agree, family};
+use super::{Elementwise, Family, OpError, OpInfo, OperandTypes, agree, at, family};
 use crate::dim::Dim;
+use crate::flow::{Element, Flow, Fold, Joint, Known, Role};
 use crate::ty::Type;
 
 family! {
@@ -62,6 +63,54 @@ impl Family for Window {
         self.row()
     }
 
+    fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
+        let rank = operands[0].map_or(0, Type::rank) as u32;
+        let mut roles = at(0..rank);
+        let mut joint = |fold: Fold, rest: Vec<Vec<Role>>, windows: &dyn Fn(usize) -> Option<Role>| {
+            for (axis, role) in roles.iter_mut().enumerate() {
+                *role = windows(axis).unwrap_or(*role);
+            }
+            let operands = std::iter::once(roles.clone()).chain(rest).collect();
+            Flow::Joint(Joint { operands, rank: rank as usize, fold })
+        };
+        match self {
+            Window::SpreadMax { axis, .. } => {
+                joint(Fold::LARGEST, vec![], &|at| (at == *axis as usize).then_some(Role::Scattered(*axis)))
+            }
+            Window::SpreadMean { axis, .. } => {
+                joint(Fold::EVERY, vec![], &|at| (at == *axis as usize).then_some(Role::Scattered(*axis)))
+            }
+            Window::WindowMax { window, strides, same } => {
+                let sizes: Vec<i64> = window.iter().map(|&size| size.into()).collect();
+                joint(Fold::LARGEST, vec![], &|at| slid(at, &sizes, strides, &[], *same))
+            }
+            Window::WindowMean { window, strides, same } => {
+                let sizes: Vec<i64> = window.iter().map(|&size| size.into()).collect();
+                joint(Fold::EVERY, vec![], &|at| slid(at, &sizes, strides, &[], *same))
+            }
+            Window::Conv { strides, dilation, same, .. } => {
+                let shape = operands[1].map_or(&[][..], |kernel| &kernel.shape);
+                let sizes: Vec<i64> =
+                    shape.iter().take(strides.len()).map(|size| size.known().unwrap_or(i64::MAX)).collect();
+                // The channels are folded, and the kernel's axes with them; the last one is the result's.
+                let mut kernel = at(rank + 1..rank + shape.len() as u32);
+                kernel.push(Role::At(rank.saturating_sub(1)));
+                let channels = (rank as usize).saturating_sub(1);
+                joint(Fold::SUM, vec![kernel], &|at| match at == channels {
+                    true => Some(Role::At(rank)),
+                    false => slid(at, &sizes, strides, dilation, *same),
+                })
+            }
+        }
+    }
+
+    fn element(&self, operands: &[Known]) -> Element {
+        match operands {
+            [x, kernel] => Elementwise::Mul.element(&[*x, *kernel]),
+            _ => operands[0].into(),
+        }
+    }
+
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
         let x = operands[0].expect("arity was checked");
         if !x.dtype.is_float() {
@@ -102,6 +151,15 @@ impl Family for Window {
             }
         }
     }
+}
+
+/// What a spatial axis does: windows of that size, at these distances.
+fn slid(axis: usize, sizes: &[i64], strides: &[u32], dilation: &[u32], same: bool) -> Option<Role> {
+    let at = axis.checked_sub(1).filter(|&at| at < sizes.len())?;
+    let reach = (sizes[at] - 1).saturating_mul(dilation.get(at).copied().unwrap_or(1).into());
+    let before = if same { reach / 2 } else { 0 };
+    let stride = strides.get(at).copied().unwrap_or(1);
+    Some(Role::Window { to: axis as u32, before, after: reach - before, stride, beyond: same })
 }
 
 impl Window {

@@ -9,7 +9,7 @@ mod program;
 use serde_json::Value as Json;
 
 pub use layers::layer_lines;
-pub(super) use layers::masks;
+pub(super) use layers::{masks, tensor};
 pub(super) use plan::plan;
 pub(super) use program::program;
 
@@ -167,7 +167,7 @@ fn application(op: &Op, operands: impl IntoIterator<Item = Option<String>>) -> S
 }
 
 /// A number as an element of that type: `0`, `1.5`, `-inf`, `true`.
-fn number(dtype: DType, number: Float) -> String {
+pub(super) fn number(dtype: DType, number: Float) -> String {
     let whole = number.0.fract() == 0.0 && number.0.abs() <= (1u64 << 53) as f64;
     match dtype {
         DType::Bool if number == Float(0.0) => "false".into(),

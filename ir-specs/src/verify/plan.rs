@@ -1,7 +1,7 @@
 //! Plans, also those that nobody vouches for.
 
 use super::program::{applied, inferred, number};
-use super::{Check, Findings, Violations, require};
+use super::{Check, Findings, Violations, is_static, require};
 use crate::dim::Dim;
 use crate::ops::{Leaf, Op};
 use crate::plan::{ALIGNMENT, Layout, Plan, PlanOutput, PlanWeight, Source, Step};
@@ -10,10 +10,12 @@ use crate::ty::{DType, Type};
 /// The most columns that a panel is filled up with.
 const MAX_FILL: u64 = 63;
 
-/// Checks the properties `PLAN-1` to `PLAN-11`; the error holds all that are violated.
+/// Checks the properties `PLAN-1` to `PLAN-12`; the error holds all that are violated.
 pub fn plan(plan: &Plan) -> Result<(), Violations> {
     let mut findings = Findings::default();
-    let values = plan.inputs.len() + plan.steps.iter().map(|step| step.results.len()).sum::<usize>();
+    let values = plan.inputs.len()
+        + plan.states.len()
+        + plan.steps.iter().map(|step| step.results.len()).sum::<usize>();
     let slots = plan.slots as usize;
     findings
         .add(&plan.name, require("PLAN-1", slots <= values, || format!("{slots} slots, {values} values")));
@@ -28,6 +30,7 @@ pub fn plan(plan: &Plan) -> Result<(), Violations> {
 
 fn names(plan: &Plan, findings: &mut Findings) {
     findings.unique("PLAN-10", plan.inputs.iter().map(|input| input.name.as_str()));
+    findings.unique("PLAN-10", plan.states.iter().map(|state| state.name.as_str()));
     findings.unique("PLAN-10", plan.weights.iter().map(|weight| weight.name.as_str()));
     findings.unique("PLAN-10", plan.outputs.iter().chain(&plan.masks).map(|output| output.name.as_str()));
 }
@@ -98,10 +101,20 @@ impl Slots<'_> {
             let held = self.write(input.slot, &input.ty);
             findings.add(input.name.as_str(), held);
         }
+        for state in &plan.states {
+            let known = require("PLAN-12", is_static(&state.ty), || {
+                format!("the sizes of {} are not all known", state.ty)
+            });
+            let held = known.and_then(|()| self.write(state.slot, &state.ty));
+            findings.add(state.name.as_str(), held);
+        }
         for step in &plan.steps {
             let name = step.results.first().map_or(step.op.info().mnemonic, |result| result.name.as_str());
             let sound = self.step(step);
             findings.add(name, sound);
+        }
+        for state in &plan.states {
+            findings.add(state.name.as_str(), self.there("PLAN-12", &state.kept, &state.ty));
         }
         for output in &plan.outputs {
             findings.add(output.name.as_str(), self.output(output));
@@ -113,7 +126,8 @@ impl Slots<'_> {
     }
 
     fn step(&mut self, step: &Step) -> Check {
-        let outside = matches!(step.op, Op::Leaf(Leaf::Input { .. } | Leaf::Weight { .. }));
+        let outside =
+            matches!(step.op, Op::Leaf(Leaf::Input { .. } | Leaf::Weight { .. } | Leaf::State { .. }));
         require("PLAN-5", !outside, || format!("`{}` is no step", step.op.info().mnemonic))?;
         applied(&step.op, self.plan.semantics, 0)
             .map_err(|(label, message)| ("PLAN-11", format!("{label}: {message}")))?;
@@ -162,10 +176,15 @@ impl Slots<'_> {
     }
 
     fn output(&mut self, output: &PlanOutput) -> Check {
-        let ty = self.read(&output.source)?;
-        require("PLAN-9", ty.as_ref() == Some(&output.ty), || {
+        self.there("PLAN-9", &output.source, &output.ty)
+    }
+
+    /// What is given at the end, in the type that it is said to have.
+    fn there(&mut self, label: &'static str, source: &Source, said: &Type) -> Check {
+        let ty = self.read(source)?;
+        require(label, ty.as_ref() == Some(said), || {
             let found = ty.map_or("nothing".into(), |ty| ty.to_string());
-            format!("is said to be {}, but is {found}", output.ty)
+            format!("is said to be {said}, but is {found}")
         })
     }
 }

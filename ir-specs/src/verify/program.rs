@@ -1,15 +1,12 @@
 //! Programs.
 
 use super::{Check, Findings, Violations, is_mask_of, is_number, is_static, require};
-use crate::ops::{Leaf, Op, Scan};
-use crate::program::{Literal, Node, Operand, Program, Value};
+use crate::ops::{Leaf, MAX_LOOPS, Op, Scan};
+use crate::program::{Literal, Node, Operand, Program, ResultInfo, Value};
 use crate::semantics::Semantics;
 use crate::ty::Type;
 
-/// How many loops may lie within one another.
-const MAX_LOOPS: u32 = 16;
-
-/// Checks the properties `PROGRAM-1` to `PROGRAM-8`; the error holds all that are violated.
+/// Checks the properties `PROGRAM-1` to `PROGRAM-9`; the error holds all that are violated.
 pub fn program(program: &Program) -> Result<(), Violations> {
     let mut findings = Findings::default();
     check(program, 0, &mut findings);
@@ -30,6 +27,9 @@ fn check(program: &Program, loops: u32, findings: &mut Findings) {
     findings.unique("PROGRAM-5", program.outputs.iter().map(|output| output.name.as_str()));
     for output in &program.outputs {
         findings.add(output.name.as_str(), given(program, &output.operand));
+    }
+    for (_, state) in program.states() {
+        findings.add(state.name.as_str(), kept(program, state));
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn number(label: &'static str, literal: Literal) -> Check {
 /// What an operation holds, whatever it is applied to: sizes, elements, a body.
 pub(super) fn applied(op: &Op, semantics: Semantics, loops: u32) -> Check {
     match op {
-        Op::Leaf(Leaf::Weight { ty, .. }) => fixed(ty),
+        Op::Leaf(Leaf::Weight { ty, .. } | Leaf::State { ty }) => fixed(ty),
         Op::Leaf(Leaf::Constant { ty, values }) => {
             fixed(ty)?;
             let mut elements = values.iter().map(|&number| Literal { dtype: ty.dtype, number });
@@ -80,8 +80,9 @@ fn fixed(ty: &Type) -> Check {
 
 fn body(body: &Program, semantics: Semantics, loops: u32) -> Check {
     require("PROGRAM-8", loops <= MAX_LOOPS, || format!("more than {MAX_LOOPS} loops within one another"))?;
-    let weights = body.nodes.iter().any(|node| matches!(node.op, Op::Leaf(Leaf::Weight { .. })));
-    require("PROGRAM-8", !weights, || "the body has weights".into())?;
+    let outside = |node: &Node| matches!(node.op, Op::Leaf(Leaf::Weight { .. } | Leaf::State { .. }));
+    let outside = body.nodes.iter().any(outside);
+    require("PROGRAM-8", !outside, || "the body has weights or states".into())?;
     require("PROGRAM-8", body.semantics == semantics, || format!("the body follows {}", body.semantics))?;
     let mut findings = Findings::default();
     check(body, loops, &mut findings);
@@ -120,6 +121,18 @@ fn masks(program: &Program, place: usize) -> Check {
         require("PROGRAM-4", is_mask_of(ty, &result.ty), || format!("{ty} is no mask of {}", result.ty))?;
     }
     Ok(())
+}
+
+/// What is kept of a state.
+fn kept(program: &Program, state: &ResultInfo) -> Check {
+    let output = program.outputs.iter().find(|output| output.name == state.name);
+    let exists = |operand: &&Operand| operand.value().is_none_or(|value| exists(program, value));
+    let ty =
+        output.map(|output| &output.operand).filter(exists).and_then(|operand| program.operand_type(operand));
+    require("PROGRAM-9", ty.as_ref() == Some(&state.ty), || {
+        let found = ty.map_or("nothing".into(), |ty| ty.to_string());
+        format!("a state {} of which {found} is kept", state.ty)
+    })
 }
 
 fn given(program: &Program, operand: &Operand) -> Check {

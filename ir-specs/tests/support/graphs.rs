@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use masque_ir::facts::{CallFact, Facts, InferredGraph, MaskStatus, TensorFact, WeightDecl};
+use masque_ir::facts::{CallFact, Facts, InferredGraph, MaskSource, MaskStatus, TensorFact, WeightDecl};
 use masque_ir::layers::{Argument, ArgumentValue, Call, Layer, LayerGraph, LayerId, TensorRef};
 use masque_ir::mask::{MaskId, MaskPool};
 use masque_ir::{DType, Dim, Semantics, Type};
@@ -129,7 +129,8 @@ pub(crate) fn inferred_graph(c: &mut Choices) -> InferredGraph {
             hash: c.pick(&[None, Some("5d41402abc4b2a76b9719d911017c592".into()), Some("abc".into())]),
         })
         .collect();
-    InferredGraph { graph, facts: Facts { calls, masks, weights } }
+    let source = c.pick(&[MaskSource::Keras, MaskSource::Intended]);
+    InferredGraph { graph, facts: Facts { source, calls, masks, weights } }
 }
 
 /// Some masks, the later ones made of the earlier ones.
@@ -151,7 +152,7 @@ fn pool(c: &mut Choices, calls: &[CallFact], masks: &mut MaskPool) -> Vec<MaskId
     for _ in 0..c.below(30) {
         let (tensor, rank) = c.pick(&tensors);
         let parts: Vec<MaskId> = (0..made.len().min(2 + c.below(3))).map(|_| c.pick(&made)).collect();
-        let mask = match (c.below(11), parts.as_slice()) {
+        let mask = match (c.below(12), parts.as_slice()) {
             (0, _) | (_, []) => masks.not_equal(tensor, c.pick(&[0.0, -0.0, 2.5, f64::NAN, -1.0]), rank),
             (1, _) => masks.tensor(tensor, rank),
             (2, _) => masks.ones(tensor, rank),
@@ -162,6 +163,7 @@ fn pool(c: &mut Choices, calls: &[CallFact], masks: &mut MaskPool) -> Vec<MaskId
             (7, [part, ..]) => masks.not(*part),
             (8, [part, ..]) => masks.any_last(*part),
             (9, [part, ..]) => masks.expand_last(*part),
+            (10, [part, ..]) => masks.reverse(c.below(3) as u32, *part),
             (_, [part, ..]) => masks.spread(*part, tensor),
         };
         made.push(mask);

@@ -8,7 +8,7 @@ use masque_ir::ops::{
     Activate, Elementwise, Index, Leaf, Normalize, Op, Recurrent, RecurrentOptions, Reduce, Shape,
 };
 use masque_ir::plan::{
-    Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanWeight, Provenance, Source, Step,
+    Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanState, PlanWeight, Provenance, Source, Step,
 };
 use masque_ir::program::{Builder, Literal, Operand, Program, Value};
 use masque_ir::{DType, Dim, Semantics, Type};
@@ -22,6 +22,13 @@ fn sizes(text: &str) -> Vec<Dim> {
 pub(crate) fn program(c: &mut Choices) -> Program {
     let mut b = Builder::new(c.name(), Semantics::Keras3_15);
     let ids = b.input("ids", Type::new(DType::I32, sizes("B T")));
+    if c.chance() {
+        let kept = b.state("kept", Type::new(DType::F32, sizes("4 6")));
+        b.state("as it was", Type::new(DType::I32, sizes("2")));
+        let more = b.number(&kept, 1.0);
+        let more = b.emit(Elementwise::Add, &[kept, more]).unwrap();
+        b.keep("kept", more);
+    }
     let zero = b.number(&ids, 0.0);
     let mask = b.emit(Elementwise::Ne, &[ids.clone(), zero]).unwrap();
     let table = b.weight("embedding/embeddings", Type::new(DType::F32, sizes("20 6")), Some("c0ffee".into()));
@@ -134,6 +141,7 @@ pub(crate) fn plan(c: &mut Choices) -> Plan {
             Provenance { file: "my model.keras".into(), mask_table: "a\nb".into(), ..Provenance::default() },
         ]),
         inputs: vec![],
+        states: vec![],
         weights: vec![],
         slots: 0,
         steps: vec![],
@@ -149,6 +157,11 @@ pub(crate) fn plan(c: &mut Choices) -> Plan {
                 let pad = Float(c.pick(&[0.0, -1.0]));
                 plan.inputs.push(PlanInput { name: info.name.clone(), ty: ty.clone(), pad, slot });
             }
+            Op::Leaf(Leaf::State { ty }) => {
+                let slot = slots.take(Value { node: place, result: 0 });
+                let kept = Source::Absent;
+                plan.states.push(PlanState { name: info.name.clone(), ty: ty.clone(), slot, kept });
+            }
             Op::Leaf(Leaf::Weight { ty, hash }) => {
                 slots
                     .sources
@@ -160,7 +173,10 @@ pub(crate) fn plan(c: &mut Choices) -> Plan {
     }
     for output in &program.outputs {
         let (source, ty) = (slots.source(&output.operand), program.operand_type(&output.operand).unwrap());
-        plan.outputs.push(PlanOutput { name: output.name.clone(), ty, source });
+        match plan.states.iter_mut().find(|state| state.name == output.name) {
+            Some(state) => state.kept = source,
+            None => plan.outputs.push(PlanOutput { name: output.name.clone(), ty, source }),
+        }
     }
     plan.slots = slots.count;
     plan

@@ -1,6 +1,11 @@
 //! What was written is what is read; whatever was cut, changed or forged is noticed.
 
-use masque_ir::plan::Kernel;
+use std::sync::Arc;
+
+use masque_ir::Semantics;
+use masque_ir::ops::{MAX_LOOPS, Scan};
+use masque_ir::plan::{Kernel, Step};
+use masque_ir::program::{Node, Program};
 
 use super::*;
 use crate::testing::model;
@@ -106,4 +111,24 @@ fn a_forged_plan_is_refused_without_a_panic() {
         }
     }
     assert!(refused > 50, "only {refused} forgeries were refused");
+}
+
+/// Decoding goes down into loops by recursion: too many of them are refused on the way, before the stack ends.
+#[test]
+fn loops_within_loops_are_counted_while_they_are_decoded() {
+    let around = |body: Program| Scan::Scan { carried: 0, sequences: 1, body: Arc::new(body) };
+    let nest = |depth: u32| {
+        (1..depth).fold(Program::new("body", Semantics::Keras3_15), |inner, _| Program {
+            nodes: vec![Node { op: around(inner).into(), operands: vec![], results: vec![] }],
+            ..Program::new("body", Semantics::Keras3_15)
+        })
+    };
+    let refusal = |depth: u32| {
+        let (mut plan, _) = model(Kernel::Reference);
+        let step = Step { op: around(nest(depth)).into(), ..plan.steps[0].clone() };
+        plan.steps.push(step);
+        decode(&postcard::to_stdvec(&plan).unwrap(), u64::MAX).unwrap_err()
+    };
+    assert!(matches!(refusal(MAX_LOOPS), Problem::Plan(_)), "{:?}", refusal(MAX_LOOPS));
+    assert!(matches!(refusal(MAX_LOOPS + 1), Problem::Encoding(_)));
 }

@@ -104,6 +104,8 @@ pub(super) fn info(plan: &Plan) -> String {
     }
     section(&mut text, "Inputs", inputs(plan));
     section(&mut text, "Outputs", outputs(plan));
+    let states = plan.states.iter().map(|state| describe(&state.name, &state.ty));
+    section(&mut text, "Kept from batch to batch", states);
     section(&mut text, "Masks", from.mask_table.lines().map(printable));
     text
 }

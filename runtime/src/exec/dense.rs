@@ -78,6 +78,7 @@ pub(super) fn function(activation: &Activation, rank: usize) -> Option<Function>
         Activation::Sigmoid => Function::Sigmoid,
         Activation::Exponential => Function::Exponential,
         Activation::HardSigmoid => Function::HardSigmoid,
+        Activation::HardSigmoidKeras2 => Function::HardSigmoidKeras2,
         Activation::HardSilu => Function::HardSilu,
         Activation::HardTanh => Function::HardTanh,
         Activation::Mish => Function::Mish,

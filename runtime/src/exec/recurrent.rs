@@ -22,6 +22,7 @@ fn takes(op: &Op, operands: OperandTypes<'_>) -> bool {
             own_row(recurrent_activation)
         }
         Recurrent::SimpleRnn { .. } => true,
+        Recurrent::ConvLstm { .. } => false,
     };
     all_f32(operands) && gates && own_row(&op.options().activation)
 }
@@ -40,7 +41,7 @@ fn prepare(op: &Op, place: usize, weight: &Stored<'_>) -> Option<Prepared> {
         Tensor::F32(array) if place == 2 && resets_before(op) => {
             let &[units, columns] = array.shape() else { return None };
             let elements: Vec<f32> = array.iter().copied().collect();
-            (columns == units.checked_mul(3)?).then(|| Prepared::Columns(cut(&elements, units)))
+            (columns == units.checked_mul(3)?).then(|| Prepared::Matrices(cut(&elements, units)))
         }
         _ => None,
     }
@@ -144,7 +145,7 @@ fn run_gru(
     }
     let now;
     let parts = match call.prepared(2) {
-        Some(Prepared::Columns(parts)) => parts,
+        Some(Prepared::Matrices(parts)) => parts,
         _ => {
             now = cut(&call.required(2)?, call.shape(2)[0]);
             &now

@@ -3,7 +3,7 @@
 use masque_ir::activation::Activation;
 use masque_ir::float::Float;
 use masque_ir::ops::{
-    Activate, Dense, Index, Normalize, Pool, Recurrent, RecurrentOptions, Split, Standardize, Text,
+    Activate, Dense, Index, Normalize, Pool, Product, Recurrent, RecurrentOptions, Split, Standardize, Text,
     TokenOutput,
 };
 use masque_ir::plan::PlanWeight;
@@ -112,6 +112,7 @@ fn activations() -> Vec<Activation> {
         Sigmoid,
         Exponential,
         HardSigmoid,
+        HardSigmoidKeras2,
         HardSilu,
         HardTanh,
         Mish,
@@ -135,6 +136,29 @@ fn dense_and_activations() {
     let along_time = Activate::Activate { f: Activation::Softmax { axis: 1 } }.into();
     let ty = Type::new(DType::F32, vec![dim(2), dim(3), dim(5)]);
     assert!(!has_native(&along_time, &[Some(&ty)]) && !has_native(&clipped, &[Some(&ty)]));
+}
+
+#[test]
+fn products() {
+    let product = |axes: &str| Product::Contract { axes: axes.parse().unwrap() }.into();
+    both(&Product::Matmul.into(), &floats(&[(&[2, 3, 5], false), (&[5, 40], true)]));
+    let shapes: [(&str, &[usize], &[usize]); 8] = [
+        ("btd,dhk->bthk", &[2, 3, 5], &[5, 4, 9]),
+        ("bthk,bshk->bhts", &[2, 3, 4, 5], &[2, 9, 4, 5]),
+        ("bhts,bshv->bthv", &[2, 4, 3, 9], &[2, 9, 4, 5]),
+        ("bthv,hvd->btd", &[2, 3, 4, 5], &[4, 5, 6]),
+        ("bk,bk->b", &[3, 7], &[3, 7]),
+        ("i,j->ji", &[40], &[3]),
+        ("ij,jk->ik", &[2, 0], &[0, 3]),
+        ("ji,kj->ki", &[5, 2], &[33, 5]),
+    ];
+    for (axes, a, b) in shapes {
+        for weight in [false, true] {
+            both(&product(axes), &floats(&[(a, false), (b, weight)]));
+        }
+    }
+    let ints = Type::new(DType::I64, vec![dim(2), dim(3)]);
+    assert!(!has_native(&product("ij,ij->i"), &[Some(&ints), Some(&ints)]));
 }
 
 #[test]

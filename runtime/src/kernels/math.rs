@@ -84,6 +84,9 @@ functions! {
     /// `relu6(x + 3) / 6`.
     hard_sigmoid as HardSigmoid {} = |simd, x| clamp(simd, x + 3.0, 0.0, 6.0) / 6.0;
 
+    /// `x / 5 + 1 / 2`, limited to [0, 1].
+    hard_sigmoid_keras2 as HardSigmoidKeras2 {} = |simd, x| clamp(simd, x * 0.2 + 0.5, 0.0, 1.0);
+
     /// `x * hard_sigmoid(x)`.
     hard_silu as HardSilu {} = |simd, x| x * HardSigmoid {}.lanes(simd, x);
 
@@ -276,6 +279,7 @@ mod tests {
         check(&softplus, &plus);
         check(&softsign, &|x| x / (1.0 + x.abs()));
         check(&hard_sigmoid, &|x| (x + 3.0).clamp(0.0, 6.0) / 6.0);
+        check(&hard_sigmoid_keras2, &|x| (x * 0.2 + 0.5).clamp(0.0, 1.0));
         check(&hard_silu, &|x| x * (x + 3.0).clamp(0.0, 6.0) / 6.0);
         check(&hard_tanh, &|x| x.clamp(-1.0, 1.0));
         check(&mish, &|x| x * plus(x).tanh());

@@ -60,14 +60,31 @@ pub fn packed_len(k: usize, n: usize) -> usize {
 /// Packs `b`, row-major [k, n].
 pub fn pack(b: &[f32], k: usize, n: usize) -> Vec<f32> {
     debug_assert_eq!(b.len(), k * n);
+    pack_strided(b, [k, n], [n, 1])
+}
+
+/// Packs the matrix of `k` rows and `n` columns whose element `[p][j]` lies at `p * strides[0] + j * strides[1]`.
+pub fn pack_strided(b: &[f32], [k, n]: [usize; 2], strides: [usize; 2]) -> Vec<f32> {
     let mut packed = vec![0.0; packed_len(k, n)];
     if k == 0 || n == 0 {
         return packed;
     }
     for (index, panel) in packed.chunks_exact_mut(k * PANEL).enumerate() {
         let columns = index * PANEL..n.min((index + 1) * PANEL);
-        for (row, packed_row) in b.chunks_exact(n).zip(panel.chunks_exact_mut(PANEL)) {
-            packed_row[..columns.len()].copy_from_slice(&row[columns.clone()]);
+        match strides {
+            [_, 1] => {
+                for (p, row) in panel.chunks_exact_mut(PANEL).enumerate() {
+                    let from = p * strides[0] + columns.start;
+                    row[..columns.len()].copy_from_slice(&b[from..from + columns.len()]);
+                }
+            }
+            _ => {
+                for (place, column) in columns.enumerate() {
+                    for p in 0..k {
+                        panel[p * PANEL + place] = b[p * strides[0] + column * strides[1]];
+                    }
+                }
+            }
         }
     }
     packed
@@ -114,6 +131,16 @@ mod tests {
             let b = Lcg::new(2).floats(k * n, 1.0);
             assert_eq!(unpack(&pack(&b, k, n), k, n), b);
         }
+    }
+
+    #[test]
+    fn a_matrix_may_lie_in_any_way() {
+        let (k, n) = (5, 71);
+        let b = Lcg::new(3).floats(k * n, 1.0);
+        let transposed: Vec<f32> = (0..n * k).map(|place| b[place % k * n + place / k]).collect();
+        assert_eq!(pack_strided(&transposed, [k, n], [1, k]), pack(&b, k, n));
+        let wide: Vec<f32> = b.chunks(n).flat_map(|row| row.iter().copied().chain([9.0; 3])).collect();
+        assert_eq!(pack_strided(&wide, [k, n], [n + 3, 1]), pack(&b, k, n));
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! Constants. Inputs and weights are given, not computed.
+//! Constants, and states, which are zeros here: there was no run before. Inputs and weights are given, not computed.
 
-use masque_ir::DType;
 use masque_ir::dim::Bindings;
 use masque_ir::ops::Leaf;
 use masque_ir::program::Literal;
+use masque_ir::{DType, Type};
 
 use super::cast;
 use crate::elements::collect;
@@ -13,6 +13,7 @@ use crate::tensor::Tensor;
 pub(super) fn evaluate(op: &Leaf) -> Result<Tensor, OpFailure> {
     match op {
         Leaf::Input { .. } | Leaf::Weight { .. } => Err(OpFailure::Given),
+        Leaf::State { ty } => zeros(ty),
         Leaf::Constant { ty, values } => {
             let shape = ty
                 .eval(&Bindings::new())
@@ -20,6 +21,14 @@ pub(super) fn evaluate(op: &Leaf) -> Result<Tensor, OpFailure> {
             numbers(&shape, values.iter().map(|value| value.0), ty.dtype)
         }
     }
+}
+
+/// Zeros of a type whose sizes are known: what a state is before the first run.
+pub(crate) fn zeros(ty: &Type) -> Result<Tensor, OpFailure> {
+    let unbound = || OpFailure::UnboundSize { size: ty.elements().to_string() };
+    let shape = ty.eval(&Bindings::new()).ok_or_else(unbound)?;
+    let count = crate::element::element_count(&shape).ok_or_else(unbound)?;
+    numbers(&shape, std::iter::repeat_n(0.0, count), ty.dtype)
 }
 
 /// A number as a tensor without axes.

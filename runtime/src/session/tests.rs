@@ -163,6 +163,38 @@ fn steps_for_masks_alone_are_passed_over() {
     assert!(live::needed(&plan).is(0, false));
 }
 
+const SUM: &str = r#"masque 1 plan
+semantics keras-3.15
+model "sum"
+slots 3
+
+$0 %x = input {pad = 0.0} : f32[2]
+$1 %seen = state : f32[2]
+
+$2 %sum = reference add($1, $0) : f32[2] release $0, $1
+
+keep seen = $2
+return output_0 = $2 : f32[2]
+"#;
+
+/// What a run keeps the next one finds, until it is forgotten; a run that fails keeps nothing.
+#[test]
+fn states_go_from_run_to_run() {
+    let Ok(masque_ir::text::Document::Plan(plan)) = masque_ir::text::parse(SUM) else { panic!("no plan") };
+    let mut session = Session::new(&plan, &[]).unwrap();
+    let x = || Tensor::from(arr1(&[1.0f32, 2.0]).into_dyn());
+    let mut next = || session.run(&[("x", x())], Options::default()).map(|outputs| floats(&outputs));
+    assert_eq!(next().unwrap(), arr1(&[1.0, 2.0]).into_dyn());
+    assert_eq!(next().unwrap(), arr1(&[2.0, 4.0]).into_dyn());
+    let tight = Options { memory: 20, ..Options::default() };
+    assert!(matches!(session.run(&[("x", x())], tight), Err(RunError::Step { .. })));
+    let mut next = || session.run(&[("x", x())], Options::default()).map(|outputs| floats(&outputs));
+    assert_eq!(next().unwrap(), arr1(&[3.0, 6.0]).into_dyn());
+    session.reset_states();
+    let outputs = session.run(&[("x", x())], Options::default()).unwrap();
+    assert_eq!(floats(&outputs), arr1(&[1.0, 2.0]).into_dyn());
+}
+
 #[test]
 fn unsound_plans_are_refused() {
     let (plan, weights) = section(Kernel::Native);

@@ -33,6 +33,7 @@ fn bounded_functions() {
     check(Activation::Sigmoid, sigmoid);
     check(Activation::Softsign, |x| x / (x.abs() + 1.0));
     check(Activation::HardSigmoid, |x| (x / 6.0 + 0.5).clamp(0.0, 1.0));
+    check(Activation::HardSigmoidKeras2, |x| (x * 0.2 + 0.5).clamp(0.0, 1.0));
     check(Activation::HardTanh, |x| x.clamp(-1.0, 1.0));
 }
 

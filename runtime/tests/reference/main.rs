@@ -4,6 +4,7 @@ mod activations;
 mod layers;
 mod moves;
 mod numbers;
+mod products;
 mod programs;
 mod recurrent;
 mod texts;

@@ -107,7 +107,7 @@ fn step(op: &Recurrent, a: &[f64], h: &[f64], c: &[f64], r: &[f32], hidden: &[f3
     let each = |f: &dyn Fn(usize) -> f64| (0..units).map(f).collect::<Vec<f64>>();
     match op {
         Recurrent::SimpleRnn { .. } => [each(&|u| z(0, u).tanh()), vec![]],
-        Recurrent::Lstm { .. } => {
+        Recurrent::Lstm { .. } | Recurrent::ConvLstm { .. } => {
             let c = each(&|u| sigmoid(z(1, u)) * c[u] + sigmoid(z(0, u)) * z(2, u).tanh());
             [each(&|u| sigmoid(z(3, u)) * c[u].tanh()), c.clone()]
         }
@@ -167,6 +167,33 @@ fn weights_that_differ_between_gates() {
             })
             .collect();
         assert_close(&run(&op, operands)[0], &expected);
+    }
+}
+
+/// With windows of one position, every position has an LSTM of its own.
+#[test]
+fn windows_of_one_position_are_lstms_side_by_side() {
+    const PLACES: usize = 3;
+    for (backwards, zero_masked) in [(false, false), (true, false), (false, true)] {
+        let options = RecurrentOptions { zero_masked, ..options(true, backwards) };
+        let lstm = Recurrent::Lstm { options: options.clone(), recurrent_activation: SIGMOID };
+        let (strides, dilation) = (vec![1], vec![1]);
+        let conv =
+            Recurrent::ConvLstm { options, recurrent_activation: SIGMOID, strides, dilation, same: false };
+        let (kernel, recurrent, bias) = (noise(&[2, 12], 2), noise(&[3, 12], 3), noise(&[12], 4));
+        let (x, mask) = (noise(&[1, 4, PLACES, 2], 1), tensor(&[1, 4], [false, true, false, true]));
+        let window = |weight: &Tensor| tensor(&[&[1], weight.shape()].concat(), floats(weight));
+        let (wide, wide_recurrent) = (window(&kernel), window(&recurrent));
+        let operands = [&x, &wide, &wide_recurrent, &bias, &mask].map(Some).to_vec();
+        let found = floats(&run(&conv, operands)[0]);
+        for place in 0..PLACES {
+            let own: Vec<f32> = floats(&x).chunks(2).skip(place).step_by(PLACES).flatten().copied().collect();
+            let own = tensor(&[1, 4, 2], own);
+            let operands = [&own, &kernel, &recurrent, &bias, &mask].map(Some).to_vec();
+            let alone: Vec<f64> = floats(&run(&lstm, operands)[0]).into_iter().map(f64::from).collect();
+            let part: Vec<f32> = found.chunks(3).skip(place).step_by(PLACES).flatten().copied().collect();
+            assert_close(&tensor(&[1, 4, 3], part), &alone);
+        }
     }
 }
 

@@ -4,8 +4,11 @@ Keras writes the time of saving into `metadata.json` and into the ZIP directory,
 objects (`shared_object_id`) into `config.json`. Neither means anything to a reader of the file.
 """
 
+import io
 import json
 import zipfile
+
+import h5py
 
 DATE_SAVED = "2026-01-01@00:00:00"
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
@@ -36,6 +39,20 @@ def without_object_ids(value):
 def canonical_config(text):
     """The text of a model configuration without object ids, in Keras' own spelling of JSON."""
     return json.dumps(without_object_ids(json.loads(text)))
+
+
+def rename_groups(path, names):
+    """Give groups of the weights file, wherever they lie, the names that they had in an older version."""
+    members = read_members(path)
+    weights = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(weights, "r+") as file:
+        found = []
+        file.visit(lambda group: found.append(group) if group.split("/")[-1] in names else None)
+        for group in found:
+            parent, _, last = group.rpartition("/")
+            file.move(group, f"{parent}/{names[last]}")
+    members["model.weights.h5"] = weights.getvalue()
+    write_members(path, members)
 
 
 def normalise(path):

@@ -28,12 +28,18 @@ class Case:
     model: keras.Model
     inputs: dict
     """By the name of the input layer; lists for text, arrays for everything else."""
-    loss: str | None = None
-    target: np.ndarray | None = None
+    loss: str | dict | None = None
+    target: np.ndarray | list | None = None
+    """One for each output."""
+    sample_weight: np.ndarray | None = None
+    compiled: dict | None = None
+    """What the model is compiled with before it is saved; its file then says the loss."""
     masks_only: bool = False
     """Keep only the configuration, as `model.json`: the masks are known from it, numbers are not."""
     weights_of: str | None = None
     """The name of another case with the same weights; by default they are the case's own."""
+    older_names: dict = field(default_factory=dict)
+    """What groups of the weights file were called in an older version, which is what the file calls them."""
 
 
 @dataclass
@@ -45,6 +51,12 @@ class Recording:
     masks: dict = field(default_factory=dict)
     destroyers: list = field(default_factory=list)
     """Layers that Keras warned about: they lost a mask because they don't support masking."""
+
+
+def class_name(operation):
+    """The class as a file names it, which differs from Python's in one place."""
+    name = type(operation).__name__
+    return "GroupQueryAttention" if name == "GroupedQueryAttention" else name
 
 
 def randomise(model, name):
@@ -150,23 +162,32 @@ class Watch:
 
         def watched(*args, **kwargs):
             explicit = kwargs.get("mask")
-            data = {k: v for k, v in kwargs.items() if k != "mask"}
+            by_hand = {k: v for k, v in kwargs.items() if k.endswith("_mask") and tf.is_tensor(v)}
+            data = {k: v for k, v in kwargs.items() if k != "mask" and k not in by_hand}
             tensors = [t for t in tree.flatten((args, data)) if tf.is_tensor(t)]
             mask_in = masks_of(tensors)
-            overridden = explicit is not None and not same_mask(explicit, mask_in[0])
-            if explicit is not None:
-                mask_in[0] = explicit
+            given = [explicit] if tf.is_tensor(explicit) else list(explicit or [])
+            overridden = any(not same_mask(mask, own) for mask, own in zip(given, mask_in))
+            mask_in[: len(given)] = given
+            for name, mask in by_hand.items():
+                place = {"query_mask": 0, "value_mask": 1, "key_mask": 2}.get(name)
+                # MultiHeadAttention overwrites the argument.
+                unread = place == 0 and isinstance(operation, keras.layers.MultiHeadAttention)
+                if place is not None and not unread:
+                    mask_in[place] = mask
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 result = function(*args, **kwargs)
-            if any(DESTROYED in str(w.message) for w in caught):
+            # The projections inside this one complain about a mask that the layer itself uses.
+            falsely = isinstance(operation, keras.layers.GroupQueryAttention)
+            if any(DESTROYED in str(w.message) for w in caught) and not falsely:
                 self.recording.destroyers.append(operation.name)
             # A Sequential's file lists its layers only, not the mask arithmetic between them.
             if self.in_file or isinstance(operation, keras.layers.Layer):
                 ignored = explicit is None and len(mask_in) > 1
                 mask_out = masks_of(tree.flatten(result))
                 status = accepted_status(operation, mask_in, mask_out, overridden, ignored)
-                self.note(node, position, mask_in, mask_out, explicit is not None, status)
+                self.note(node, position, mask_in, mask_out, explicit is not None or by_hand, status)
             return result
 
         return watched
@@ -184,7 +205,7 @@ class Watch:
             {
                 "layer": operation.name,
                 "call": position,
-                "class": type(operation).__name__,
+                "class": class_name(operation),
                 "is_layer": isinstance(operation, keras.layers.Layer),
                 "mask_in": present(mask_in),
                 "mask_out": present(mask_out),
@@ -204,10 +225,15 @@ def run(model, inputs):
     return watch.recording
 
 
-def evaluate(model, inputs, loss, target):
+def evaluate(model, case):
     """The loss of the whole data taken as one batch."""
-    model.compile(loss=loss)
-    return float(model.evaluate(arguments(model, inputs), target, batch_size=len(target), verbose=0))
+    if case.loss:
+        config = isinstance(case.loss, dict)
+        model.compile(loss=keras.losses.deserialize(case.loss) if config else case.loss)
+    inputs, weights = arguments(model, case.inputs), case.sample_weight
+    size = len(tree.flatten(case.target)[0])
+    result = model.evaluate(inputs, case.target, sample_weight=weights, batch_size=size, verbose=0)
+    return float(tree.flatten(result)[0])
 
 
 def store(case, folder):
@@ -218,9 +244,14 @@ def store(case, folder):
         return path, keras.models.model_from_json(path.read_text())
     randomise(case.model, case.weights_of or case.name)
     path = folder / "model.keras"
+    if case.compiled:
+        case.model.compile(optimizer="sgd", **case.compiled)
     case.model.save(path)
     archive.normalise(path)
-    return path, keras.saving.load_model(path, compile=False)
+    model = keras.saving.load_model(path, compile=bool(case.compiled))
+    if case.older_names:
+        archive.rename_groups(path, case.older_names)
+    return path, model
 
 
 def write_inputs(folder, inputs):
@@ -268,9 +299,11 @@ def write(case, folder):
             described["tags"].append("non-finite")
         np.savez(folder / "expected.npz", **outputs)
         np.savez(folder / "masks.npz", **recording.masks)
-    if case.loss:
-        np.savez(folder / "target.npz", output_0=case.target)
-        expected = evaluate(model, case.inputs, case.loss, case.target)
-        described["evaluate"] = {"loss": case.loss, "expected": expected}
+    if case.target is not None:
+        targets = case.target if isinstance(case.target, list) else [case.target]
+        np.savez(folder / "target.npz", **{f"output_{i}": target for i, target in enumerate(targets)})
+        if case.sample_weight is not None:
+            np.savez(folder / "sample_weight.npz", output_0=case.sample_weight)
+        described["evaluate"] = {"loss": case.loss, "expected": evaluate(model, case)}
     described["calls"] = recording.calls
     (folder / "case.json").write_text(case_json(described))

@@ -1,9 +1,11 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use masque::diagnostics::UnsupportedMask;
+use masque_ir::Semantics;
+use masque_ir::facts::MaskSource;
 use masque_ir::text::Stage;
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
@@ -22,6 +24,16 @@ pub(crate) struct Common {
     /// What to do with a mask that reaches a layer without support for masks
     #[arg(long, global = true, value_enum, default_value = "error", value_name = "POLICY")]
     pub(crate) on_unsupported_mask: Policy,
+    /// The rules of masks: keras-3.15 or keras-2; those of the Keras that wrote the file if absent
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) semantics: Option<Semantics>,
+    /// Which masks: those of a running Keras model, its defects included, or those that its layers' rules intend
+    /// (`run` also takes a .npz file here, for the masks to be written to)
+    #[arg(long, global = true, value_name = "keras|intended", value_parser = MasksOption::parse)]
+    pub(crate) masks: Vec<MasksOption>,
+    /// The weights of a .json config: .h5, or the .json index of shards; those beside it if absent
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
     /// How many threads may work at a time; the numbers do not depend on it
     #[arg(long, global = true, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: u16,
@@ -34,6 +46,44 @@ pub(crate) struct Common {
     /// Say how the work went
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+}
+
+/// What can stand behind `--masks`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum MasksOption {
+    /// Which masks a model is taken to have.
+    Source(MaskSource),
+    /// Where `run` writes masks to.
+    File(PathBuf),
+}
+
+impl MasksOption {
+    fn parse(text: &str) -> Result<MasksOption, String> {
+        match text.parse() {
+            Ok(source) => Ok(MasksOption::Source(source)),
+            Err(_) if text.ends_with(".npz") => Ok(MasksOption::File(text.into())),
+            Err(error) => Err(format!("{error}, or for `run` a .npz file")),
+        }
+    }
+}
+
+impl Common {
+    /// Which masks a model is taken to have; of several options the last one counts.
+    pub(crate) fn mask_source(&self) -> MaskSource {
+        let source = |option: &MasksOption| match option {
+            MasksOption::Source(source) => Some(*source),
+            MasksOption::File(_) => None,
+        };
+        self.masks.iter().rev().find_map(source).unwrap_or_default()
+    }
+
+    /// Where masks are to be written to.
+    pub(crate) fn mask_file(&self) -> Option<&Path> {
+        self.masks.iter().rev().find_map(|option| match option {
+            MasksOption::File(path) => Some(path.as_path()),
+            MasksOption::Source(_) => None,
+        })
+    }
 }
 
 /// What to do with a mask that reaches a layer without support for masks.
@@ -72,7 +122,7 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Compile a model into one self-contained executable
     Build(Build),
-    /// Find masks that layers do not support; exit status 1 if there are any
+    /// Find masks that layers do not support, and outputs that depend on padding
     Check(Check),
     /// Show a model as a stage of the compiler sees it
     Dump(Dump),
@@ -88,7 +138,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Build {
-    /// The model: a .keras file
+    /// The model: a .keras or .h5 file, or a .json config with weights
     pub(crate) model: PathBuf,
     /// The executable to write
     #[arg(short, long, value_name = "FILE")]
@@ -97,10 +147,10 @@ pub(crate) struct Build {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// The model: a .keras or .json file
+    /// The model: a .keras, .h5 or .json file
     pub(crate) model: PathBuf,
     /// Treat findings with this code as errors
-    #[arg(long, value_name = "CODE", value_parser = ["mask-unsupported"])]
+    #[arg(long, value_name = "CODE", value_parser = ["mask-unsupported", "padding-leak"])]
     pub(crate) deny: Vec<String>,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
@@ -109,7 +159,7 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Dump {
-    /// The model: a .keras or .json file
+    /// The model: a .keras, .h5 or .json file
     pub(crate) model: PathBuf,
     /// Which stage: layers, masks, tensor, optimized or plan
     #[arg(long, default_value = "masks")]
@@ -128,7 +178,7 @@ pub(crate) enum DumpFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
-    /// The model: a .keras file
+    /// The model: a .keras or .h5 file, or a .json config with weights
     pub(crate) model: PathBuf,
     /// The inputs: .npz, .npy, .jsonl, .json or .csv
     #[arg(long, value_name = "FILE")]
@@ -136,9 +186,16 @@ pub(crate) struct Evaluate {
     /// The targets: .npz with an array output_N for each output
     #[arg(long, value_name = "FILE")]
     pub(crate) target: PathBuf,
-    /// The loss, by Keras' name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) loss: String,
+    /// The loss: Keras' name or config as JSON, or a JSON list or object with one for each output; what the model was
+    /// compiled with if absent
+    #[arg(long, value_name = "LOSS")]
+    pub(crate) loss: Option<String>,
+    /// How much the outputs' losses count, as JSON: a number, a list, or an object by output
+    #[arg(long, value_name = "JSON", requires = "loss")]
+    pub(crate) loss_weights: Option<String>,
+    /// How much the samples or steps count: .npz with an array output_N for each output that has weights
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sample_weights: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -150,16 +207,22 @@ pub(crate) struct Layers {
 
 #[derive(Debug, Args)]
 pub(crate) struct Masks {
-    /// The model: a .keras or .json file
+    /// The model: a .keras, .h5 or .json file
     pub(crate) model: PathBuf,
     /// In which form
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: TableFormat,
+    /// Compare the text with this file; exit status 1 if it is another
+    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    pub(crate) check: Option<PathBuf>,
+    /// With --check: write the file
+    #[arg(long, requires = "check")]
+    pub(crate) bless: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// The model: a .keras file
+    /// The model: a .keras or .h5 file, or a .json config with weights
     pub(crate) model: PathBuf,
     /// The inputs: .npz, .npy, .jsonl, .json or .csv; JSON lines from standard input if absent
     #[arg(long, value_name = "FILE")]
@@ -167,9 +230,6 @@ pub(crate) struct Run {
     /// Where the outputs go: .npz, .npy or .jsonl; JSON lines to standard output if absent
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Where the masks go: .npz
-    #[arg(long, value_name = "FILE")]
-    pub(crate) masks: Option<PathBuf>,
 }
 
 /// Forms for people and for programs.

@@ -12,15 +12,28 @@ use std::io::Write;
 use std::path::Path;
 
 use masque::session::{self, CompiledModel, Outputs, Progress, RunOptions};
-use masque::{Inferred, Model, Options};
+use masque::{Inferred, Model, OpenOptions, Options};
 use masque_runtime::io::{self, Place};
 
 use crate::args::Common;
 use crate::report::{Failure, Terminal};
 
+/// Reads a model, and says what is not computed as its file asks for.
+fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Failure> {
+    let options = OpenOptions { weights: common.weights.clone(), semantics: common.semantics };
+    let model = Model::open_with(path, &options)?;
+    for (policy, layers) in model.narrow_policies() {
+        let file = path.display();
+        let text =
+            format!("{file}: computed in float32, though its layers ask for {policy} ({layers} of them)");
+        terminal.inform(&masque_runtime::quote::one_line(&text));
+    }
+    Ok(model)
+}
+
 /// Reads a model and infers its masks.
-fn infer(model: &Path) -> Result<Inferred, Failure> {
-    Ok(Model::open(model)?.infer()?)
+fn infer(model: &Path, common: &Common, terminal: &Terminal) -> Result<Inferred, Failure> {
+    Ok(open(model, common, terminal)?.infer_masks(common.mask_source())?)
 }
 
 /// Says what is wrong with the masks. `None` if that keeps the model from being compiled.
@@ -31,14 +44,15 @@ fn accept(model: &Path, inferred: &Inferred, common: &Common, terminal: &Termina
     (!refused).then_some(())
 }
 
-/// Compiles as far as the plan, and says how it went to those who want to know.
+/// Compiles as far as the plan, and says how it went to those who want to know. The command line says what masks that
+/// are not supported do; what else is given out, the command that asks for it.
 fn plan(
     inferred: Inferred,
     common: &Common,
-    mask_outputs: bool,
+    given: Options,
     terminal: &Terminal,
 ) -> Result<masque::Planned, Failure> {
-    let options = Options { on_unsupported_mask: common.on_unsupported_mask.into(), mask_outputs };
+    let options = Options { on_unsupported_mask: common.on_unsupported_mask.into(), ..given };
     let planned = session::compile(inferred, options, |progress| match progress {
         Progress::Lowered(lowered) => {
             terminal.tell(&format!("lowered to {} operations", lowered.program().nodes.len()));

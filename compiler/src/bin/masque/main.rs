@@ -30,6 +30,12 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let common = &arguments.common;
+    if let (Some(file), false) = (common.mask_file(), matches!(arguments.command, Command::Run(_))) {
+        let file = file.display();
+        return Err(Failure::Other(format!(
+            "--masks {file}: only `run` writes masks; expected keras or intended"
+        )));
+    }
     match &arguments.command {
         Command::Build(build) => commands::build::run(build, common, terminal),
         Command::Check(check) => commands::check::run(check, common, terminal),

@@ -80,6 +80,11 @@ impl Terminal {
         ExitCode::from(2)
     }
 
+    /// A comparison of texts, in colours where people see them.
+    pub(crate) fn differences(&self, changes: &[masque::diff::Change<'_>]) -> String {
+        masque::diff::render(changes, self.styled).trim_end().to_owned()
+    }
+
     /// Findings, each with the lines of the layer graph's text that it speaks of.
     pub(crate) fn findings(&self, file: &str, model: &InferredGraph, findings: &[Diagnostic]) {
         let hidden = |finding: &&Diagnostic| !(self.quiet && finding.severity == Severity::Warning);

@@ -12,7 +12,9 @@ use masque_ir::{DType, Dim, Semantics, Type};
 use serde_json::Value as Json;
 
 use super::common;
-use crate::layer::{Arguments, Config, ConfigError, Effect, Layer, MaskRule, Passed, Scope, ShapeError};
+use crate::layer::{
+    Arguments, Config, ConfigError, Constants, Effect, Layer, MaskRule, Passed, Scope, ShapeError,
+};
 
 /// What an operation gives, or why it does not fit.
 pub(super) type Outcome<T = Operand> = Result<T, OpError>;
@@ -76,7 +78,7 @@ impl Layer for Built {
         self.parameters
     }
 
-    fn outputs(&self) -> u32 {
+    fn outputs(&self, _: &Constants) -> u32 {
         self.outputs
     }
 

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 
 use super::formula::{Term, term};
 use super::{common, def, masks_of, operation};
-use crate::layer::{Arguments, Layer, LayerDef, MaskParts, Passed, Scope, ShapeError};
+use crate::layer::{Arguments, Layer, LayerDef, MaskParts, MaskRule, Passed, Scope, ShapeError};
 
 /// An operation of two tensors or numbers.
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +167,11 @@ impl Binary {
 impl Layer for Binary {
     operation!();
 
+    /// What works position by position could carry masks on.
+    fn intended_mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        MaskRule::Either
+    }
+
     fn parameters(&self) -> &'static [&'static str] {
         &["x1", "x2"]
     }
@@ -254,6 +259,11 @@ impl Unary {
 
 impl Layer for Unary {
     operation!();
+
+    /// What works position by position could carry masks on.
+    fn intended_mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        MaskRule::Either
+    }
 
     fn parameters(&self) -> &'static [&'static str] {
         &["x"]

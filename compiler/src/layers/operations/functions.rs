@@ -2,7 +2,7 @@
 
 use masque_ir::activation::Activation;
 use masque_ir::float::Float;
-use masque_ir::ops::{Activate, Elementwise, Shape};
+use masque_ir::ops::{Activate, Elementwise, Reduce, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim};
 
@@ -202,11 +202,29 @@ fn normalize(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
             folded.push(axis_of(scope, &x, axis)?);
         }
         folded.sort_unstable();
+        if order == 2 {
+            return unit_length(scope, &x, folded, epsilon);
+        }
         let length = Length::Order(order as f64).build(scope, &x, folded, true)?;
         let epsilon = scope.builder.number(&x, epsilon);
         let length = emit(scope, Elementwise::Max, &[&length, &epsilon])?;
         emit(scope, Elementwise::Div, &[&x, &length])
     })
+}
+
+/// Floats divided by their Euclidean length along some axes, sorted; a length counts as `epsilon` at least.
+pub(in crate::layers) fn unit_length(
+    scope: &mut Scope<'_>,
+    x: &Operand,
+    axes: Vec<u32>,
+    epsilon: f64,
+) -> Outcome {
+    let squares = emit(scope, Elementwise::Mul, &[x, x])?;
+    let sum = emit(scope, Reduce::Sum { axes, keep: true }, &[&squares])?;
+    let length = emit(scope, Elementwise::Sqrt, &[&sum])?;
+    let epsilon = scope.builder.number(x, epsilon);
+    let length = emit(scope, Elementwise::Max, &[&length, &epsilon])?;
+    emit(scope, Elementwise::Div, &[x, &length])
 }
 
 /// `where(condition, x1, x2)`

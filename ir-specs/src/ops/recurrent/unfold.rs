@@ -21,7 +21,7 @@ pub(super) fn unfold(op: &Recurrent, b: &mut Builder, operands: &[Operand]) -> R
     let [x, kernel, recurrent, bias, mask] = &operands[..5] else { return Ok(vec![]) };
     let options = op.options();
     let (input_bias, hidden_bias) = split_bias(op, b, bias)?;
-    let mut projected = b.emit(Product::Matmul, &[x.clone(), kernel.clone()])?;
+    let mut projected = project(op, b, x, kernel)?;
     if let Some(bias) = input_bias {
         projected = b.emit(Add, &[projected, bias])?;
     }
@@ -32,7 +32,7 @@ pub(super) fn unfold(op: &Recurrent, b: &mut Builder, operands: &[Operand]) -> R
             *sequence = b.emit(Shape::Reverse { axis: 1 }, std::slice::from_ref(sequence))?;
         }
     }
-    let shape = vec![b.type_of(x).shape[0].clone(), b.type_of(recurrent).shape[0].clone()];
+    let shape = state_shape(b, &sequences[0], recurrent);
     let zero = b.number(x, 0.0);
     let zeros = b.emit(Shape::Broadcast { shape }, &[zero])?;
     let initial = |place: usize| {
@@ -51,6 +51,31 @@ pub(super) fn unfold(op: &Recurrent, b: &mut Builder, operands: &[Operand]) -> R
     results.truncate(if options.states { op.states() } else { 0 });
     results.insert(0, output);
     Ok(results)
+}
+
+/// The input's product with the kernel, at all steps at once.
+fn project(op: &Recurrent, b: &mut Builder, x: &Operand, kernel: &Operand) -> Result<Operand, OpError> {
+    let Some(conv) = op.input_conv() else {
+        return b.emit(Product::Matmul, &[x.clone(), kernel.clone()]);
+    };
+    let shape = b.type_of(x).shape;
+    let (front, rest) = shape.split_at(2);
+    let steps = std::iter::once(&front[0] * &front[1]).chain(rest.iter().cloned()).collect();
+    let steps = b.emit(Shape::Reshape { shape: steps }, std::slice::from_ref(x))?;
+    let products = b.emit(conv, &[steps, kernel.clone()])?;
+    let products_shape = b.type_of(&products).shape;
+    let shape = front.iter().chain(&products_shape[1..]).cloned().collect();
+    b.emit(Shape::Reshape { shape }, &[products])
+}
+
+/// That of the input's products at one step, with as many columns as the recurrent kernel takes.
+fn state_shape(b: &Builder, products: &Operand, recurrent: &Operand) -> Vec<Dim> {
+    let mut shape = b.type_of(products).shape;
+    shape.remove(1);
+    if let (Some(columns), [.., units, _]) = (shape.last_mut(), b.type_of(recurrent).shape.as_slice()) {
+        *columns = units.clone();
+    }
+    shape
 }
 
 /// The bias of the input and, for a GRU that resets behind the product, that of the state.
@@ -102,7 +127,8 @@ fn step(
     let mut new = cell.new_states(&states)?;
     let mut output = new[0].clone();
     if let Some(mask) = mask {
-        let mask = b.trail_axes(&mask, 2)?;
+        let rank = b.type_of(&before).rank();
+        let mask = b.trail_axes(&mask, rank)?;
         for (new, old) in new.iter_mut().zip(&states) {
             *new = b.emit(Select, &[mask.clone(), new.clone(), old.clone()])?;
         }
@@ -132,7 +158,8 @@ impl Cell<'_> {
     fn new_states(&mut self, states: &[Operand]) -> Result<Vec<Operand>, OpError> {
         match *self.op {
             Recurrent::SimpleRnn { .. } => self.simple(&states[0]),
-            Recurrent::Lstm { recurrent_activation, .. } => {
+            Recurrent::Lstm { recurrent_activation, .. }
+            | Recurrent::ConvLstm { recurrent_activation, .. } => {
                 self.lstm(&states[0], &states[1], recurrent_activation)
             }
             Recurrent::Gru { recurrent_activation, reset_after: true, .. } => {
@@ -152,7 +179,11 @@ impl Cell<'_> {
 
     fn lstm(&mut self, h: &Operand, c: &Operand, gate: Activation) -> Result<Vec<Operand>, OpError> {
         let f = self.op.options().activation;
-        let product = self.b.emit(Product::Matmul, &[h.clone(), self.recurrent.clone()])?;
+        let operands = [h.clone(), self.recurrent.clone()];
+        let product = match self.op.state_conv() {
+            Some(conv) => self.b.emit(conv, &operands)?,
+            None => self.b.emit(Product::Matmul, &operands)?,
+        };
         let z = self.b.emit(Add, &[self.x.clone(), product])?;
         let mut block = |place: i64, f: Activation| {
             let z = self.block(&z, place)?;
@@ -212,9 +243,11 @@ impl Cell<'_> {
     /// The columns of one gate.
     fn block(&mut self, x: &Operand, place: i64) -> Result<Operand, OpError> {
         let shape = self.b.type_of(x).shape;
-        let units = shape[1].floor_div(self.op.gates());
+        let axis = shape.len() - 1;
+        let units = shape[axis].floor_div(self.op.gates());
         let start = &units * &Dim::constant(place);
         let stop = &units * &Dim::constant(place + 1);
-        self.b.emit(Shape::Slice { axis: 1, start, stop, step: 1 }, std::slice::from_ref(x))
+        let slice = Shape::Slice { axis: axis as u32, start, stop, step: 1 };
+        self.b.emit(slice, std::slice::from_ref(x))
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json};
 
 use super::masks::{CallText, MaskReader, MaskText};
 use super::{Header, Parsed, Parser};
-use crate::facts::{InferredGraph, WeightDecl};
+use crate::facts::{InferredGraph, MaskSource, WeightDecl};
 use crate::layers::{Argument, ArgumentValue, Call, CallId, Layer, LayerGraph, LayerId, TensorRef};
 use crate::text::Problem;
 use crate::text::lexer::Kind;
@@ -61,6 +61,7 @@ impl Parser<'_> {
 
     pub(super) fn masks(&mut self, header: Header) -> Parsed<InferredGraph> {
         let mut scope = self.scope(header);
+        let source = self.mask_source()?;
         let weights = self.weights()?;
         let shared = self.shared_masks()?;
         self.declarations(&mut scope)?;
@@ -71,8 +72,23 @@ impl Parser<'_> {
             self.end_line()?;
         }
         self.outputs(&mut scope)?;
-        let facts = MaskReader::new(self, &scope, &calls).facts(&shared, weights)?;
+        let facts = MaskReader::new(self, &scope, &calls).facts(source, &shared, weights)?;
         Ok(InferredGraph { graph: scope.graph, facts })
+    }
+
+    /// `masks intended`; those of Keras where nothing is said.
+    fn mask_source(&mut self) -> Parsed<MaskSource> {
+        if !self.eat_word("masks") {
+            return Ok(MaskSource::default());
+        }
+        let name = match self.token.kind {
+            Kind::Word(name) => name.parse().ok(),
+            _ => None,
+        };
+        let source = name.ok_or_else(|| self.expected("`keras` or `intended`"))?;
+        self.advance();
+        self.end_line()?;
+        Ok(source)
     }
 
     fn scope(&self, header: Header) -> Scope {

@@ -3,7 +3,7 @@
 
 use super::layers::{Scope, TensorName};
 use super::{Parsed, Parser};
-use crate::facts::{CallFact, Facts, MaskStatus, TensorFact, WeightDecl};
+use crate::facts::{CallFact, Facts, MaskSource, MaskStatus, TensorFact, WeightDecl};
 use crate::layers::{Call, TensorRef};
 use crate::mask::{MaskId, MaskPool};
 use crate::text::lexer::Kind;
@@ -36,6 +36,7 @@ enum Form {
     Expand(Box<MaskText>),
     Spread(Box<MaskText>, TensorName),
     Concat(u32, Vec<MaskText>),
+    Reverse(u32, Box<MaskText>),
 }
 
 /// What stands behind a call.
@@ -129,6 +130,13 @@ impl Parser<'_> {
                 self.mark(',')?;
                 self.parts().map(|(parts, depth)| (Form::Concat(axis, parts), depth))
             }
+            "reverse" => {
+                let axis = self.count("an axis")?;
+                self.mark(',')?;
+                self.mask()
+                    .map(|part| (part.depth, part))
+                    .map(|(d, part)| (Form::Reverse(axis, part.into()), d))
+            }
             _ => Err(self.expected_at(start, "a mask", format!("`{word}`"))),
         }
     }
@@ -172,7 +180,12 @@ impl<'a, 'text> MaskReader<'a, 'text> {
         MaskReader { parser, scope, calls, pool: MaskPool::default(), shared: vec![], parts: 0 }
     }
 
-    pub(super) fn facts(mut self, shared: &[MaskText], weights: Vec<WeightDecl>) -> Parsed<Facts> {
+    pub(super) fn facts(
+        mut self,
+        source: MaskSource,
+        shared: &[MaskText],
+        weights: Vec<WeightDecl>,
+    ) -> Parsed<Facts> {
         for text in shared {
             let (mask, depth) = self.build(text)?;
             if depth > MAX_MASK_DEPTH {
@@ -190,7 +203,7 @@ impl<'a, 'text> MaskReader<'a, 'text> {
             let outputs: Parsed<Vec<_>> = outputs.collect();
             calls.push(CallFact { mask_in: mask_in?, status: call.status, outputs: outputs? });
         }
-        Ok(Facts { calls, masks: self.pool, weights }.compact())
+        Ok(Facts { source, calls, masks: self.pool, weights }.compact())
     }
 
     fn optional(&mut self, text: &Option<MaskText>) -> Parsed<Option<MaskId>> {
@@ -213,6 +226,9 @@ impl<'a, 'text> MaskReader<'a, 'text> {
             Form::Any(part) => self.part(part, &mut depth).map(|part| self.pool.any_last(part)),
             Form::Not(part) => self.part(part, &mut depth).map(|part| self.pool.not(part)),
             Form::Expand(part) => self.part(part, &mut depth).map(|part| self.pool.expand_last(part)),
+            Form::Reverse(axis, part) => {
+                self.part(part, &mut depth).map(|part| self.pool.reverse(*axis, part))
+            }
             Form::Spread(part, name) => {
                 let (tensor, _) = self.tensor(name)?;
                 self.part(part, &mut depth).map(|part| self.pool.spread(part, tensor))

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value as Json;
 
 use super::{Header, Parsed, Parser};
-use crate::plan::{Plan, PlanInput, PlanOutput, PlanResult, PlanWeight, Provenance, Source, Step};
+use crate::plan::{Plan, PlanInput, PlanOutput, PlanResult, PlanState, PlanWeight, Provenance, Source, Step};
 use crate::text::lexer::Kind;
 use crate::text::{Problem, tagged};
 
@@ -23,6 +23,7 @@ impl Parser<'_> {
             semantics: header.semantics,
             provenance,
             inputs: vec![],
+            states: vec![],
             weights: vec![],
             slots,
             steps: vec![],
@@ -38,6 +39,7 @@ impl Parser<'_> {
             }
             self.end_line()?;
         }
+        self.kept(&mut plan, &weights)?;
         plan.outputs = self.given("return", &weights)?;
         plan.masks = self.given("mask", &weights)?;
         Ok(plan)
@@ -86,7 +88,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// `$0 %ids = input {pad = 0} : i32[B, 8]` or `$3 %gru = native gru(…) : f32[B, 5] release $1`
+    /// `$0 %ids = input {pad = 0} : i32[B, 8]` `$1 %gru/state.0 = state : f32[4, 5]` or `$3 %gru = native gru(…) : f32[B, 5] release $1`
     fn input_or_step(&mut self, plan: &mut Plan, weights: &Weights) -> Parsed<()> {
         let places = self.several(|parser| {
             let slot = parser.slot()?;
@@ -103,8 +105,34 @@ impl Parser<'_> {
             plan.inputs.push(input);
             return Ok(());
         }
+        if let ([(slot, name)], true) = (places.as_slice(), self.is_word("state")) {
+            if !plan.steps.is_empty() || !plan.weights.is_empty() {
+                return Err(self.expected("a kernel: states stand before weights and steps"));
+            }
+            self.advance();
+            self.mark(':')?;
+            let (name, ty) = (name.clone(), self.ty()?);
+            plan.states.push(PlanState { name, ty, slot: *slot, kept: Source::Absent });
+            return Ok(());
+        }
         let step = self.step(plan, places, weights)?;
         plan.steps.push(step);
+        Ok(())
+    }
+
+    /// `keep gru/state.0 = $5`, line by line, for every state in order.
+    fn kept(&mut self, plan: &mut Plan, weights: &Weights) -> Parsed<()> {
+        for state in &mut plan.states {
+            self.keyword("keep")?;
+            let start = self.token.start;
+            let name = self.text("the name of a state")?;
+            if name != state.name {
+                return Err(self.expected_at(start, format!("the state `{}`", state.name), name));
+            }
+            self.mark('=')?;
+            state.kept = self.source(weights)?;
+            self.end_line()?;
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::masks::MaskPrinter;
 use super::{Writer, json, quoted, settings, weight, word};
-use crate::facts::InferredGraph;
+use crate::facts::{InferredGraph, MaskSource};
 use crate::layers::{ArgumentValue, CallId, LayerGraph, LayerId, TensorRef};
 use crate::text::Stage;
 
@@ -20,6 +20,9 @@ pub(crate) fn masks(inferred: &InferredGraph) -> String {
     let InferredGraph { graph, facts } = inferred;
     let facts = facts.compact();
     let mut writer = Writer::with_header(Stage::Masks, graph.semantics, &graph.name);
+    if facts.source != MaskSource::default() {
+        writer.line(&format!("masks {}", facts.source));
+    }
     writer.blank();
     for decl in &facts.weights {
         writer.line(&weight(&decl.name, decl.hash.as_deref(), &decl.ty));
@@ -117,7 +120,7 @@ fn layer_name(name: &str) -> String {
 }
 
 /// `%gru`, `%dense:1`, `%lstm.2`, `%"my layer":1.2`
-pub(super) fn tensor(graph: &LayerGraph, tensor: TensorRef) -> String {
+pub(crate) fn tensor(graph: &LayerGraph, tensor: TensorRef) -> String {
     let call = graph.call(tensor.call);
     let mut text = layer_name(&graph.layer(call.layer).name);
     if call.index > 0 {

@@ -100,6 +100,7 @@ impl<'a> MaskPrinter<'a> {
             MaskExpr::Zeros(x, rank) => format!("zeros({}, {rank})", name(x)),
             MaskExpr::ExpandLast(part) => format!("expand({}, -1)", self.mask(*part)),
             MaskExpr::Spread(part, x) => format!("spread({}, {})", self.mask(*part), name(x)),
+            MaskExpr::Reverse(axis, part) => format!("reverse({axis}, {})", self.mask(*part)),
             MaskExpr::Concat(axis, parts) => format!("concat({axis}, {})", list(parts)),
         }
     }

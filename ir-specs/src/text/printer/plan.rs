@@ -23,6 +23,9 @@ pub(crate) fn plan(plan: &Plan) -> String {
             input.ty
         ));
     }
+    for state in &plan.states {
+        writer.line(&format!("${} {} = state : {}", state.slot, name('%', &state.name), state.ty));
+    }
     for weight in &plan.weights {
         writer.line(&self::weight(weight));
     }
@@ -31,6 +34,10 @@ pub(crate) fn plan(plan: &Plan) -> String {
         writer.statement(&self::step(plan, step), &step.op);
     }
     writer.blank();
+    for state in &plan.states {
+        let kept = source(plan, &state.kept).unwrap_or_else(|| "absent".into());
+        writer.line(&format!("keep {} = {kept}", word(&state.name)));
+    }
     for (keyword, outputs) in [("return", &plan.outputs), ("mask", &plan.masks)] {
         for output in outputs {
             writer.line(&self::output(plan, keyword, output));

@@ -2,16 +2,19 @@
 
 use std::process::ExitCode;
 
+use masque::Options;
+
 use crate::args::{Build, Common};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let inferred = commands::infer(&arguments.model)?;
+    let inferred = commands::infer(&arguments.model, common, terminal)?;
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));
     };
-    let planned = commands::plan(inferred, common, true, terminal)?;
+    let given = Options { mask_outputs: true, ..Options::default() };
+    let planned = commands::plan(inferred, common, given, terminal)?;
     let size = planned.write_executable(&arguments.output).map_err(masque::Error::from)?;
     let weights: u64 = planned.plan.weights.iter().map(|weight| weight.bytes).sum();
     terminal.inform(&format!(

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use masque::{Model, Options};
+use masque::Options;
 use masque_ir::text::{ProgramStage, Stage, print_layers, print_masks, print_plan, print_program};
 
 use crate::args::{Common, Dump, DumpFormat};
@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
                 .into(),
         ));
     }
-    let model = Model::open(&arguments.model)?;
+    let model = commands::open(&arguments.model, common, terminal)?;
     if arguments.stage == Stage::Layers {
         commands::print(&print_layers(model.graph()))?;
         return Ok(ExitCode::SUCCESS);
@@ -34,6 +34,7 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
     let options = Options {
         on_unsupported_mask: common.on_unsupported_mask.into(),
         mask_outputs: arguments.stage == Stage::Plan,
+        ..Options::default()
     };
     let lowered = inferred.lower(options)?;
     let text = match arguments.stage {

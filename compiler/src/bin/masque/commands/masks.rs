@@ -1,9 +1,12 @@
 //! `masque masks MODEL`
 
+use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use masque::diff::{self, Change};
 use masque::table;
 
 use crate::args::{Common, Masks, TableFormat};
@@ -11,14 +14,24 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let inferred = commands::infer(&arguments.model)?;
+    let inferred = commands::infer(&arguments.model, common, terminal)?;
     let rows = table::rows(inferred.graph());
+    if let Some(file) = &arguments.check {
+        return check(&arguments.model, file, &table::text(&rows), arguments.bless, terminal);
+    }
     match arguments.format {
         TableFormat::Json => commands::print_json(&rows)?,
         TableFormat::Text => commands::print(&table::text(&rows))?,
         TableFormat::Table => {
-            let cells: Vec<[String; 5]> = rows.iter().map(table::cells).collect();
+            let shown = rows.iter().filter(|row| !row.plumbing);
+            let cells: Vec<[String; 5]> = shown.map(table::cells).collect();
             commands::print(&drawn(&table::HEADER, &cells))?;
+            let left_out = rows.len() - cells.len();
+            if left_out > 0 {
+                terminal.inform(&format!(
+                    "left out: {left_out} calls that only build masks (--format json has them)"
+                ));
+            }
             let findings = inferred.diagnostics(common.on_unsupported_mask.into()).len();
             if findings > 0 {
                 terminal.inform(&format!(
@@ -28,6 +41,43 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Compares the table with the committed one, or writes it.
+fn check(
+    model: &Path,
+    file: &Path,
+    table: &str,
+    bless: bool,
+    terminal: &Terminal,
+) -> Result<ExitCode, Failure> {
+    let (model, name) = (model.display(), file.display());
+    let fail = |error: std::io::Error| Failure::Other(format!("{name}: {error}"));
+    let committed = match std::fs::read(file) {
+        Ok(bytes) => {
+            Some(String::from_utf8(bytes).map_err(|_| Failure::Other(format!("{name}: not UTF-8 text")))?)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound && bless => None,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(Failure::Other(format!("{name}: there is no such file; --bless writes it")));
+        }
+        Err(error) => return Err(fail(error)),
+    };
+    let changes = diff::lines(committed.as_deref().unwrap_or_default(), table);
+    let changed = changes.iter().filter(|change| !matches!(change, Change::Kept(_))).count();
+    if changed == 0 {
+        terminal.inform(&format!("{name}: the masks of {model}"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if bless {
+        masque_runtime::io::replace(file, |file| file.write_all(table.as_bytes())).map_err(fail)?;
+        terminal.inform(&format!("{name}: written, {changed} lines changed"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    terminal.inform(&format!("the masks of {model} are not those of {name}: {changed} lines changed"));
+    terminal.inform(&terminal.differences(&changes));
+    terminal.inform("--bless accepts them");
+    Ok(ExitCode::from(1))
 }
 
 /// A table with lines.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use masque::Options;
 use masque_runtime::io::{self, Place};
 
 use crate::args::{Common, Run};
@@ -12,15 +13,16 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
     let place = |path: &Option<std::path::PathBuf>| path.clone().map(Place::from).unwrap_or_default();
     let (input, output) = (place(&arguments.input), place(&arguments.output));
     io::check_output(&output)?;
-    let inferred = commands::infer(&arguments.model)?;
+    let inferred = commands::infer(&arguments.model, common, terminal)?;
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));
     };
-    let masks = arguments.masks.is_some();
-    let planned = commands::plan(inferred, common, masks, terminal)?;
+    let masks = common.mask_file().is_some();
+    let given = Options { mask_outputs: masks, ..Options::default() };
+    let planned = commands::plan(inferred, common, given, terminal)?;
     let outputs = commands::execute(&arguments.model, planned, common, masks, &input)?;
     io::write_outputs(&output, &outputs.outputs)?;
-    if let Some(path) = &arguments.masks {
+    if let Some(path) = common.mask_file() {
         io::write_masks(path, &outputs.masks)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,96 @@
+//! `.weights.h5`, the layout of Keras 3 and of the last Keras 2: a group for each layer, by class and number.
+
+use std::collections::HashMap;
+
+use super::super::RawModel;
+use super::WeightError;
+use super::files::Files;
+use crate::layer::WeightSpec;
+
+/// The group of each layer in a Keras weights file, by the layer's path: `layers/`, the class in snake case, and a
+/// number from the second of a class on; inside nested models the same below the model's group. Names play no part.
+pub(in crate::frontend) fn groups(raw: &RawModel) -> Vec<(String, String)> {
+    let mut found = vec![];
+    add_groups(raw, "", "", &mut found);
+    found
+}
+
+fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, String)>) {
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for layer in raw.layers.iter().filter(|layer| !layer.class.starts_with("ops.")) {
+        // Groups are named after the Python class, which has another name in one place.
+        let class = if layer.class == "GroupQueryAttention" { "GroupedQueryAttention" } else { &layer.class };
+        let snake = snake_case(class);
+        let count = counts.entry(snake.clone()).or_insert(0);
+        let number = if *count == 0 { String::new() } else { format!("_{count}") };
+        *count += 1;
+        let (path, group) = (format!("{path}{}", layer.name), format!("{group}layers/{snake}{number}"));
+        if let Some(nested) = &layer.nested {
+            add_groups(nested, &format!("{path}/"), &format!("{group}/"), found);
+        }
+        found.push((path, group));
+    }
+}
+
+/// Keras' `to_snake_case`: `SimpleRNN` is `simple_rnn`, `Conv1D` is `conv1d`, `ReLU` is `re_lu`.
+fn snake_case(class: &str) -> String {
+    let chars: Vec<char> = class.chars().collect();
+    let mut snake = String::new();
+    for (place, c) in chars.iter().enumerate() {
+        let before = place.checked_sub(1).map(|before| chars[before]);
+        let after = chars.get(place + 1);
+        let word_begins = c.is_ascii_uppercase()
+            && before.is_some_and(|before| {
+                before.is_ascii_lowercase()
+                    || before.is_ascii_digit() && after.is_some_and(char::is_ascii_lowercase)
+                    || before.is_ascii_uppercase() && after.is_some_and(char::is_ascii_lowercase)
+            });
+        if word_begins {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
+
+/// Every dataset below a layer's group is one of its weights.
+pub(super) fn check_surplus(
+    files: &Files,
+    layer: &str,
+    specs: &[WeightSpec],
+    group: &str,
+) -> Result<(), WeightError> {
+    let known = |dataset: &str| {
+        specs
+            .iter()
+            .any(|spec| !spec.place.is_dataset() || spec.place.datasets().any(|known| known == dataset))
+    };
+    let prefix = format!("{group}/");
+    let surplus = files.datasets().find(|path| path.strip_prefix(&prefix).is_some_and(|rest| !known(rest)));
+    match surplus {
+        Some(dataset) => Err(WeightError::Surplus { layer: layer.to_owned(), dataset: dataset.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::snake_case;
+
+    #[test]
+    fn classes_in_snake_case() {
+        for (class, snake) in [
+            ("LSTM", "lstm"),
+            ("SimpleRNN", "simple_rnn"),
+            ("Conv1D", "conv1d"),
+            ("ConvLSTM2D", "conv_lstm2d"),
+            ("ReLU", "re_lu"),
+            ("PReLU", "p_re_lu"),
+            ("GlobalAveragePooling1D", "global_average_pooling1d"),
+            ("My2DThing", "my2d_thing"),
+            ("HTTPServerX2", "http_server_x2"),
+        ] {
+            assert_eq!(snake_case(class), snake);
+        }
+    }
+}

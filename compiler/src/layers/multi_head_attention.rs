@@ -1,0 +1,485 @@
+//! `MultiHeadAttention` and `GroupQueryAttention`: query, key and value are projected for each head, every head attends
+//! on its own, and what the heads found is projected once more.
+//!
+//! Keras computes this in two ways, which differ for a position that sees nothing: the fused one gives it the mean of
+//! all values, the explicit one nothing. The explicit one is taken where dropout is set, where the scores are asked
+//! for, and where the tensors have more axes than batch, time and features.
+
+use masque_ir::activation::Activation;
+use masque_ir::ops::{Activate, Elementwise, OpError, Shape};
+use masque_ir::program::Operand;
+use masque_ir::ty::resolve_axis;
+use masque_ir::{DType, Dim, Type};
+use serde_json::Value as Json;
+
+use super::attending::{Attend, Blind, band, both, check_flags, is_set, with_axis};
+use super::einsum::{Term, einsum, letters_beside};
+use super::spatial;
+use crate::layer::config::LARGEST_SIZE;
+use crate::layer::{
+    Arguments, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError,
+    Supports, WeightPlace, WeightSpec,
+};
+
+pub(super) static MULTI_HEAD_ATTENTION: LayerDef = def("MultiHeadAttention", multi_head);
+pub(super) static GROUP_QUERY_ATTENTION: LayerDef = def("GroupQueryAttention", grouped);
+
+const fn def(class: &'static str, parse: fn(&mut Config) -> Result<Box<dyn Layer>, ConfigError>) -> LayerDef {
+    LayerDef { class, supports_masking: Supports::Always, masks: "keep that of the query", parse }
+}
+
+#[derive(Debug)]
+struct MultiHead {
+    /// Of `GroupQueryAttention`, several heads of the query share one of key and value.
+    grouped: bool,
+    heads: i64,
+    /// How many heads key and value have.
+    value_heads: i64,
+    key_dim: i64,
+    value_dim: i64,
+    dropout: bool,
+    bias: bool,
+    gate: bool,
+    /// The sizes behind the positions of the result; as the query's features, if absent.
+    output: Option<Vec<i64>>,
+    /// The axes that attention runs along; all between batch and features, if absent.
+    axes: Option<Vec<i64>>,
+    window: Option<i64>,
+}
+
+fn multi_head(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    let (heads, key_dim) = (config.size("num_heads")?, config.size("key_dim")?);
+    Ok(Box::new(MultiHead {
+        grouped: false,
+        heads,
+        value_heads: heads,
+        key_dim,
+        value_dim: config.optional_size("value_dim")?.unwrap_or(key_dim),
+        dropout: config.number("dropout", 0.0)? > 0.0,
+        bias: config.bool("use_bias", true)?,
+        gate: config.bool("use_gate", false)?,
+        output: integers(config, "output_shape", 1..=LARGEST_SIZE)?,
+        axes: integers(config, "attention_axes", -32..=32)?,
+        window: config.optional_size("sliding_window")?,
+    }))
+}
+
+fn grouped(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    let (heads, value_heads) = (config.size("num_query_heads")?, config.size("num_key_value_heads")?);
+    if heads % value_heads != 0 {
+        let expected = format!("a divisor of num_query_heads, {heads}");
+        return Err(ConfigError::new("num_key_value_heads", expected, &value_heads.into()));
+    }
+    let head_dim = config.size("head_dim")?;
+    Ok(Box::new(MultiHead {
+        grouped: true,
+        heads,
+        value_heads,
+        key_dim: head_dim,
+        value_dim: head_dim,
+        dropout: config.number("dropout", 0.0)? > 0.0,
+        bias: config.bool("use_bias", true)?,
+        gate: config.bool("use_gate", false)?,
+        output: None,
+        axes: None,
+        window: config.optional_size("sliding_window")?,
+    }))
+}
+
+/// One integer or a list of them, or nothing.
+fn integers(
+    config: &mut Config,
+    key: &str,
+    range: std::ops::RangeInclusive<i64>,
+) -> Result<Option<Vec<i64>>, ConfigError> {
+    let Some(value) = config.take(key) else { return Ok(None) };
+    let integer = |value: &Json| value.as_i64().filter(|integer| range.contains(integer));
+    let integers: Option<Vec<i64>> = match &value {
+        Json::Array(values) if values.len() <= 16 => values.iter().map(integer).collect(),
+        one => integer(one).map(|one| vec![one]),
+    };
+    let integers = integers.filter(|integers| !integers.is_empty());
+    let expected = format!("one or some integers from {} to {}", range.start(), range.end());
+    let integers = integers.ok_or_else(|| ConfigError::new(key, expected, &value))?;
+    config.keep(key, value);
+    Ok(Some(integers))
+}
+
+/// Query, value and key of a call.
+struct Inputs<T> {
+    query: T,
+    value: T,
+    key: T,
+}
+
+impl<T: Clone> Inputs<T> {
+    fn of(arguments: &Arguments<T>) -> Option<Inputs<T>> {
+        let one = |name: &str| arguments.tensors(name).first().cloned();
+        let value = one("value")?;
+        Some(Inputs { query: one("query")?, key: one("key").unwrap_or_else(|| value.clone()), value })
+    }
+}
+
+/// The letters of all axes.
+struct Letters {
+    /// The positions of the query, and those of key and value: batch axes have the same letters.
+    query: String,
+    value: String,
+    /// The batch axes, those along which the query attends, and those of the values.
+    batch: String,
+    looking: String,
+    seen: String,
+}
+
+impl Letters {
+    /// Capitals are left for heads and features.
+    fn new(rank: usize, axes: &[usize]) -> Option<Letters> {
+        let mut fresh = 'a'..='z';
+        let query: String = fresh.by_ref().take(rank - 1).collect();
+        let value: Option<String> = query
+            .char_indices()
+            .map(|(axis, letter)| if axes.contains(&axis) { fresh.next() } else { Some(letter) })
+            .collect();
+        let value = value.filter(|_| query.len() == rank - 1)?;
+        let along = |letters: &str, wanted: bool| -> String {
+            letters.char_indices().filter(|(axis, _)| axes.contains(axis) == wanted).map(|(_, c)| c).collect()
+        };
+        let (batch, looking, seen) = (along(&query, false), along(&query, true), along(&value, true));
+        Some(Letters { query, value, batch, looking, seen })
+    }
+}
+
+impl MultiHead {
+    /// The axes that attention runs along, from the front.
+    fn axes(&self, rank: usize) -> Option<Vec<usize>> {
+        let Some(axes) = &self.axes else { return Some((1..rank - 1).collect()) };
+        let axes: Vec<usize> = axes.iter().map(|&axis| resolve_axis(axis, rank)).collect::<Option<_>>()?;
+        let fits = axes.is_sorted_by(|a, b| a < b) && axes.iter().all(|axis| (1..rank - 1).contains(axis));
+        fits.then_some(axes)
+    }
+
+    fn check(&self, arguments: &Arguments<Type>) -> Result<Vec<usize>, ShapeError> {
+        check_flags(arguments, &["return_attention_scores", "use_causal_mask"])?;
+        let expected =
+            "a query and a value: numbers [B, T, D] and [B, S, D], features known, and a key like the value";
+        let Some(Inputs { query, value, key }) = Inputs::of(arguments) else {
+            return Err(ShapeError::new(expected, "fewer tensors"));
+        };
+        let rank = query.rank();
+        let known = |x: &Type| x.shape.last().and_then(Dim::known).is_some() && x.dtype != DType::Str;
+        let same = |x: &Type, y: &Type, axis: usize| {
+            x.shape[axis].known().zip(y.shape[axis].known()).is_none_or(|(a, b)| a == b)
+        };
+        let ranks = rank >= 3
+            && (rank == 3 || !self.grouped)
+            && rank < 16
+            && value.rank() == rank
+            && key.rank() == rank;
+        let found = || format!("{query}, {value} and {key}");
+        if !ranks
+            || ![&query, &value, &key].into_iter().all(known)
+            || !(0..rank - 1).all(|axis| same(&key, &value, axis))
+        {
+            return Err(ShapeError::new(expected, found()));
+        }
+        let axes = self.axes(rank).ok_or_else(|| {
+            ShapeError::new(
+                format!("`attention_axes` among 1 to {}, in order", rank - 2),
+                format!("{:?}", self.axes),
+            )
+        })?;
+        if !(0..rank - 1).filter(|axis| !axes.contains(axis)).all(|axis| same(&query, &value, axis)) {
+            return Err(ShapeError::new(
+                "query and value of one size along all axes but those of attention",
+                found(),
+            ));
+        }
+        self.check_masks(arguments, &axes, &query)?;
+        Ok(axes)
+    }
+
+    /// Keras lines masks up with the scores from the right, which fits them only where attention runs along time alone.
+    fn check_masks(
+        &self,
+        arguments: &Arguments<Type>,
+        axes: &[usize],
+        query: &Type,
+    ) -> Result<(), ShapeError> {
+        let rank = query.rank();
+        let masks = ["query", "value", "key"].into_iter().filter_map(|name| arguments.mask_of(name));
+        let masks: Vec<&Type> = masks.chain(self.lone_key_mask(arguments)).collect();
+        if let Some(mask) = masks.iter().find(|mask| axes != [rank - 2] || mask.rank() != rank - 1) {
+            return Err(ShapeError::new(
+                "masks for all axes but features, and attention along the last of them",
+                mask,
+            ));
+        }
+        let band = self.window.is_some() || is_set(arguments, "use_causal_mask");
+        if band && rank != 3 {
+            return Err(ShapeError::new(
+                "tensors [B, T, D] for `use_causal_mask` and `sliding_window`",
+                query,
+            ));
+        }
+        let Some(mask) = arguments.tensors("attention_mask").first() else { return Ok(()) };
+        let fits = mask.rank() >= 2 * axes.len() && mask.rank() <= rank + axes.len();
+        if !fits || mask.rank() > rank && !masks.is_empty() {
+            let whole = if masks.is_empty() {
+                ""
+            } else {
+                ", without an axis for heads beside the masks of the tensors"
+            };
+            return Err(ShapeError::new(format!("an `attention_mask` [B, T, S] or [T, S]{whole}"), mask));
+        }
+        Ok(())
+    }
+
+    /// A mask passed for a key that is not passed itself.
+    fn lone_key_mask<'a, T>(&self, arguments: &'a Arguments<T>) -> Option<&'a T> {
+        arguments.tensors("key_mask").first().filter(|_| arguments.tensors("key").is_empty())
+    }
+
+    fn is_fused(&self, rank: usize, scores: bool) -> bool {
+        rank == 3 && !self.dropout && !scores
+    }
+
+    /// Which position sees which value, in a shape that broadcasts to the scores from the right.
+    fn mask(
+        &self,
+        scope: &mut Scope<'_>,
+        arguments: &Arguments<Operand>,
+        inputs: &Inputs<Operand>,
+        axes: usize,
+    ) -> Result<Option<Operand>, OpError> {
+        let causal = is_set(arguments, "use_causal_mask");
+        let mut sees = band(scope, [&inputs.query, &inputs.value], 1, causal, self.window)?;
+        let rank = scope.builder.type_of(&inputs.query).rank();
+        let given = [
+            (arguments.mask_of("query"), rank - 1),
+            (arguments.mask_of("value"), rank - 2),
+            (arguments.mask_of("key").or(self.lone_key_mask(arguments)), rank - 2),
+        ];
+        for (mask, at) in given {
+            if let Some(mask) = mask {
+                let mask = scope.cast(mask, DType::Bool)?;
+                let mask = with_axis(scope, &mask, at)?;
+                sees = both(scope, sees, Some(mask))?;
+            }
+        }
+        if let Some(mask) = arguments.tensors("attention_mask").first() {
+            let mask = scope.cast(mask, DType::Bool)?;
+            sees = both(scope, sees, Some(mask))?;
+        }
+        // The axis of the heads stands in front of the positions.
+        let Some(mut sees) = sees else { return Ok(None) };
+        while scope.builder.type_of(&sees).rank() < rank + axes {
+            let at = scope.builder.type_of(&sees).rank() - 2 * axes;
+            sees = with_axis(scope, &sees, at)?;
+        }
+        Ok(Some(sees))
+    }
+
+    /// `x · kernel + bias` for every head.
+    fn project(
+        &self,
+        scope: &mut Scope<'_>,
+        name: &str,
+        x: &Operand,
+        positions: &str,
+    ) -> Result<Operand, OpError> {
+        let kernel = scope.weight(&format!("{name}/kernel"));
+        let terms = [Term::new(x, format!("{positions}D")), Term::new(&kernel, "DHK")];
+        let y = einsum(scope, &terms, &format!("{positions}HK"))?;
+        self.biased(scope, name, y)
+    }
+
+    fn biased(&self, scope: &mut Scope<'_>, name: &str, y: Operand) -> Result<Operand, OpError> {
+        match scope.weight(&format!("{name}/bias")) {
+            Operand::Absent => Ok(y),
+            bias => scope.builder.emit(Elementwise::Add, &[y, bias]),
+        }
+    }
+
+    /// What was found, `[…, H, V]`, with the gate and the last projection.
+    fn finish(
+        &self,
+        scope: &mut Scope<'_>,
+        y: Operand,
+        query: &Operand,
+        positions: &str,
+    ) -> Result<Operand, OpError> {
+        let y = if self.gate {
+            let gate = self.project(scope, "gate", query, positions)?;
+            let gate = scope.builder.emit(Activate::Activate { f: Activation::Sigmoid }, &[gate])?;
+            scope.builder.emit(Elementwise::Mul, &[y, gate])?
+        } else {
+            y
+        };
+        let kernel = scope.weight("output/kernel");
+        let sizes = scope.builder.type_of(&kernel).rank() - 2;
+        let output: String = letters_beside(&format!("{positions}HV")).take(sizes).collect();
+        let terms = [Term::new(&y, format!("{positions}HV")), Term::new(&kernel, format!("HV{output}"))];
+        let y = einsum(scope, &terms, &format!("{positions}{output}"))?;
+        self.biased(scope, "output", y)
+    }
+
+    /// The axis of the heads as two: one for the heads of key and value, one for those of the query that share it.
+    fn in_groups(&self, scope: &mut Scope<'_>, x: Operand, at: usize) -> Result<Operand, OpError> {
+        let mut shape = scope.builder.type_of(&x).shape;
+        let (outer, inner) = match shape[at].is_one() && self.heads > 1 {
+            true => (1, 1),
+            false => (self.value_heads, self.heads / self.value_heads),
+        };
+        shape[at] = Dim::constant(outer);
+        shape.insert(at + 1, Dim::constant(inner));
+        scope.builder.emit(Shape::Reshape { shape }, &[x])
+    }
+
+    /// Both axes for the heads as one.
+    fn out_of_groups(&self, scope: &mut Scope<'_>, x: Operand, at: usize) -> Result<Operand, OpError> {
+        let mut shape = scope.builder.type_of(&x).shape;
+        shape.remove(at + 1);
+        shape[at] = Dim::constant(self.heads);
+        scope.builder.emit(Shape::Reshape { shape }, &[x])
+    }
+
+    /// Scores, weights and sum for projected tensors; query and mask have their heads in groups, if there are any.
+    fn attend(
+        &self,
+        scope: &mut Scope<'_>,
+        [query, key, value]: [Operand; 3],
+        mask: Option<Operand>,
+        letters: &Letters,
+        blind: Blind,
+    ) -> Result<(Operand, Operand), OpError> {
+        let Letters { batch, looking, seen, .. } = letters;
+        let is_grouped = self.value_heads != self.heads;
+        let (heads, at) = (if is_grouped { "HG" } else { "H" }, [letters.query.len(), batch.len()]);
+        let (query, mask) = match is_grouped {
+            true => {
+                let mask = mask.map(|mask| self.in_groups(scope, mask, at[1])).transpose()?;
+                (self.in_groups(scope, query, at[0])?, mask)
+            }
+            false => (query, mask),
+        };
+        let all = format!("{batch}{heads}{looking}{seen}");
+        let terms = [
+            Term::new(&query, format!("{}{heads}K", letters.query)),
+            Term::new(&key, format!("{}HK", letters.value)),
+        ];
+        let attend = Attend {
+            scores: einsum(scope, &terms, &all)?,
+            letters: &all,
+            value,
+            value_letters: &format!("{}HV", letters.value),
+            over: seen,
+            result: &format!("{}{heads}V", letters.query),
+            mask,
+            blind,
+        };
+        let (y, weights) = attend.apply(scope)?;
+        if !is_grouped {
+            return Ok((y, weights));
+        }
+        Ok((self.out_of_groups(scope, y, at[0])?, self.out_of_groups(scope, weights, at[1])?))
+    }
+}
+
+impl Layer for MultiHead {
+    fn parameters(&self) -> &'static [&'static str] {
+        &[
+            "query",
+            "value",
+            "key",
+            "query_mask",
+            "value_mask",
+            "key_mask",
+            "attention_mask",
+            "return_attention_scores",
+            "training",
+            "use_causal_mask",
+        ]
+    }
+
+    fn outputs(&self, constants: &Constants) -> u32 {
+        if constants.get("return_attention_scores") == Some(&true.into()) { 2 } else { 1 }
+    }
+
+    fn supports_masking(&self) -> bool {
+        true
+    }
+
+    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        MaskRule::Keep
+    }
+
+    fn reads(&self) -> Reads {
+        // `MultiHeadAttention` overwrites its argument `query_mask`.
+        Reads::Each { always_own: if self.grouped { &[] } else { &["query"] } }
+    }
+
+    fn effect(&self, _: &Arguments<Type>) -> Effect {
+        if self.grouped { Effect::None } else { Effect::TakesMasks }
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.check(arguments)?;
+        spatial::infer(self, arguments)
+    }
+
+    fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
+        let inputs =
+            Inputs::of(arguments).ok_or_else(|| ShapeError::new("a query and a value", "fewer tensors"))?;
+        let features = |x: &Type| {
+            let last = x.shape.last().and_then(Dim::known);
+            last.ok_or_else(|| ShapeError::new("a known number of features", x))
+        };
+        let query = features(&inputs.query)?;
+        let (heads, values) = (self.heads, self.value_heads);
+        let mut projections = vec![
+            ("query", vec![query, heads, self.key_dim], 1),
+            ("key", vec![features(&inputs.key)?, values, self.key_dim], 1),
+            ("value", vec![features(&inputs.value)?, values, self.value_dim], 1),
+        ];
+        if self.gate {
+            projections.push(("gate", vec![query, heads, self.value_dim], 1));
+        }
+        let sizes = self.output.clone().unwrap_or_else(|| vec![query]);
+        projections.push(("output", [vec![heads, self.value_dim], sizes].concat(), 2));
+        let mut weights = vec![];
+        for (name, kernel, before) in projections {
+            let bias = self.bias.then(|| ("bias", 1, kernel[before..].to_vec()));
+            for (weight, place, shape) in [("kernel", 0, kernel.clone())].into_iter().chain(bias) {
+                let mut spec = WeightSpec::new(&format!("{name}/{weight}"), "", shape);
+                let [now, before] = ["", "_"].map(|mark| format!("{mark}{name}_dense/vars/{place}"));
+                spec.place = match self.grouped || name == "gate" {
+                    true => WeightPlace::Dataset(before),
+                    false => WeightPlace::Renamed { now, before },
+                };
+                weights.push(spec);
+            }
+        }
+        Ok(weights)
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let Some(Inputs { query, value, key }) = Inputs::of(arguments) else { return Ok(vec![]) };
+        let inputs =
+            Inputs { query: scope.float(&query)?, value: scope.float(&value)?, key: scope.float(&key)? };
+        let rank = scope.builder.type_of(&inputs.query).rank();
+        let axes = self.axes(rank).unwrap_or_default();
+        let Some(letters) = Letters::new(rank, &axes) else { return Ok(vec![]) };
+        let mask = self.mask(scope, arguments, &inputs, axes.len())?;
+
+        let query = self.project(scope, "query", &inputs.query, &letters.query)?;
+        let key = self.project(scope, "key", &inputs.key, &letters.value)?;
+        let value = self.project(scope, "value", &inputs.value, &letters.value)?;
+        let scale = scope.builder.number(&query, 1.0 / (self.key_dim as f64).sqrt());
+        let query = scope.builder.emit(Elementwise::Mul, &[query, scale])?;
+        let wanted = is_set(arguments, "return_attention_scores");
+        let blind = if self.is_fused(rank, wanted) { Blind::Mean } else { Blind::Nothing };
+        let (y, weights) = self.attend(scope, [query, key, value], mask, &letters, blind)?;
+        let y = self.finish(scope, y, &inputs.query, &letters.query)?;
+        Ok(if wanted { vec![y, weights] } else { vec![y] })
+    }
+}

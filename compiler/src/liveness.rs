@@ -1,0 +1,195 @@
+//! Padding liveness: can what stands at padded positions, or how many of them there are, be seen in an output?
+//!
+//! The analysis walks over the tensor graph and asks every operation two things, see [`masque_ir::flow`]: what
+//! becomes of the positions of its operands, and what is known of an element of its result. From the masks of the
+//! program ([`roots`]) it knows where padding is; every value is looked at case by case ([`layout`]): where a mask
+//! holds, and where it does not. What is known in a case is one small lattice ([`view`]):
+//!
+//! | known | of each element: a number, not a number, too low to count, nothing |
+//! |---|---|
+//! | holds | of padded positions: one and the same row, the last valid row carried on, each its own |
+//! | reads | of the padding: what stands there, how many there are, nothing |
+//!
+//! Masks are values like any other: where one does not hold it is 0, so that `select(mask, x, 0)` is 0 there and a
+//! sum reads nothing of it. No operation is treated apart for masking.
+//!
+//! Every fact says which cases of which operands decide it. Along these edges, backward from what a caller sees,
+//! runs *liveness*: padded positions that nothing reaches are dead, and need not be computed.
+//!
+//! What is promised is about sequences padded **behind** their end, with at least one valid position, and ordinary
+//! finite numbers under the padding.
+
+pub mod layout;
+pub mod report;
+pub mod roots;
+pub mod view;
+
+mod arrange;
+mod cycle;
+mod frame;
+mod joint;
+mod observe;
+mod window;
+
+use masque_ir::flow::Known;
+use masque_ir::program::{Operand, Program, Value};
+
+pub use observe::{Liveness, Output, Step};
+
+use layout::{Bases, Factor};
+use roots::Roots;
+use view::{Fact, Holds, Reads, View};
+
+/// What is known of the padding of every value of a program: a value beside it.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Where padding comes from.
+    pub roots: Roots,
+    views: Vec<Vec<View>>,
+}
+
+/// A program with what is known of its padding.
+#[derive(Clone, Debug)]
+pub struct Padding {
+    /// The program.
+    pub program: Program,
+    /// What is known of its values.
+    pub facts: Facts,
+    /// What its outputs read of the padding, in order.
+    pub outputs: Vec<Output>,
+}
+
+impl Padding {
+    /// Looks at a program.
+    pub fn of(program: Program) -> Padding {
+        let facts = Facts::of(&program);
+        let outputs = facts.outputs(&program);
+        Padding { program, facts, outputs }
+    }
+}
+
+impl Facts {
+    /// Finds out what the padded positions of every value hold, and what of the padding decides the others.
+    pub fn of(program: &Program) -> Facts {
+        let roots = roots::find(program);
+        let mut facts = Facts { roots, views: vec![] };
+        for place in 0..program.nodes.len() {
+            let views = facts.node(program, place);
+            facts.views.push(views);
+        }
+        facts
+    }
+
+    /// What is known of a value.
+    pub fn view(&self, value: Value) -> &View {
+        &self.views[value.node as usize][value.result as usize]
+    }
+
+    /// What is known of an operand; nothing of one that is absent.
+    pub fn operand(&self, operand: &Operand) -> Option<View> {
+        frame::view_of(operand, &self.views)
+    }
+
+    /// The axes of padded sequences.
+    pub fn bases(&self) -> &Bases {
+        &self.roots.bases
+    }
+
+    fn node(&self, program: &Program, place: usize) -> Vec<View> {
+        let node = &program.nodes[place];
+        let operands: Vec<Option<View>> = node.operands.iter().map(|operand| self.operand(operand)).collect();
+        let caller = program.inputs().any(|(value, _)| value.node as usize == place);
+        let views = frame::apply(program, node, &operands, self.bases());
+        let value = |result: usize| Value { node: place as u32, result: result as u32 };
+        views
+            .into_iter()
+            .enumerate()
+            .map(|(result, view)| self.refined(value(result), view, caller))
+            .collect()
+    }
+
+    /// Adds what masks say of the value that they are, or are made from, and what callers may put under them.
+    fn refined(&self, value: Value, mut view: View, caller: bool) -> View {
+        if self.roots.anywhere.contains(&value) {
+            view.facts = view
+                .facts
+                .into_iter()
+                .map(|fact| fact.and_own(Reads { content: true, length: true }))
+                .collect();
+            return view;
+        }
+        let own = self.roots.masks.iter().filter(|mask| mask.values.contains(&value));
+        let made =
+            self.roots.masks.iter().filter(|mask| mask.source.is_some_and(|(source, _)| source == value));
+        let made: Vec<_> = made.collect();
+        for mask in own.clone().chain(made.iter().copied()) {
+            view = self.over(view, mask.place.0);
+        }
+        for mask in own {
+            self.each(&mut view, mask.place, |fact, holds| *fact = Fact::number(f64::from(u8::from(holds))));
+        }
+        let named = self.roots.masks.iter().any(|mask| mask.values.contains(&value));
+        for mask in &made {
+            let number = mask.source.map_or(0.0, |(_, number)| number);
+            let exact = mask.exact;
+            self.each(&mut view, mask.place, |fact, holds| match holds {
+                false => *fact = Fact::number(number),
+                true if exact && fact.known == Known::Anything => fact.known = Known::Not(number),
+                true => {}
+            });
+        }
+        if caller && !named && made.is_empty() {
+            view = self.under_masks(view);
+        }
+        view
+    }
+
+    /// What callers pass at padded positions may be anything.
+    fn under_masks(&self, mut view: View) -> View {
+        for case in 0..view.facts.len() {
+            if view.layout.is_padded(case, self.bases()) {
+                let fact = std::mem::take(&mut view.facts[case]);
+                view.facts[case] = Fact { holds: Holds::Each, ..fact }.and_own(Reads::CONTENT);
+            }
+        }
+        view
+    }
+
+    /// Tells apart the cases of the masks over an axis, in a value whose second axis it is.
+    fn over(&self, view: View, base: usize) -> View {
+        let size = &self.bases().all[base].size;
+        let fits = view.layout.0.get(1).is_some_and(
+            |axis| matches!(axis.as_slice(), [factor] if factor.is_plain() && factor.size == *size),
+        );
+        if !fits {
+            return view;
+        }
+        let mut layout = view.layout.clone();
+        layout.0[1] = vec![Factor::over(base, self.bases())];
+        let before: usize = layout.0[0].len();
+        let facts = (0..layout.cases(self.bases())).map(|case| {
+            let mut parts = layout.split(case, self.bases());
+            parts[before] = 0;
+            view.facts[view.layout.join(&parts, self.bases())].clone()
+        });
+        let facts = facts.collect();
+        View { layout, facts }
+    }
+
+    /// Changes the facts of a value by whether a mask over its second axis holds.
+    fn each(&self, view: &mut View, (base, bit): (usize, u32), change: impl Fn(&mut Fact, bool)) {
+        let before = view.layout.0.first().map_or(0, Vec::len);
+        let whole = view
+            .layout
+            .0
+            .get(1)
+            .is_some_and(|axis| matches!(axis.as_slice(), [factor] if factor.whole() == Some(base)));
+        if !whole {
+            return;
+        }
+        for case in 0..view.facts.len() {
+            let bits = view.layout.split(case, self.bases())[before];
+            change(&mut view.facts[case], bits >> bit & 1 == 0);
+        }
+    }
+}

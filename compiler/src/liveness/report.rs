@@ -1,0 +1,151 @@
+//! Leaks as diagnostics: the way from padding to an output, call by call, and what to do about it.
+
+use masque_ir::facts::{InferredGraph, MaskStatus};
+use masque_ir::layers::{CallId, LayerGraph};
+use masque_ir::program::Program;
+
+use super::view::Reads;
+use super::{Facts, Output, Padding, Step};
+use crate::diagnostics::{Code, Diagnostic, Label, Severity};
+use crate::layer::Layer;
+
+/// One warning for each output that reads padding.
+pub fn diagnostics(model: &InferredGraph, layers: &[Box<dyn Layer>], padding: &Padding) -> Vec<Diagnostic> {
+    let leaks = padding.outputs.iter().filter(|output| output.reads.any());
+    leaks.filter_map(|output| diagnostic(model, layers, padding, output)).collect()
+}
+
+/// A call on the way of padding to an output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    /// The call.
+    pub call: CallId,
+    /// Its first and its last value on the way.
+    pub steps: (Step, Step),
+    /// Does padding become something here that is none?
+    pub leaks: bool,
+}
+
+/// The way of padding to an output, call by call.
+pub fn stages(graph: &LayerGraph, program: &Program, facts: &Facts, output: &Output) -> Vec<Stage> {
+    let mut stages: Vec<Stage> = vec![];
+    let mut hidden = true;
+    for &step in &output.path {
+        let Some(call) = call_of(graph, &program.result(step.value).name) else { continue };
+        let padded = facts.view(step.value).layout.is_padded(step.case, facts.bases());
+        let leaks = hidden && !padded;
+        hidden &= padded;
+        match stages.last_mut().filter(|stage| stage.call == call) {
+            Some(stage) => {
+                stage.steps.1 = step;
+                stage.leaks |= leaks;
+            }
+            None => stages.push(Stage { call, steps: (step, step), leaks }),
+        }
+    }
+    // An output that is seen as a whole shows its padded positions.
+    if let Some(last) = stages.last_mut().filter(|_| hidden) {
+        last.leaks = true;
+    }
+    stages
+}
+
+/// The call that a value was lowered from: values are named after it.
+pub fn call_of(graph: &LayerGraph, name: &str) -> Option<CallId> {
+    let mut name = name;
+    loop {
+        if let Some(call) = graph.calls().find(|&call| graph.call_name(call) == name) {
+            return Some(call);
+        }
+        name = &name[..name.rfind(['/', '.'])?];
+    }
+}
+
+fn diagnostic(
+    model: &InferredGraph,
+    layers: &[Box<dyn Layer>],
+    padding: &Padding,
+    output: &Output,
+) -> Option<Diagnostic> {
+    let graph = &model.graph;
+    let stages = stages(graph, &padding.program, &padding.facts, output);
+    let leak = stages.iter().position(|stage| stage.leaks)?;
+    let (call, layer) = (graph.call(stages[leak].call), graph.layer_of(stages[leak].call));
+    let name = graph.call_name(stages[leak].call);
+    let takes_mask = layers[call.layer.0 as usize].parameters().contains(&"mask");
+    let does = if output.reads.content { "reads" } else { "counts" };
+    let what = match (output.reads.content, output.reads.length) {
+        (true, true) => "what stands at padded positions, and how many of them there are",
+        (true, false) => "what stands at padded positions",
+        _ => "how many padded positions there are",
+    };
+    Some(Diagnostic {
+        code: Code::PaddingLeak,
+        severity: Severity::Warning,
+        layer: layer.name.clone(),
+        call: call.index,
+        class: layer.class.clone(),
+        message: format!("`{}` depends on {what}: `{name}` ({}) {does} them", output.name, layer.class),
+        labels: labels(graph, &stages, leak, output),
+        notes: notes(model, &stages, leak, takes_mask, output.reads),
+    })
+}
+
+fn labels(graph: &LayerGraph, stages: &[Stage], leak: usize, output: &Output) -> Vec<Label> {
+    let text = |place: usize, stage: &Stage| {
+        let does = match place {
+            _ if place == leak && stage.steps.0.own.content => "padded positions come in here, and are read",
+            _ if place == leak && output.reads.content => "padded positions are read here",
+            _ if place == leak => "padded positions are counted here",
+            0 if output.reads.content => "what stands at padded positions comes from here",
+            _ => "carried on",
+        };
+        if place + 1 == stages.len() { format!("{does}, seen in `{}`", output.name) } else { does.to_owned() }
+    };
+    let label = |(place, stage): (usize, &Stage)| Label {
+        call: stage.call,
+        name: graph.call_name(stage.call),
+        text: text(place, stage),
+    };
+    stages.iter().enumerate().map(label).collect()
+}
+
+fn notes(
+    model: &InferredGraph,
+    stages: &[Stage],
+    leak: usize,
+    takes_mask: bool,
+    reads: Reads,
+) -> Vec<String> {
+    let graph = &model.graph;
+    let name = |stage: &Stage| graph.call_name(stage.call);
+    let class = &graph.layer_of(stages[leak].call).class;
+    let leaking = name(&stages[leak]);
+    let lost =
+        stages[..=leak].iter().find(|stage| model.facts.call(stage.call).status == MaskStatus::Dropped);
+    let mut notes =
+        vec!["the same sequence gives another answer, depending on how far its batch is padded".to_owned()];
+    if !reads.length {
+        notes[0] = "positions that hold nothing decide the answer".to_owned();
+    }
+    let call = graph.call(stages[leak].call);
+    let by_hand = call.keyword("mask").is_some_and(|mask| !mask.tensors().is_empty());
+    if let Some(lost) = lost {
+        let class = &graph.layer_of(lost.call).class;
+        notes.push(format!("the mask is lost at `{}` ({class})", name(lost)));
+        notes.push(format!("help: put a layer that carries the mask in the place of `{}`", name(lost)));
+    } else if by_hand {
+        notes
+            .push(format!("the mask that `{leaking}` gets does not say which rows of its input are padding"));
+    } else if model.facts.call(stages[leak].call).mask_in.iter().all(Option::is_none) {
+        notes.push(format!("`{leaking}` gets no mask"));
+    } else {
+        notes.push(format!("a mask comes to `{leaking}`, but {class} looks at every position all the same"));
+    }
+    if takes_mask && !by_hand {
+        notes.push(format!("help: pass the mask to `{leaking}` by hand: mask=embedding.compute_mask(ids)"));
+    } else if !takes_mask {
+        notes.push(format!("help: put a layer that uses a mask in the place of `{leaking}`, or before it"));
+    }
+    notes
+}

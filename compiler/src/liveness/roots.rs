@@ -1,0 +1,211 @@
+//! Where padding comes from: the masks of a program, and what they say of the values that they are made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use masque_ir::flow::{Element, Flow, Fold, Known};
+use masque_ir::program::{Operand, Program, Value};
+use masque_ir::{DType, Dim, Type};
+
+use super::layout::Bases;
+
+/// A mask over an axis of padded sequences.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mask {
+    /// The bool values that it is; several where a program computes it several times.
+    pub values: Vec<Value>,
+    /// The axis that it lies over, and which of the masks over it this one is.
+    pub place: (usize, u32),
+    /// The value that it is made from, and the number that this one is wherever the mask does not hold.
+    pub source: Option<(Value, f64)>,
+    /// Is that number nowhere else?
+    pub exact: bool,
+}
+
+/// The masks of a program.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Roots {
+    /// Each of them.
+    pub masks: Vec<Mask>,
+    /// Values of which padding is somewhere, nobody can tell where: masks over several axes, or too many of them.
+    pub anywhere: Vec<Value>,
+    /// The axes that masks lie over.
+    pub bases: Bases,
+}
+
+/// Finds the masks that the values of a program carry or that its composites read.
+pub fn find(program: &Program) -> Roots {
+    let mut born = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    for node in &program.nodes {
+        let carried = node.results.iter().filter_map(|result| result.mask);
+        let rows = node.op.info().operands.iter().zip(&node.operands);
+        let read = rows.filter(|(row, _)| row.name.ends_with("mask") && node.op.is_composite());
+        for mask in carried.chain(read.filter_map(|(_, operand)| operand.value())) {
+            births(program, mask, &mut seen, &mut born);
+        }
+    }
+    let mut search = Search { program, roots: Roots::default(), named: BTreeMap::new() };
+    let (exact, other): (Vec<Value>, Vec<Value>) =
+        born.into_iter().partition(|&mask| search.compared(mask).is_some_and(|(_, _, exact)| exact));
+    for mask in exact.into_iter().chain(other) {
+        search.add(mask);
+    }
+    search.roots
+}
+
+/// The bool values that a mask is computed from and that are computed from no other.
+fn births(program: &Program, mask: Value, seen: &mut BTreeSet<Value>, born: &mut BTreeSet<Value>) -> bool {
+    let of = |value: Value| &program.result(value).ty;
+    if of(mask).dtype != DType::Bool {
+        return false;
+    }
+    if !seen.insert(mask) {
+        return true;
+    }
+    let node = &program.nodes[mask.node as usize];
+    let mut below = false;
+    for value in node.operands.iter().filter_map(Operand::value) {
+        // A truth value for every feature is no mask yet.
+        let rows = of(value).rank() <= of(mask).rank() || of(value).shape.last().is_some_and(Dim::is_one);
+        below |= rows && of(value).dtype == DType::Bool && births(program, value, seen, born);
+    }
+    if !below && varies(program, mask) {
+        born.insert(mask);
+    }
+    below || born.contains(&mask)
+}
+
+struct Search<'a> {
+    program: &'a Program,
+    roots: Roots,
+    named: BTreeMap<(Value, u64), usize>,
+}
+
+impl Search<'_> {
+    /// Adds a mask, unless what is known already decides it, or it is computed from padding.
+    fn add(&mut self, mask: Value) {
+        let ty = &self.program.result(mask).ty;
+        let compared = self.compared(mask);
+        let source = compared.map(|(source, number, _)| (source, number));
+        if let Some((source, number)) = source
+            && let Some(&known) = self.named.get(&(source, number.to_bits()))
+            && compared.is_some_and(|(_, _, exact)| exact == self.roots.masks[known].exact)
+        {
+            self.roots.masks[known].values.push(mask);
+            return;
+        }
+        if self.decided(mask) || self.comes_from_padding(mask) {
+            return;
+        }
+        let place = match ty.shape.as_slice() {
+            [_, time] if !time.is_one() => self.roots.bases.add(time),
+            [_] | [_, _] | [] => return,
+            _ => None,
+        };
+        let Some(place) = place else {
+            self.roots.anywhere.push(source.map_or(mask, |(source, _)| source));
+            return;
+        };
+        if let Some((source, number)) = source {
+            self.named.insert((source, number.to_bits()), self.roots.masks.len());
+        }
+        let exact = compared.is_some_and(|(_, _, exact)| exact);
+        self.roots.masks.push(Mask { values: vec![mask], place, source, exact });
+    }
+
+    /// The value whose elements decide a mask, and the number that they are wherever it does not hold; and whether
+    /// they are that number nowhere else.
+    fn compared(&self, mask: Value) -> Option<(Value, f64, bool)> {
+        let node = &self.program.nodes[mask.node as usize];
+        let types: Vec<Option<Type>> =
+            node.operands.iter().map(|operand| self.program.operand_type(operand)).collect();
+        let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
+        let Flow::Joint(joint) = node.op.flow(&types) else { return None };
+        let values: Vec<Value> = node.operands.iter().filter_map(Operand::value).collect();
+        let [x] = values.as_slice() else { return None };
+        if joint.fold == Fold::ANY && self.program.result(*x).ty.dtype == DType::Bool {
+            let (source, number, _) = self.compared(*x)?;
+            return Some((source, number, false));
+        }
+        let number = node.operands.iter().find_map(|operand| match operand {
+            Operand::Literal(literal) => Some(literal.number.0),
+            _ => None,
+        });
+        let number = number.unwrap_or(0.0);
+        let with = |known: Known| {
+            let operands: Vec<Known> = node
+                .operands
+                .iter()
+                .map(|operand| if operand.value().is_some() { known } else { Known::Number(number) })
+                .collect();
+            node.op.element(&operands)
+        };
+        let is = |number: f64| Element::Is(Known::Number(number));
+        let numbers = self.program.result(*x).ty.dtype != DType::Bool;
+        (numbers && with(Known::Number(number)) == is(0.0) && with(Known::Not(number)) == is(1.0))
+            .then_some((*x, number, true))
+    }
+
+    /// Is it known wherever the masks found so far are known?
+    fn decided(&self, mask: Value) -> bool {
+        let node = &self.program.nodes[mask.node as usize];
+        let values: Vec<Value> = node.operands.iter().filter_map(Operand::value).collect();
+        let [x] = values.as_slice() else { return false };
+        let decides = |root: &Mask| root.exact && root.source.is_some_and(|(source, _)| source == *x);
+        let Some(root) = self.roots.masks.iter().find(|root| decides(root)) else { return false };
+        let number = root.source.map_or(0.0, |(_, number)| number);
+        let with = |known: Known| {
+            let of = |operand: &Operand| match operand {
+                Operand::Literal(literal) => Known::Number(literal.number.0),
+                _ => known,
+            };
+            let operands: Vec<Known> = node.operands.iter().map(of).collect();
+            matches!(node.op.element(&operands), Element::Is(Known::Number(_)))
+        };
+        with(Known::Number(number)) && with(Known::Not(number))
+    }
+
+    /// Is it computed from something that another mask says is padding in places? Then it says nothing of its own.
+    fn comes_from_padding(&self, mask: Value) -> bool {
+        let padded: BTreeSet<Value> =
+            self.roots.masks.iter().filter_map(|root| root.source.map(|(source, _)| source)).collect();
+        let operands =
+            |value: Value| self.program.nodes[value.node as usize].operands.iter().filter_map(Operand::value);
+        // What the mask itself is made from may be padding by another mask as well.
+        let direct: Vec<Value> = operands(mask).collect();
+        let direct = match self.compared(mask) {
+            Some((source, _, _)) => vec![source],
+            None => direct,
+        };
+        let mut open: Vec<Value> = direct.iter().flat_map(|&value| operands(value)).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(value) = open.pop() {
+            if padded.contains(&value) {
+                return true;
+            }
+            if seen.insert(value) {
+                open.extend(operands(value));
+            }
+        }
+        false
+    }
+}
+
+/// Does anything that the caller passes decide it, and not only how much of it there is?
+fn varies(program: &Program, value: Value) -> bool {
+    let mut open = vec![value];
+    let mut seen = BTreeSet::new();
+    while let Some(value) = open.pop() {
+        let node = &program.nodes[value.node as usize];
+        let types: Vec<Option<Type>> =
+            node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+        let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
+        match node.op.flow(&types) {
+            Flow::Given { caller: true, .. } => return true,
+            Flow::Positions(_) | Flow::Sizes(_) => continue,
+            _ if seen.insert(value) => open.extend(node.operands.iter().filter_map(Operand::value)),
+            _ => {}
+        }
+    }
+    false
+}

@@ -1,0 +1,83 @@
+//! Padding leaks: does masque say of a model what Keras, padded further and with other rows under the padding, shows?
+//!
+//! A folder below `golden/leaks/` is a test. `leak.json` holds what was found by running Keras 3.15.1: whether outputs
+//! at real steps change when the embedding of the padding id does (`content`), and when three more padded steps are
+//! appended (`length`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use masque::{Error, Model};
+use masque_runtime::io::{Place, read_inputs};
+use masque_runtime::npz;
+use masque_tests::compare;
+use masque_tests::corpus::{Tolerance, folder};
+use masque_tests::engines;
+use masque_tests::stages::{KERAS, Stages};
+use serde::Deserialize;
+
+/// `leak.json`.
+#[derive(Debug, Deserialize)]
+struct Truth {
+    /// What the outputs depend on.
+    reads: BTreeSet<String>,
+}
+
+fn main() {
+    let cases = fs::read_dir(folder().join("leaks")).expect("golden/leaks");
+    let mut cases: Vec<PathBuf> = cases.map(|entry| entry.expect("a folder's entry").path()).collect();
+    cases.sort();
+    assert!(cases.len() >= 160, "only {} models", cases.len());
+    let trial = |case: PathBuf| {
+        let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Trial::ignorable_test(name, move || check(&case).map_err(Failed::from))
+    };
+    libtest_mimic::run(&Arguments::from_args(), cases.into_iter().map(trial).collect()).exit();
+}
+
+fn check(case: &Path) -> Result<Completion, String> {
+    let model = match Model::open(case.join("model.keras")) {
+        Err(Error::Load(error)) if error.to_string().contains("unknown class") => {
+            return Ok(Completion::ignored_with(error.to_string()));
+        }
+        model => model.map_err(|error| error.to_string())?,
+    };
+    let text = fs::read(case.join("leak.json")).map_err(|error| error.to_string())?;
+    let truth: Truth = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
+    let mut inferred = model.infer().map_err(|error| error.to_string())?;
+    inferred.load_weights().map_err(|error| error.to_string())?;
+    let padding = inferred.padding().map_err(|error| error.to_string())?;
+    let said = padding.outputs.iter().flat_map(|output| output.reads.words()).map(str::to_owned).collect();
+    if truth.reads != said {
+        return Err(format!("said to read {said:?}, but reads {:?}", truth.reads));
+    }
+    let findings = inferred.leaks(&padding);
+    if findings.is_empty() != truth.reads.is_empty()
+        || findings.iter().any(|finding| finding.labels.is_empty())
+    {
+        return Err(format!("findings: {findings:?}"));
+    }
+    for (output, witnesses) in padding.outputs.iter().zip(inferred.witnesses(&padding)) {
+        let shown: Vec<&str> = witnesses.iter().map(|witness| witness.reads).collect();
+        if output.reads.words().iter().any(|word| !shown.contains(word)) {
+            return Err(format!("{} reads {:?}, but runs show {shown:?}", output.name, output.reads.words()));
+        }
+    }
+    numbers(case)?;
+    Ok(Completion::Completed)
+}
+
+/// The numbers are Keras'.
+fn numbers(case: &Path) -> Result<(), String> {
+    let stages = Stages::of(&case.join("model.keras"), KERAS).map_err(|error| error.to_string())?;
+    let planned = stages.planned.as_ref().ok_or("no weights")?;
+    let inputs = read_inputs(&planned.plan, &Place::File(case.join("input.npz")))
+        .map_err(|error| error.to_string())?;
+    let expected = fs::read(case.join("expected.npz")).map_err(|error| error.to_string())?;
+    let expected: BTreeMap<_, _> =
+        npz::read(&expected).map_err(|error| error.to_string())?.into_iter().collect();
+    let found = engines::plan(&stages, &inputs, 1)?;
+    compare::numbers(&expected, &found.outputs, Tolerance { rtol: 1e-4, atol: 1e-5 })
+}
