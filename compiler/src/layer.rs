@@ -4,8 +4,11 @@
 //! A layer never computes masks. It *names* its rule out of a small vocabulary ([`MaskRule`]) and one function
 //! applies all of them ([`crate::masks`]), so that rules are data: printed, compared with Keras, read by analyses.
 
+mod activations;
+pub mod advice;
 pub mod arguments;
 pub mod config;
+pub mod kernel;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -14,8 +17,10 @@ use masque_ir::ops::OpError;
 use masque_ir::program::{Builder, Operand};
 use masque_ir::{DType, Dim, Semantics, Type};
 
+pub use advice::{Advice, BY_HAND};
 pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
+pub use kernel::KernelCondition;
 
 /// A layer with its settings; see the module's documentation.
 pub trait Layer: Debug + Send + Sync {
@@ -53,6 +58,21 @@ pub trait Layer: Debug + Send + Sync {
     /// What a call does to the tensors that it gets, beside computing.
     fn effect(&self, _arguments: &Arguments<Type>) -> Effect {
         Effect::None
+    }
+
+    /// Does a mask change what it computes at inference?
+    fn uses_masks(&self) -> bool {
+        self.reads() != Reads::Nothing
+    }
+
+    /// What Keras asks before it takes a fast kernel for the layer on a GPU; none for a layer without such a kernel.
+    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
+        None
+    }
+
+    /// What to tell somebody whose mask it cannot take.
+    fn advice(&self) -> Advice {
+        Advice::GENERAL
     }
 
     /// The types of its outputs.
@@ -214,9 +234,20 @@ pub enum WeightPlace {
         before: String,
     },
     /// The vocabulary of a text layer.
-    Vocabulary,
-    /// The inverse document frequencies of a text layer, one for each column.
-    IdfWeights,
+    Vocabulary {
+        /// What may stand at its beginning and has no number of its own.
+        special: Vec<String>,
+        /// What is put there instead.
+        first: Vec<String>,
+    },
+    /// The inverse document frequencies of a text layer, one for each column; the vocabulary's special tokens get the
+    /// mean of the others where they have none.
+    IdfWeights {
+        /// These tokens.
+        special: Vec<String>,
+    },
+    /// Texts that stand in the settings.
+    Words(Vec<String>),
 }
 
 impl WeightPlace {
@@ -230,7 +261,9 @@ impl WeightPlace {
         let (now, before) = match self {
             WeightPlace::Dataset(now) => (Some(now), None),
             WeightPlace::Renamed { now, before } => (Some(now), Some(before)),
-            WeightPlace::Vocabulary | WeightPlace::IdfWeights => (None, None),
+            WeightPlace::Vocabulary { .. } | WeightPlace::IdfWeights { .. } | WeightPlace::Words(_) => {
+                (None, None)
+            }
         };
         now.into_iter().chain(before).map(String::as_str)
     }
@@ -262,7 +295,7 @@ impl WeightSpec {
             WeightPlace::Renamed { now, before } => {
                 [now, before].into_iter().for_each(|dataset| *dataset = format!("{group}/{dataset}"));
             }
-            WeightPlace::Vocabulary | WeightPlace::IdfWeights => {}
+            WeightPlace::Vocabulary { .. } | WeightPlace::IdfWeights { .. } | WeightPlace::Words(_) => {}
         }
         self
     }

@@ -4,9 +4,11 @@ mod activation;
 mod arithmetic_merging;
 mod attending;
 mod attention;
+mod auto_contrast;
 mod axes;
 mod batch_normalization;
 mod bidirectional;
+mod category;
 mod convolution;
 mod dense;
 mod dot;
@@ -14,30 +16,41 @@ mod dropout;
 mod einsum;
 mod einsum_dense;
 mod embedding;
+mod encoding;
 mod flatten;
 mod global_average_pooling1d;
 mod group_normalization;
+mod hashing;
+mod image_augmentation;
+mod image_resizing;
+mod index_lookup;
 mod input_layer;
 mod layer_normalization;
 mod masking;
+mod mel_spectrogram;
 mod merging;
 mod multi_head_attention;
 mod normalization;
 mod operations;
+mod pipeline;
 mod pooling;
 mod rectifiers;
 mod recurrent;
 mod reshaping;
 mod resizing;
 mod reversible_embedding;
+mod rounding;
 mod scope;
 mod separable;
 mod softmax;
 mod spatial;
 mod spectral_normalization;
+mod stft_spectrogram;
+mod taps;
 mod text_vectorization;
 mod time_distributed;
 mod unit_normalization;
+mod vocabulary;
 
 use crate::layer::LayerDef;
 
@@ -55,12 +68,16 @@ pub static LAYERS: &[&LayerDef] = &[
     &attention::ADDITIVE_ATTENTION,
     &dropout::ALPHA_DROPOUT,
     &attention::ATTENTION,
+    &image_augmentation::AUG_MIX,
+    &auto_contrast::AUTO_CONTRAST,
     &arithmetic_merging::AVERAGE,
     &pooling::AVERAGE_POOLING1D,
     &pooling::AVERAGE_POOLING2D,
     &pooling::AVERAGE_POOLING3D,
     &batch_normalization::BATCH_NORMALIZATION,
     &bidirectional::BIDIRECTIONAL,
+    &category::CATEGORY_ENCODING,
+    &image_resizing::CENTER_CROP,
     &merging::CONCATENATE,
     &convolution::CONV1D,
     &convolution::CONV1D_TRANSPOSE,
@@ -74,14 +91,17 @@ pub static LAYERS: &[&LayerDef] = &[
     &resizing::CROPPING1D,
     &resizing::CROPPING2D,
     &resizing::CROPPING3D,
+    &image_augmentation::CUT_MIX,
     &dense::DENSE,
     &separable::DEPTHWISE_CONV1D,
     &separable::DEPTHWISE_CONV2D,
+    &category::DISCRETIZATION,
     &dot::DOT,
     &dropout::DROPOUT,
     &rectifiers::ELU,
     &einsum_dense::EINSUM_DENSE,
     &embedding::EMBEDDING,
+    &image_augmentation::EQUALIZATION,
     &flatten::FLATTEN,
     &scope::FUNCTIONAL,
     &recurrent::GRU,
@@ -95,38 +115,70 @@ pub static LAYERS: &[&LayerDef] = &[
     &pooling::GLOBAL_MAX_POOLING3D,
     &group_normalization::GROUP_NORMALIZATION,
     &multi_head_attention::GROUP_QUERY_ATTENTION,
+    &hashing::HASHED_CROSSING,
+    &hashing::HASHING,
     &scope::IDENTITY,
     &input_layer::INPUT_LAYER,
+    &index_lookup::INTEGER_LOOKUP,
     &recurrent::LSTM,
     &layer_normalization::LAYER_NORMALIZATION,
     &rectifiers::LEAKY_RELU,
     &masking::MASKING,
+    &image_augmentation::MAX_NUM_BOUNDING_BOXES,
     &pooling::MAX_POOLING1D,
     &pooling::MAX_POOLING2D,
     &pooling::MAX_POOLING3D,
     &arithmetic_merging::MAXIMUM,
+    &mel_spectrogram::MEL_SPECTROGRAM,
     &arithmetic_merging::MINIMUM,
+    &image_augmentation::MIX_UP,
     &multi_head_attention::MULTI_HEAD_ATTENTION,
     &arithmetic_merging::MULTIPLY,
     &normalization::NORMALIZATION,
     &rectifiers::PRELU,
     &reshaping::PERMUTE,
+    &pipeline::PIPELINE,
     &unit_normalization::RMS_NORMALIZATION,
     &recurrent::RNN,
+    &image_augmentation::RAND_AUGMENT,
+    &image_augmentation::RANDOM_BRIGHTNESS,
+    &image_augmentation::RANDOM_COLOR_DEGENERATION,
+    &image_augmentation::RANDOM_COLOR_JITTER,
+    &image_augmentation::RANDOM_CONTRAST,
+    &image_augmentation::RANDOM_CROP,
+    &image_augmentation::RANDOM_ELASTIC_TRANSFORM,
+    &image_augmentation::RANDOM_ERASING,
+    &image_augmentation::RANDOM_FLIP,
+    &image_augmentation::RANDOM_GAUSSIAN_BLUR,
+    &image_augmentation::RANDOM_GRAYSCALE,
+    &image_augmentation::RANDOM_HUE,
+    &image_augmentation::RANDOM_INVERT,
+    &image_augmentation::RANDOM_PERSPECTIVE,
+    &image_augmentation::RANDOM_POSTERIZATION,
+    &image_augmentation::RANDOM_ROTATION,
+    &image_augmentation::RANDOM_SATURATION,
+    &image_augmentation::RANDOM_SHARPNESS,
+    &image_augmentation::RANDOM_SHEAR,
+    &image_augmentation::RANDOM_TRANSLATION,
+    &image_augmentation::RANDOM_ZOOM,
     &rectifiers::RELU,
     &reshaping::REPEAT_VECTOR,
     &normalization::RESCALING,
     &reshaping::RESHAPE,
+    &image_resizing::RESIZING,
     &reversible_embedding::REVERSIBLE_EMBEDDING,
+    &stft_spectrogram::STFT_SPECTROGRAM,
     &separable::SEPARABLE_CONV1D,
     &separable::SEPARABLE_CONV2D,
     &scope::SEQUENTIAL,
     &recurrent::SIMPLE_RNN,
     &softmax::SOFTMAX,
+    &image_augmentation::SOLARIZATION,
     &dropout::SPATIAL_DROPOUT1D,
     &dropout::SPATIAL_DROPOUT2D,
     &dropout::SPATIAL_DROPOUT3D,
     &spectral_normalization::SPECTRAL_NORMALIZATION,
+    &index_lookup::STRING_LOOKUP,
     &arithmetic_merging::SUBTRACT,
     &text_vectorization::TEXT_VECTORIZATION,
     &time_distributed::TIME_DISTRIBUTED,

@@ -77,6 +77,22 @@ pub enum OpFailure {
         /// Where the index stands among the indices.
         position: Vec<usize>,
     },
+    /// A token is in no list, and has to be.
+    #[error("{token} at {position:?} is not in the vocabulary, which has no number for unknown tokens")]
+    Unknown {
+        /// The token, quoted where it is a text.
+        token: String,
+        /// Where it stands.
+        position: Vec<usize>,
+    },
+    /// What is counted has to be a number from 0 on.
+    #[error("{number} at {position:?}: a negative number cannot be counted")]
+    Negative {
+        /// The number.
+        number: i64,
+        /// Where it stands.
+        position: Vec<usize>,
+    },
     /// Positions outside an axis were asked for.
     #[error("positions {start} to {stop} are not within an axis of size {size}")]
     SliceOutOfRange {

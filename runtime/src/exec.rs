@@ -8,6 +8,7 @@
 mod dense;
 mod gather;
 mod layer_norm;
+mod lookup;
 mod pool;
 mod product;
 mod recurrent;
@@ -24,6 +25,7 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use crate::element::element_count;
 use crate::error::OpFailure;
 use crate::kernels::pack::{PackedMatrix, pack};
+use crate::lookup::Places;
 use crate::text::Vocabulary;
 use crate::weights::Stored;
 use crate::{Tensor, TensorView, reference};
@@ -44,6 +46,7 @@ fn adapter(op: &Op) -> Option<&'static Adapter> {
     match op {
         Op::Index(_) => Some(&gather::ADAPTER),
         Op::Text(_) => Some(&vectorize::ADAPTER),
+        Op::Lookup(_) => Some(&lookup::ADAPTER),
         Op::Activate(_) | Op::Dense(_) => Some(&dense::ADAPTER),
         Op::Normalize(_) => Some(&layer_norm::ADAPTER),
         Op::Pool(_) => Some(&pool::ADAPTER),
@@ -74,6 +77,8 @@ pub fn weight_layout(op: &Op, place: usize, dtype: DType) -> Layout {
 pub(crate) enum Prepared {
     /// A vocabulary to look tokens up in.
     Vocabulary(Vocabulary),
+    /// The places of tokens in a list.
+    Places(Places),
     /// Several matrices cut out of it, each in panels.
     Matrices(Vec<Matrix<'static>>),
 }

@@ -11,6 +11,7 @@ mod composite;
 mod elementwise;
 mod index;
 mod leaf;
+mod lookup;
 mod product;
 mod reduce;
 mod scan;
@@ -55,6 +56,7 @@ pub fn evaluate(
         Op::Product(op) => product::evaluate(op, &present[0], &present[1]),
         Op::Window(op) => window::evaluate(op, &present),
         Op::Text(op) => text::evaluate(op, &present, bindings),
+        Op::Lookup(op) => lookup::evaluate(op, &present),
         Op::Scan(op) => return scan::evaluate(op, &present, bindings),
         Op::Activate(_) | Op::Dense(_) | Op::Normalize(_) | Op::Pool(_) | Op::Recurrent(_) => {
             return composite::evaluate(op, operands);

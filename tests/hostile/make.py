@@ -332,6 +332,31 @@ def huge_layer(members):
     archive.write_members(expect("units-huge.keras", "Dense(10**12)", words, RUN), changed)
 
 
+def vocabularies(members):
+    """Look-ups whose vocabulary is elsewhere, or is none; images and bins beyond any use."""
+    words = keras.Input((4,), dtype="string", name="words")
+    image = keras.Input((6, 6, 3), name="image")
+    numbers = keras.layers.StringLookup(vocabulary=["a", "b"], name="lookup")(words)
+    bins = keras.layers.Hashing(3, name="hash")(words)
+    small = keras.layers.Resizing(3, 3, name="resize")(image)
+    config = to_config(keras.Model([words, image], [numbers, bins, small]))
+    elsewhere = ["file", "vocabulary", "list"]
+    for file, title, said, name, option, value in (
+        ("vocabulary-path", "the vocabulary is a file", elsewhere, "lookup", "vocabulary", "/etc/hostname"),
+        ("vocabulary-url", "… at an address", elsewhere, "lookup", "vocabulary", "http://localhost/words.txt"),
+        ("vocabulary-numbers", "… of numbers", elsewhere, "lookup", "vocabulary", [1, 2]),
+        ("vocabulary-twice", "a token twice", ["again"], "lookup", "vocabulary", ["a", "a"]),
+        ("unknown-negative", "-2 unknown tokens", ["num_oov_indices"], "lookup", "num_oov_indices", -2),
+        ("unknown-huge", "10**15 of them", ["num_oov_indices"], "lookup", "num_oov_indices", 10**15),
+        ("bins-none", "no bins", ["num_bins"], "hash", "num_bins", 0),
+        ("image-huge", "an image of 10**9 rows", ["height"], "resize", "height", 10**9),
+    ):  # fmt: skip
+        broken = copy.deepcopy(config)
+        set_option(name, option, value)(broken)
+        changed = {**members, "config.json": json.dumps(broken).encode()}
+        archive.write_members(expect(f"{file}.keras", title, said, RUN), changed)
+
+
 def main():
     environment.require_keras()
     for old in [*HERE.glob("*.keras"), *HERE.glob("*.json")]:
@@ -341,6 +366,7 @@ def main():
     weights(members)
     huge_layer(members)
     graphs(sentence_config())
+    vocabularies(members)
     np.savez(HERE / "input.npz", x=np.ones((2, 4), "float32"))
     text = json.dumps(dict(sorted(expectations.items())), indent=1, ensure_ascii=False)
     (HERE / "expect.json").write_text(text + "\n")

@@ -6,21 +6,22 @@ mod groups;
 mod positions;
 mod vocabulary;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use masque_ir::DType;
 use masque_runtime::Tensor;
-use ndarray::{ArrayD, IxDyn};
-use serde_json::Value as Json;
+use ndarray::ArrayD;
 
 use super::RawModel;
 use super::hdf5::WeightsError;
 use crate::layer::{WeightPlace, WeightSpec};
 use files::Files;
+pub(crate) use groups::group_name;
 pub(super) use groups::groups;
 pub(super) use positions::{Unit, units};
 pub(super) use vocabulary::Vocabulary;
+use vocabulary::{WITH_VOCABULARY, padded, tokens};
 
 /// The weights do not fit the layers.
 #[derive(Debug, thiserror::Error)]
@@ -121,30 +122,12 @@ impl WeightSource {
         self.vocabularies.insert(layer.to_owned(), vocabulary);
     }
 
-    /// Adds the vocabularies that stand in the layers' settings. A text there would name a file, and is refused.
+    /// Adds the vocabularies that stand in the layers' settings.
     pub(super) fn learn_from_settings(&mut self, raw: &RawModel) -> Result<(), WeightError> {
-        for layer in raw.layers.iter().filter(|layer| layer.class == "TextVectorization") {
-            let Some(given) = layer.settings.get("vocabulary").filter(|value| !value.is_null()) else {
-                continue;
-            };
-            let wrong = |expected: &str, found: &Json| WeightError::Vocabulary {
-                layer: layer.name.clone(),
-                expected: expected.to_owned(),
-                found: crate::layer::config::brief(found),
-            };
-            let tokens = given
-                .as_array()
-                .ok_or_else(|| wrong("a list of tokens (names of files are not opened)", given))?;
-            let token = |token: &Json| {
-                token.as_str().map(str::to_owned).ok_or_else(|| wrong("tokens of text", token))
-            };
-            let mut vocabulary = Vocabulary::new(tokens.iter().map(token).collect::<Result<_, _>>()?);
-            if let Some(Json::Array(numbers)) = layer.settings.get("idf_weights") {
-                let number =
-                    |number: &Json| number.as_f64().map(|n| n as f32).ok_or_else(|| wrong("numbers", number));
-                vocabulary.frequencies = Some(numbers.iter().map(number).collect::<Result<_, _>>()?);
+        for layer in raw.layers.iter().filter(|layer| WITH_VOCABULARY.contains(&layer.class.as_str())) {
+            if let Some(vocabulary) = Vocabulary::from_settings(layer)? {
+                self.vocabularies.insert(layer.name.clone(), vocabulary);
             }
-            self.vocabularies.insert(layer.name.clone(), vocabulary);
         }
         Ok(())
     }
@@ -193,37 +176,36 @@ impl WeightSource {
         Ok(loaded)
     }
 
-    /// A part of a text layer's vocabulary.
+    /// What does not stand in a dataset: texts of the settings, or a part of the layer's vocabulary.
     fn learned(&self, layer: &str, spec: &WeightSpec, found: &Found<'_>) -> Result<Tensor, WeightError> {
-        let vocabulary = self.vocabularies.get(layer).ok_or(WeightError::NoWeights)?;
-        let size = spec.ty.elements().known().and_then(|size| usize::try_from(size).ok()).unwrap_or(0);
-        let wrong = |found: usize| WeightError::Vocabulary {
-            layer: layer.to_owned(),
-            expected: format!("{size} entries, as the settings say"),
-            found: format!("{found}"),
-        };
-        if spec.place == WeightPlace::Vocabulary {
-            let tokens = vocabulary.tokens.clone();
-            let found = tokens.len();
-            let array = ArrayD::from_shape_vec(IxDyn(&[size]), tokens).map_err(|_| wrong(found))?;
-            return Ok(Tensor::Str(array));
-        }
-        let stored = format!("{}/vars/idf_weights", found.group(layer));
-        let mut weights = match (&vocabulary.frequencies, &found.files) {
-            // Keras gives the unknown token the mean of the others.
-            (Some(given), _) => {
-                let mean = given.iter().sum::<f32>() / given.len().max(1) as f32;
-                std::iter::once(mean).chain(given.iter().copied()).collect()
+        let vocabulary = || self.vocabularies.get(layer).ok_or(WeightError::NoWeights);
+        match &spec.place {
+            WeightPlace::Words(words) => tokens(layer, spec, words.clone()),
+            WeightPlace::Vocabulary { special, first } => {
+                let own = vocabulary()?.own(special);
+                let mut known: HashSet<&String> = first.iter().collect();
+                if let Some(again) = own.iter().find(|&token| !known.insert(token)) {
+                    return Err(WeightError::Vocabulary {
+                        layer: layer.to_owned(),
+                        expected: "every token once, and none that is special".into(),
+                        found: format!("{} again", masque_runtime::quote::quoted(again)),
+                    });
+                }
+                tokens(layer, spec, first.iter().chain(own).cloned().collect())
             }
-            (None, Some(files)) if files.has_dataset(&stored) => numbers(files, layer, spec, &stored)?,
-            _ => return Err(WeightError::NoWeights),
-        };
-        if weights.len() > size {
-            return Err(wrong(weights.len()));
+            WeightPlace::IdfWeights { special } => {
+                let stored = format!("{}/vars/idf_weights", found.group(layer));
+                let weights = match (vocabulary()?.frequencies(special), &found.files) {
+                    (Some(given), _) => given,
+                    (None, Some(files)) if files.has_dataset(&stored) => {
+                        numbers(files, layer, spec, &stored)?
+                    }
+                    _ => return Err(WeightError::NoWeights),
+                };
+                padded(layer, spec, weights)
+            }
+            WeightPlace::Dataset(_) | WeightPlace::Renamed { .. } => Err(WeightError::NoWeights),
         }
-        weights.resize(size, 0.0);
-        let found = weights.len();
-        ArrayD::from_shape_vec(IxDyn(&[size]), weights).map(Tensor::F32).map_err(|_| wrong(found))
     }
 }
 

@@ -4,10 +4,12 @@
 //! be a silent difference from Keras. While reading, the settings that differ from Keras' defaults are written
 //! down again in one canonical form: that is what dumps show.
 
+use masque_ir::DType;
 use masque_ir::activation::Activation;
-use masque_ir::float::Float;
 use masque_ir::layers::Settings;
 use serde_json::{Map, Value as Json};
+
+use super::activations;
 
 /// A setting is not what the layer expects.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +70,8 @@ const LARGEST_MARGIN: u64 = 1 << 24;
 pub struct Config {
     rest: Map<String, Json>,
     canonical: Settings,
+    /// Do the settings name the dtype policy float32?
+    float32: bool,
 }
 
 impl Config {
@@ -77,22 +81,22 @@ impl Config {
             !WITHOUT_MEANING.contains(&key.as_str())
                 && !WITHOUT_MEANING_ENDINGS.iter().any(|end| key.ends_with(end))
         });
-        let mut config = Config { rest: settings, canonical: Settings::new() };
-        config.dtype_policy()?;
+        let mut config = Config { rest: settings, canonical: Settings::new(), float32: false };
+        config.dtype_policy();
         Ok(config)
     }
 
     /// Settings of an operation, whose `dtype` is a setting like the others.
     pub fn of_operation(mut settings: Map<String, Json>) -> Config {
         settings.retain(|key, value| !WITHOUT_MEANING.contains(&key.as_str()) && !value.is_null());
-        Config { rest: settings, canonical: Settings::new() }
+        Config { rest: settings, canonical: Settings::new(), float32: false }
     }
 
     /// Everything is computed in float32. A narrower policy is written down, a wider one would be another answer.
-    fn dtype_policy(&mut self) -> Result<(), ConfigError> {
-        let Some(policy) = self.rest.get("dtype") else { return Ok(()) };
-        let name = policy.pointer("/config/name").unwrap_or(policy);
-        let name = name.clone();
+    fn dtype_policy(&mut self) {
+        let Some(policy) = self.rest.get("dtype") else { return };
+        let name = policy.pointer("/config/name").unwrap_or(policy).clone();
+        self.float32 = name == "float32";
         let is_policy = !policy.is_string() || name.as_str().is_some_and(|name| name.starts_with("mixed"));
         if name.is_null() || name == "float32" {
             self.rest.remove("dtype");
@@ -100,10 +104,22 @@ impl Config {
             self.rest.remove("dtype");
             self.keep("dtype", name);
         } else if is_policy {
-            return Err(ConfigError::new("dtype", POLICIES, &name));
+            self.rest.insert("dtype".into(), name);
         }
-        // A bare word is left for InputLayer, whose element type it is; for any other layer it is left over.
-        Ok(())
+        // A bare word is left for layers that give such elements; for any other layer it is left over.
+    }
+
+    /// The element type of what the layer gives, for layers whose dtype policy says just that.
+    pub fn element_type(&mut self, default: DType) -> Result<DType, ConfigError> {
+        if self.float32 {
+            if default != DType::F32 {
+                self.keep("dtype", "float32");
+            }
+            return Ok(DType::F32);
+        }
+        let words =
+            [("int32", DType::I32), ("int64", DType::I64), ("float32", DType::F32), ("float64", DType::F64)];
+        self.word("dtype", default, &words)
     }
 
     /// The settings that differ from the defaults; anything not taken is an error.
@@ -273,10 +289,18 @@ impl Config {
         self.typed(key, &expected, Some(default), find)
     }
 
-    /// An activation function by Keras' name; null is `linear`.
+    /// An activation function, mostly by Keras' name; null is `linear`.
     pub fn activation(&mut self, key: &str, default: Activation) -> Result<Activation, ConfigError> {
         self.name_null(key, "linear");
-        self.typed(key, "the name of a supported activation function of Keras", Some(default), activation)
+        self.name_function(key);
+        self.typed(key, "a supported activation function of Keras", Some(default), activations::read)
+    }
+
+    /// Gives a function of Keras that was written down as an object its name.
+    pub fn name_function(&mut self, key: &str) {
+        if let Some(value) = self.rest.get_mut(key) {
+            *value = activations::name_of(value.take());
+        }
     }
 
     /// One layer inside a wrapper, as Keras writes it: class name and settings.
@@ -292,45 +316,4 @@ impl Config {
 
 fn size(value: &Json) -> Option<i64> {
     value.as_i64().filter(|size| (1..=LARGEST_SIZE).contains(size))
-}
-
-/// The activation function of that name in `keras.activations`.
-fn activation(value: &Json) -> Option<Activation> {
-    let parametric_relu = |negative_slope: f64, max_value: Option<f64>| Activation::Relu {
-        negative_slope: Float(negative_slope),
-        max_value: max_value.map(Float),
-        threshold: Float(0.0),
-    };
-    Some(match value.as_str()? {
-        "celu" => Activation::Celu { alpha: Float(1.0) },
-        "elu" => Activation::Elu { alpha: Float(1.0) },
-        "exponential" => Activation::Exponential,
-        "gelu" => Activation::Gelu,
-        "hard_shrink" => Activation::HardShrink { threshold: Float(0.5) },
-        "hard_sigmoid" => Activation::HardSigmoid,
-        "hard_sigmoid_keras2" => Activation::HardSigmoidKeras2,
-        "hard_silu" | "hard_swish" => Activation::HardSilu,
-        "hard_tanh" => Activation::HardTanh,
-        "leaky_relu" => parametric_relu(0.2, None),
-        "linear" => Activation::Linear,
-        "log_sigmoid" => Activation::LogSigmoid,
-        "log_softmax" => Activation::LogSoftmax { axis: -1 },
-        "mish" => Activation::Mish,
-        "relu" => Activation::RELU,
-        "relu6" => parametric_relu(0.0, Some(6.0)),
-        "selu" => Activation::Selu,
-        "sigmoid" => Activation::Sigmoid,
-        "silu" | "swish" => Activation::Silu,
-        "soft_shrink" => Activation::SoftShrink { threshold: Float(0.5) },
-        "softmax" => Activation::Softmax { axis: -1 },
-        "softplus" => Activation::Softplus,
-        "softsign" => Activation::Softsign,
-        "sparse_plus" => Activation::SparsePlus,
-        "sparse_sigmoid" => Activation::SparseSigmoid,
-        "sparsemax" => Activation::Sparsemax { axis: -1 },
-        "squareplus" => Activation::Squareplus { b: Float(4.0) },
-        "tanh" => Activation::Tanh,
-        "tanh_shrink" => Activation::TanhShrink,
-        _ => return None,
-    })
 }

@@ -14,20 +14,17 @@ pub(super) static ACTIVATION: LayerDef =
 
 #[derive(Debug)]
 pub(super) struct Activation {
-    function: Function,
+    applied: Applied,
 }
 
 fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    if config.is("activation", "glu") {
-        return Ok(Box::new(GatedLinearUnit));
-    }
-    Ok(Box::new(Activation { function: config.activation("activation", Function::Linear)? }))
+    Ok(Box::new(Activation { applied: Applied::parse(config)? }))
 }
 
 impl Activation {
     /// The layer that applies a function and does nothing else.
     pub(super) fn layer(function: Function) -> Box<dyn Layer> {
-        Box::new(Activation { function })
+        Box::new(Activation { applied: Applied::Function(function) })
     }
 }
 
@@ -41,68 +38,92 @@ impl Layer for Activation {
     }
 
     fn effect(&self, _: &Arguments<Type>) -> Effect {
-        if self.function == Function::Linear { Effect::GivesInputs } else { Effect::None }
-    }
-
-    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        match arguments.first() {
-            Some(x) if x.dtype != DType::Str && (self.function.axis().is_none() || x.rank() > 0) => {
-                Ok(vec![if self.function == Function::Linear { x.clone() } else { x.with_dtype(DType::F32) }])
-            }
-            Some(x) => Err(ShapeError::new("numbers", x)),
-            None => Err(ShapeError::new("a tensor", "none")),
+        match self.applied {
+            Applied::Function(Function::Linear) => Effect::GivesInputs,
+            _ => Effect::None,
         }
     }
 
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let x = arguments.first().ok_or_else(|| ShapeError::new("a tensor", "none"))?;
+        Ok(vec![self.applied.infer(x)?])
+    }
+
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
-        Ok(vec![lower(scope, self.function, arguments.data()[0].clone())?])
+        Ok(vec![self.applied.lower(scope, arguments.data()[0].clone())?])
     }
 }
 
-/// `activation="glu"`: the first half of the last axis, times the sigmoid of the second half. It changes the shape,
-/// and so it is no [`Function`].
-#[derive(Debug)]
-struct GatedLinearUnit;
+/// The setting `activation`: a function, or Keras' gated linear unit, which is none as it changes the shape.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Applied {
+    /// A function of every element, or along an axis.
+    Function(Function),
+    /// The first half of the last axis, times the sigmoid of the second half.
+    GatedLinearUnit,
+}
 
-impl Layer for GatedLinearUnit {
-    fn supports_masking(&self) -> bool {
-        true
-    }
+/// What a gated linear unit needs.
+const HALVES: &str = "numbers whose last axis has an even, known size, for glu";
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
-    }
-
-    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        let expected = "numbers whose last axis has an even, known size";
-        let x = arguments.first().ok_or_else(|| ShapeError::new(expected, "none"))?;
-        let half = x
-            .shape
-            .last()
-            .and_then(Dim::known)
-            .filter(|size| size % 2 == 0)
-            .map(|size| Dim::constant(size / 2));
-        match (half, x.dtype) {
-            (Some(half), dtype) if dtype != DType::Str => {
-                let front = &x.shape[..x.rank() - 1];
-                Ok(vec![Type::new(DType::F32, front.iter().cloned().chain([half]).collect::<Vec<_>>())])
-            }
-            _ => Err(ShapeError::new(expected, x)),
+impl Applied {
+    /// Reads the setting.
+    pub(super) fn parse(config: &mut Config) -> Result<Applied, ConfigError> {
+        config.name_function("activation");
+        match config.is("activation", "glu") {
+            true => Ok(Applied::GatedLinearUnit),
+            false => config.activation("activation", Function::Linear).map(Applied::Function),
         }
     }
 
-    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
-        let x = scope.float(&arguments.data()[0])?;
-        let shape = scope.builder.type_of(&x).shape;
-        let axis = shape.len() as u32 - 1;
-        let (whole, half) = (shape[axis as usize].clone(), shape[axis as usize].floor_div(2));
-        let mut part = |start: Dim, stop: Dim| {
-            scope.builder.emit(Shape::Slice { axis, start, stop, step: 1 }, std::slice::from_ref(&x))
-        };
-        let (value, gate) = (part(Dim::constant(0), half.clone())?, part(half, whole)?);
-        let gate = scope.builder.emit(Activate::Activate { f: Function::Sigmoid }, &[gate])?;
-        Ok(vec![scope.builder.emit(Elementwise::Mul, &[value, gate])?])
+    /// The type of what it gives.
+    pub(super) fn infer(self, x: &Type) -> Result<Type, ShapeError> {
+        match self {
+            Applied::Function(function) => {
+                if x.dtype == DType::Str || function.axis().is_some() && x.rank() == 0 {
+                    return Err(ShapeError::new("numbers", x));
+                }
+                if !function.fits(x.rank()) {
+                    return Err(ShapeError::new(format!("an axis {}", function.axis().unwrap_or(0)), x));
+                }
+                Ok(if function == Function::Linear { x.clone() } else { x.with_dtype(DType::F32) })
+            }
+            Applied::GatedLinearUnit => {
+                let half = half(x).ok_or_else(|| ShapeError::new(HALVES, x))?;
+                let front = &x.shape[..x.rank() - 1];
+                Ok(Type::new(DType::F32, front.iter().cloned().chain([half]).collect::<Vec<_>>()))
+            }
+        }
     }
+
+    /// Applies it.
+    pub(super) fn lower(self, scope: &mut Scope<'_>, x: Operand) -> Result<Operand, OpError> {
+        match self {
+            Applied::Function(function) => lower(scope, function, x),
+            Applied::GatedLinearUnit => gated(scope, &x),
+        }
+    }
+}
+
+/// Half the size of the last axis, where it is known and even.
+fn half(x: &Type) -> Option<Dim> {
+    let size = x.shape.last().and_then(Dim::known).filter(|size| size % 2 == 0 && x.dtype != DType::Str)?;
+    Some(Dim::constant(size / 2))
+}
+
+fn gated(scope: &mut Scope<'_>, x: &Operand) -> Result<Operand, OpError> {
+    let ty = scope.builder.type_of(x);
+    let refused = || OpError { op: "slice", expected: HALVES.into(), found: ty.to_string() };
+    let half = half(&ty).ok_or_else(refused)?;
+    let x = scope.float(x)?;
+    let axis = ty.rank() as u32 - 1;
+    let mut part = |start: Dim, stop: Dim| {
+        scope.builder.emit(Shape::Slice { axis, start, stop, step: 1 }, std::slice::from_ref(&x))
+    };
+    let whole = ty.shape[axis as usize].clone();
+    let (value, gate) = (part(Dim::constant(0), half.clone())?, part(half, whole)?);
+    let gate = scope.builder.emit(Activate::Activate { f: Function::Sigmoid }, &[gate])?;
+    scope.builder.emit(Elementwise::Mul, &[value, gate])
 }
 
 /// Applies an activation function; `linear` is nothing.

@@ -5,6 +5,7 @@ use masque_ir::ops::{self, OpError};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
+use super::activation::Applied;
 use crate::layer::{
     Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
 };
@@ -15,7 +16,7 @@ pub(super) static DENSE: LayerDef =
 #[derive(Debug)]
 struct Dense {
     units: i64,
-    activation: Activation,
+    activation: Applied,
     use_bias: bool,
 }
 
@@ -23,7 +24,7 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     config.ignore(&["lora_rank", "lora_alpha"]);
     Ok(Box::new(Dense {
         units: config.size("units")?,
-        activation: config.activation("activation", Activation::Linear)?,
+        activation: Applied::parse(config)?,
         use_bias: config.bool("use_bias", true)?,
     }))
 }
@@ -46,7 +47,7 @@ impl Layer for Dense {
         if let Some(last) = shape.last_mut() {
             *last = Dim::constant(self.units);
         }
-        Ok(vec![Type::new(DType::F32, shape)])
+        Ok(vec![self.activation.infer(&Type::new(DType::F32, shape))?])
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
@@ -62,7 +63,7 @@ impl Layer for Dense {
         let x = scope.float(&arguments.data()[0])?;
         let linear = ops::Dense::Dense { activation: Activation::Linear };
         let y = scope.builder.emit(linear, &[x, scope.weight("kernel"), scope.weight("bias")])?;
-        super::activation::lower(scope, self.activation, y).map(|y| vec![y])
+        self.activation.lower(scope, y).map(|y| vec![y])
     }
 }
 

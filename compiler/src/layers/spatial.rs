@@ -15,7 +15,8 @@ use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError};
 pub(super) struct Spatial {
     /// How many spatial axes.
     pub(super) axes: usize,
-    channels_first: bool,
+    /// Do the channels come before the spatial axes?
+    pub(super) channels_first: bool,
 }
 
 impl Spatial {

@@ -25,7 +25,6 @@ struct TextVectorization {
 }
 
 fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    config.ignore(&["vocabulary", "idf_weights"]);
     for key in ["sparse", "ragged"] {
         if config.bool(key, false)? {
             return Err(ConfigError::new(key, "false", &true.into()));
@@ -42,11 +41,8 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
             ("tf_idf", TokenOutput::TfIdf),
         ],
     )?;
-    let specials = if output == TokenOutput::Int { 2 } else { 1 };
-    let size = config.size("vocabulary_size")?;
-    if size < specials {
-        return Err(ConfigError::new("vocabulary_size", format!("at least {specials}"), &size.into()));
-    }
+    let special = special(output);
+    let size = super::vocabulary::size(config, &special)?;
     let (most, pad) = (config.optional_size("max_tokens")?, config.bool("pad_to_max_tokens", false)?);
     let columns = if pad { most.unwrap_or(size).max(size) } else { size };
     let length = match output {
@@ -65,7 +61,13 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     let whole = split == Split::Whole && ngrams.is_empty() && length.known().is_none();
     let length = if whole { Dim::constant(1) } else { length };
     let op = ops::Text::Vectorize { standardize, split, ngrams, output, length, to };
-    Ok(Box::new(TextVectorization { op, output, tokens: size - specials, columns }))
+    Ok(Box::new(TextVectorization { op, output, tokens: size - special.len() as i64, columns }))
+}
+
+/// What stands first in a vocabulary: padding, where the numbers are lined up, and the unknown token.
+fn special(output: TokenOutput) -> Vec<String> {
+    let padding = (output == TokenOutput::Int).then(String::new);
+    padding.into_iter().chain(["[UNK]".to_owned()]).collect()
 }
 
 /// The fixed length, or the symbol that the front end chose for that of the longest text.
@@ -169,12 +171,13 @@ impl Layer for TextVectorization {
         let mut weights = vec![WeightSpec {
             name: "vocabulary".into(),
             ty: column(DType::Str, self.tokens),
-            place: WeightPlace::Vocabulary,
+            place: WeightPlace::Vocabulary { special: special(self.output), first: vec![] },
             trained: false,
         }];
         if self.output == TokenOutput::TfIdf {
             let (name, ty) = ("idf_weights".into(), column(DType::F32, self.columns));
-            weights.push(WeightSpec { name, ty, place: WeightPlace::IdfWeights, trained: false });
+            let place = WeightPlace::IdfWeights { special: special(self.output) };
+            weights.push(WeightSpec { name, ty, place, trained: false });
         }
         Ok(weights)
     }

@@ -2,6 +2,7 @@
 
 mod activations;
 mod layers;
+mod lookups;
 mod moves;
 mod numbers;
 mod products;

@@ -1,14 +1,21 @@
 //! The tokens of text layers: out of an archive's assets, or out of the layers' settings.
 
-use super::WeightError;
+use masque_ir::DType;
+use masque_runtime::Tensor;
+use ndarray::{ArrayD, IxDyn};
+use serde_json::Value as Json;
 
-/// The tokens of a text layer.
+use super::super::RawLayer;
+use super::WeightError;
+use crate::layer::WeightSpec;
+
+/// The tokens of a text layer; integers as decimal digits.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::frontend) struct Vocabulary {
-    /// The tokens with a number of their own: neither padding nor the unknown token.
-    pub(super) tokens: Vec<String>,
+    /// The tokens as they stand in the file, maybe with special ones first.
+    tokens: Vec<String>,
     /// The inverse document frequencies, one for each token, if they stand in the settings.
-    pub(super) frequencies: Option<Vec<f32>>,
+    frequencies: Option<Vec<f64>>,
 }
 
 impl Vocabulary {
@@ -24,16 +31,60 @@ impl Vocabulary {
         while lines.last().is_some_and(|line| line.is_empty()) {
             lines.pop();
         }
-        Ok(Vocabulary::new(lines.into_iter().map(str::to_owned).collect()))
+        Ok(Vocabulary { tokens: lines.into_iter().map(str::to_owned).collect(), frequencies: None })
     }
 
-    pub(super) fn new(mut tokens: Vec<String>) -> Vocabulary {
-        let padding = usize::from(tokens.first().is_some_and(String::is_empty));
-        let unknown = usize::from(tokens.get(padding).is_some_and(|token| token == "[UNK]"));
-        tokens.drain(..padding + unknown);
-        Vocabulary { tokens, frequencies: None }
+    /// The vocabulary in a layer's settings; none if there is none. A text there would name a file, and is refused.
+    pub(super) fn from_settings(layer: &RawLayer) -> Result<Option<Vocabulary>, WeightError> {
+        let Some(given) = layer.settings.get("vocabulary").filter(|value| !value.is_null()) else {
+            return Ok(None);
+        };
+        let wrong = |expected: &str, found: &Json| WeightError::Vocabulary {
+            layer: layer.name.clone(),
+            expected: expected.to_owned(),
+            found: crate::layer::config::brief(found),
+        };
+        let tokens = given
+            .as_array()
+            .ok_or_else(|| wrong("a list of tokens (names of files are not opened)", given))?;
+        let token = |token: &Json| match layer.class == "IntegerLookup" {
+            true => {
+                token.as_i64().map(|n| n.to_string()).ok_or_else(|| wrong("tokens that are integers", token))
+            }
+            false => token.as_str().map(str::to_owned).ok_or_else(|| wrong("tokens of text", token)),
+        };
+        let tokens = tokens.iter().map(token).collect::<Result<_, _>>()?;
+        let frequencies = match layer.settings.get("idf_weights") {
+            Some(Json::Array(numbers)) => {
+                let number = |number: &Json| number.as_f64().ok_or_else(|| wrong("numbers", number));
+                Some(numbers.iter().map(number).collect::<Result<_, _>>()?)
+            }
+            _ => None,
+        };
+        Ok(Some(Vocabulary { tokens, frequencies }))
+    }
+
+    /// Do all special tokens stand at the beginning? Otherwise none does, whatever it looks like.
+    fn begins_with(&self, special: &[String]) -> bool {
+        self.tokens.starts_with(special)
+    }
+
+    /// The tokens that have a number of their own.
+    pub(super) fn own(&self, special: &[String]) -> &[String] {
+        &self.tokens[if self.begins_with(special) { special.len() } else { 0 }..]
+    }
+
+    /// The frequencies in the settings, one for each special token, too: where they have none, the mean of the others.
+    pub(super) fn frequencies(&self, special: &[String]) -> Option<Vec<f32>> {
+        let given = self.frequencies.as_ref()?;
+        let mean = given.iter().sum::<f64>() / given.len().max(1) as f64;
+        let front = if self.begins_with(special) { 0 } else { special.len() };
+        Some(std::iter::repeat_n(mean, front).chain(given.iter().copied()).map(|x| x as f32).collect())
     }
 }
+
+/// The classes that look tokens up in a vocabulary.
+pub(super) const WITH_VOCABULARY: &[&str] = &["IntegerLookup", "StringLookup", "TextVectorization"];
 
 /// Python's `str.splitlines`.
 fn split_lines(text: &str) -> Vec<&str> {
@@ -58,6 +109,42 @@ fn split_lines(text: &str) -> Vec<&str> {
     lines
 }
 
+/// The size of a weight that is a list.
+fn length(spec: &WeightSpec) -> usize {
+    spec.ty.elements().known().and_then(|size| usize::try_from(size).ok()).unwrap_or(0)
+}
+
+fn wrong_length(layer: &str, spec: &WeightSpec, found: usize) -> WeightError {
+    let expected = format!("{} entries, as the settings say", length(spec));
+    WeightError::Vocabulary { layer: layer.to_owned(), expected, found: found.to_string() }
+}
+
+/// A list of tokens as a tensor: of texts, or of the integers that they are.
+pub(super) fn tokens(layer: &str, spec: &WeightSpec, tokens: Vec<String>) -> Result<Tensor, WeightError> {
+    let (shape, found) = (IxDyn(&[length(spec)]), tokens.len());
+    let wrong = |_| wrong_length(layer, spec, found);
+    if spec.ty.dtype == DType::Str {
+        return ArrayD::from_shape_vec(shape, tokens).map(Tensor::Str).map_err(wrong);
+    }
+    let integer = |token: &String| {
+        token.trim().parse().map_err(|_| WeightError::Vocabulary {
+            layer: layer.to_owned(),
+            expected: "tokens that are integers".into(),
+            found: masque_runtime::quote::quoted(token),
+        })
+    };
+    let integers = tokens.iter().map(integer).collect::<Result<Vec<i64>, _>>()?;
+    ArrayD::from_shape_vec(shape, integers).map(Tensor::I64).map_err(wrong)
+}
+
+/// Weights of tokens, filled up with zeros for columns without one.
+pub(super) fn padded(layer: &str, spec: &WeightSpec, mut weights: Vec<f32>) -> Result<Tensor, WeightError> {
+    let (size, found) = (length(spec), weights.len());
+    weights.resize(size.max(found), 0.0);
+    let array = ArrayD::from_shape_vec(IxDyn(&[size]), weights);
+    array.map(Tensor::F32).map_err(|_| wrong_length(layer, spec, found))
+}
+
 #[cfg(test)]
 mod tests {
     use super::Vocabulary;
@@ -65,6 +152,13 @@ mod tests {
     #[test]
     fn vocabulary_lines_end_as_in_python() {
         let vocabulary = Vocabulary::from_asset("it", "\n[UNK]\nthe\u{85}cat\r\nsat\n\n".as_bytes()).unwrap();
-        assert_eq!(vocabulary.tokens, ["the", "cat", "sat"]);
+        assert_eq!(vocabulary.tokens, ["", "[UNK]", "the", "cat", "sat"]);
+        let special = ["", "[UNK]"].map(str::to_owned);
+        assert_eq!(vocabulary.own(&special), ["the", "cat", "sat"]);
+        assert_eq!(
+            vocabulary.own(&special[1..]).len(),
+            5,
+            "special tokens stand at the very beginning or nowhere"
+        );
     }
 }
