@@ -127,7 +127,7 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
 /// How many tensors a call may give: each of them is written down.
 const MOST_OUTPUTS: u32 = 1 << 16;
 
-/// `Unstack` does not say how many tensors it gives: as many as are read, at least. `counted` has these numbers once
+/// `Unstack` and `Meshgrid` do not say how many tensors they give: as many as are read, at least. `counted` has these numbers once
 /// somebody asked for one.
 fn count_outputs<'a>(
     raw: &'a RawModel,
@@ -135,7 +135,8 @@ fn count_outputs<'a>(
     counted: &mut Option<HashMap<&'a str, u64>>,
     settings: &mut Map<String, Json>,
 ) {
-    if layer.class != "ops.Unstack" || settings.get("num").is_some_and(|num| !num.is_null()) {
+    let countless = matches!(layer.class.as_str(), "ops.Meshgrid" | "ops.Unstack");
+    if !countless || settings.get("num").is_some_and(|num| !num.is_null()) {
         return;
     }
     let counted = counted.get_or_insert_with(|| {

@@ -12,31 +12,60 @@ mod fold;
 mod formula;
 mod formulas;
 mod functions;
+mod losses;
+mod nan;
+mod order;
 mod pairs;
 mod pieces;
 mod products;
 mod reduce;
+mod scatter;
 mod shapes;
+mod stacks;
 mod subscripts;
 mod windows;
 
 pub(super) use along::*;
-pub(super) use arrange::{CONCATENATE, EXPAND_DIMS, ONES_LIKE, ZEROS_LIKE};
+pub(super) use arrange::{CONCATENATE, EMPTY_LIKE, EXPAND_DIMS, ONES_LIKE, ZEROS_LIKE};
 pub(super) use elementwise::*;
 pub(super) use fold::*;
 pub(super) use formulas::*;
 pub(super) use functions::*;
+pub(super) use losses::*;
+pub(super) use nan::*;
+pub(super) use order::*;
 pub(super) use pairs::*;
 pub(super) use pieces::*;
 pub(super) use products::*;
 pub(super) use reduce::ANY;
+pub(super) use scatter::*;
 pub(super) use shapes::*;
+pub(super) use stacks::*;
 pub(super) use windows::*;
 
 use masque_ir::DType;
 use masque_ir::mask::MaskId;
 
 use crate::layer::{Config, ConfigError, Layer, LayerDef, MaskParts, Supports};
+
+/// Operations that will stay out, and why.
+pub(super) fn refusal(class: &str) -> Option<&'static str> {
+    Some(match class.strip_prefix("ops.")? {
+        "AssociativeScan" | "Cond" | "ForiLoop" | "Function" | "JVP" | "Map" | "Scan" | "Switch"
+        | "VectorizedMap" | "WhileLoop" => "it is given Python functions, and nothing in a model file is run",
+        "Eig" | "Polar" | "ViewAsComplex" | "ViewAsReal" => {
+            "it works on complex numbers, which masque does not have"
+        }
+        "Bincount" | "Histogram" | "Nonzero" | "Unique" => {
+            "the size of its result depends on the values, and masque knows all shapes before it runs"
+        }
+        "ElasticTransform" => "its numbers are random",
+        "Ndim" => "it gives no tensor; the number of axes is known without it",
+        "Argpartition" => "Keras leaves open in which order its result is; use argsort",
+        "Nextafter" => "of f32 numbers Keras computes it in f64 and loses it again",
+        _ => return None,
+    })
+}
 
 const fn def(class: &'static str, parse: fn(&mut Config) -> Result<Box<dyn Layer>, ConfigError>) -> LayerDef {
     LayerDef { class, supports_masking: Supports::Never, masks: "lost, silently", parse }

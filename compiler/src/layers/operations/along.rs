@@ -7,12 +7,11 @@ use masque_ir::program::{Builder, Operand};
 use masque_ir::{DType, Dim};
 
 use super::built::{
-    Outcome, axis_of, dtype_of, element_type, emit, literal, numeric, of_one, optional_integer, real, refuse,
+    Outcome, axis_of, dtype_of, element_type, emit, literal, numeric, of_one, optional_integer, refuse,
     shape_of,
 };
 use super::def;
 use super::functions::or_zero;
-use super::pieces::part;
 use super::shapes::{flat, permuted, with_axis, without_axis};
 use crate::layer::{Config, ConfigError, Layer, LayerDef, Scope};
 
@@ -24,31 +23,8 @@ pub(in crate::layers) static ARGSORT: LayerDef = def("ops.Argsort", |config| {
         scope.cast(&order, DType::I32)
     })
 });
-pub(in crate::layers) static CUMPROD: LayerDef =
-    def("ops.Cumprod", |config| along(config, |scope, x, axis| running(scope, x, axis, 1.0)));
-pub(in crate::layers) static CUMSUM: LayerDef =
-    def("ops.Cumsum", |config| along(config, |scope, x, axis| running(scope, x, axis, 0.0)));
-pub(in crate::layers) static MEDIAN: LayerDef = def("ops.Median", |config| {
-    let keep = config.bool("keepdims", false)?;
-    let axis = optional_integer(config, "axis")?;
-    of_one(move |scope, x| {
-        let x = real(scope, x)?;
-        let (x, axis) = in_line(scope, &x, axis)?;
-        let size = shape_of(scope, &x)[axis as usize].clone();
-        let Some(known) = size.known().filter(|&size| size > 0) else {
-            return refuse("an axis of known size", size);
-        };
-        let sorted = sorted(scope, &x, axis)?;
-        let mut middle = vec![];
-        for place in [(known - 1) / 2, known / 2] {
-            middle.push(part(scope, &sorted, axis, Dim::constant(place), Dim::constant(place + 1))?);
-        }
-        let sum = emit(scope, Elementwise::Add, &[&middle[0], &middle[1]])?;
-        let two = scope.builder.number(&sum, 2.0);
-        let median = emit(scope, Elementwise::Div, &[&sum, &two])?;
-        if keep { Ok(median) } else { without_axis(scope, &median, axis as usize) }
-    })
-});
+pub(in crate::layers) static CUMPROD: LayerDef = def("ops.Cumprod", |config| accumulate(config, 1.0));
+pub(in crate::layers) static CUMSUM: LayerDef = def("ops.Cumsum", |config| accumulate(config, 0.0));
 pub(in crate::layers) static ONE_HOT: LayerDef = def("ops.OneHot", one_hot);
 pub(in crate::layers) static SORT: LayerDef = def("ops.Sort", |config| along(config, sorted));
 pub(in crate::layers) static TRIL: LayerDef = def("ops.Tril", |config| triangle(config, Elementwise::Le));
@@ -66,20 +42,20 @@ fn along(
     })
 }
 
-fn in_line(scope: &mut Scope<'_>, x: &Operand, axis: Option<i64>) -> Outcome<(Operand, u32)> {
+pub(super) fn in_line(scope: &mut Scope<'_>, x: &Operand, axis: Option<i64>) -> Outcome<(Operand, u32)> {
     match axis {
         Some(axis) => Ok((x.clone(), axis_of(scope, x, axis)?)),
         None => Ok((flat(scope, x)?, 0)),
     }
 }
 
-fn sorted(scope: &mut Scope<'_>, x: &Operand, axis: u32) -> Outcome {
+pub(super) fn sorted(scope: &mut Scope<'_>, x: &Operand, axis: u32) -> Outcome {
     let order = emit(scope, Index::Order { axis }, &[x])?;
     emit(scope, Index::GatherAlong { axis }, &[x, &order])
 }
 
 /// The positions along an axis as i64, in a shape that broadcasts against `x`.
-fn positions(scope: &mut Scope<'_>, x: &Operand, axis: usize) -> Outcome {
+pub(super) fn positions(scope: &mut Scope<'_>, x: &Operand, axis: usize) -> Outcome {
     let shape = shape_of(scope, x);
     let mut spread = vec![Dim::constant(1); shape.len()];
     spread[axis] = shape[axis].clone();
@@ -93,23 +69,44 @@ fn extreme(config: &mut Config, largest: bool) -> Result<Box<dyn Layer>, ConfigE
     of_one(move |scope, x| {
         let x = numeric(scope, x)?;
         let (x, axis) = in_line(scope, &x, axis)?;
-        let axes = vec![axis];
-        let (op, beyond) = match largest {
-            true => (Reduce::ReduceMax { axes: axes.clone(), keep: true }, Elementwise::Ge),
-            false => (Reduce::ReduceMin { axes: axes.clone(), keep: true }, Elementwise::Le),
-        };
-        let extreme = emit(scope, op, &[&x])?;
-        let there = emit(scope, beyond, &[&x, &extreme])?;
-        let positions = positions(scope, &x, axis as usize)?;
-        let nowhere = literal(DType::I64, f64::from(i32::MAX));
-        let places = emit(scope, Elementwise::Select, &[&there, &positions, &nowhere])?;
-        let first = emit(scope, Reduce::ReduceMin { axes, keep }, &[&places])?;
-        scope.cast(&first, DType::I32)
+        extreme_place(scope, &x, axis, keep, largest)
+    })
+}
+
+/// The first position of the extreme element along an axis.
+pub(super) fn extreme_place(
+    scope: &mut Scope<'_>,
+    x: &Operand,
+    axis: u32,
+    keep: bool,
+    largest: bool,
+) -> Outcome {
+    let axes = vec![axis];
+    let (op, beyond) = match largest {
+        true => (Reduce::ReduceMax { axes: axes.clone(), keep: true }, Elementwise::Ge),
+        false => (Reduce::ReduceMin { axes: axes.clone(), keep: true }, Elementwise::Le),
+    };
+    let extreme = emit(scope, op, &[x])?;
+    let there = emit(scope, beyond, &[x, &extreme])?;
+    let positions = positions(scope, x, axis as usize)?;
+    let nowhere = literal(DType::I64, f64::from(i32::MAX));
+    let places = emit(scope, Elementwise::Select, &[&there, &positions, &nowhere])?;
+    let first = emit(scope, Reduce::ReduceMin { axes, keep }, &[&places])?;
+    scope.cast(&first, DType::I32)
+}
+
+/// `cumsum(x, axis, dtype)` and `cumprod`
+fn accumulate(config: &mut Config, start: f64) -> Result<Box<dyn Layer>, ConfigError> {
+    let (axis, dtype) = (optional_integer(config, "axis")?, element_type(config)?);
+    of_one(move |scope, x| {
+        let (x, axis) = in_line(scope, x, axis)?;
+        let x = scope.cast(&x, dtype.unwrap_or(dtype_of(scope, &x)))?;
+        running(scope, &x, axis, start)
     })
 }
 
 /// What the positions up to each come to: their sum if `start` is 0, their product if it is 1.
-fn running(scope: &mut Scope<'_>, x: &Operand, axis: u32, start: f64) -> Outcome {
+pub(super) fn running(scope: &mut Scope<'_>, x: &Operand, axis: u32, start: f64) -> Outcome {
     let x = numeric(scope, x)?;
     // The loop runs along axis 1, behind some other one.
     let rank = shape_of(scope, &x).len();
@@ -138,27 +135,43 @@ fn running(scope: &mut Scope<'_>, x: &Operand, axis: u32, start: f64) -> Outcome
 
 /// `one_hot(x, num_classes, axis, dtype)`
 fn one_hot(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    let classes = config.size("num_classes")?;
-    let axis = config.integer("axis", Some(-1))?;
-    let dtype = element_type(config)?.unwrap_or(DType::F32);
-    if config.bool("sparse", false)? {
-        return Err(ConfigError::new("sparse", "false", &true.into()));
+    let hot = Hot::parse(config)?;
+    of_one(move |scope, x| hot.build(scope, x))
+}
+
+/// Which of some numbers is meant, along an axis of its own.
+pub(super) struct Hot {
+    classes: i64,
+    axis: i64,
+    dtype: DType,
+}
+
+impl Hot {
+    pub(super) fn parse(config: &mut Config) -> Result<Hot, ConfigError> {
+        let classes = config.size("num_classes")?;
+        let axis = config.integer("axis", Some(-1))?;
+        let dtype = element_type(config)?.unwrap_or(DType::F32);
+        match config.bool("sparse", false)? {
+            true => Err(ConfigError::new("sparse", "false", &true.into())),
+            false => Ok(Hot { classes, axis, dtype }),
+        }
     }
-    of_one(move |scope, x| {
+
+    pub(super) fn build(&self, scope: &mut Scope<'_>, x: &Operand) -> Outcome {
         let rank = shape_of(scope, x).len();
-        let Some(axis) = masque_ir::ty::resolve_axis(axis, rank + 1) else {
-            return refuse(format!("`axis` up to {rank}"), axis);
+        let Some(axis) = masque_ir::ty::resolve_axis(self.axis, rank + 1) else {
+            return refuse(format!("`axis` up to {rank}"), self.axis);
         };
         let x = scope.cast(x, DType::I64)?;
         let x = with_axis(scope, &x, axis)?;
         let mut shape = vec![Dim::constant(1); rank + 1];
-        shape[axis] = Dim::constant(classes);
+        shape[axis] = Dim::constant(self.classes);
         let zero = literal(DType::I64, 0.0);
         let numbers = emit(scope, Shape::Broadcast { shape }, &[&zero])?;
         let numbers = positions(scope, &numbers, axis)?;
         let hot = emit(scope, Elementwise::Eq, &[&x, &numbers])?;
-        scope.cast(&hot, dtype)
-    })
+        scope.cast(&hot, self.dtype)
+    }
 }
 
 /// `tril(x, k)` and `triu(x, k)`: where the column, compared with the row and `k`, says so; 0 elsewhere.

@@ -15,6 +15,7 @@ pub(in crate::layers) static CONCATENATE: LayerDef =
 pub(in crate::layers) static EXPAND_DIMS: LayerDef =
     def("ops.ExpandDims", |config| Ok(Box::new(ExpandDims { axis: config.integer("axis", None)? })));
 pub(in crate::layers) static ONES_LIKE: LayerDef = def("ops.OnesLike", |config| filled(config, 1.0));
+pub(in crate::layers) static EMPTY_LIKE: LayerDef = def("ops.EmptyLike", |config| filled(config, 0.0));
 pub(in crate::layers) static ZEROS_LIKE: LayerDef = def("ops.ZerosLike", |config| filled(config, 0.0));
 
 fn no_axis(x: &Type, axis: i64) -> ShapeError {

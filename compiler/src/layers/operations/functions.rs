@@ -10,6 +10,7 @@ use super::built::{
     Built, Outcome, axis_of, dtype_of, element_type, emit, integers, literal, numeric, of_one,
     optional_integer, optional_number, real, refuse, shape_of, tensor, tensor_or_number,
 };
+use super::fold::Length;
 use super::pieces::part;
 use super::shapes::flat;
 use super::{common, def};
@@ -186,13 +187,13 @@ fn full_like(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     full.boxed()
 }
 
-/// `normalize(x, axis, order, epsilon)`: divided by the Euclidean length, which counts as `epsilon` at least.
+/// `normalize(x, axis, order, epsilon)`: divided by the length, which counts as `epsilon` at least.
 fn normalize(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     let axes = integers(config, "axis")?.unwrap_or_else(|| vec![-1]);
     let order = config.integer("order", Some(2))?;
     let epsilon = config.number("epsilon", 1e-7)?;
-    if order != 2 {
-        return Err(ConfigError::new("order", "2", &order.into()));
+    if order < 1 {
+        return Err(ConfigError::new("order", "1 or more", &order.into()));
     }
     of_one(move |scope, x| {
         let x = real(scope, x)?;
@@ -201,7 +202,13 @@ fn normalize(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
             folded.push(axis_of(scope, &x, axis)?);
         }
         folded.sort_unstable();
-        unit_length(scope, &x, folded, epsilon)
+        if order == 2 {
+            return unit_length(scope, &x, folded, epsilon);
+        }
+        let length = Length::Order(order as f64).build(scope, &x, folded, true)?;
+        let epsilon = scope.builder.number(&x, epsilon);
+        let length = emit(scope, Elementwise::Max, &[&length, &epsilon])?;
+        emit(scope, Elementwise::Div, &[&x, &length])
     })
 }
 

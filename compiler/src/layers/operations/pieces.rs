@@ -1,16 +1,17 @@
 //! Operations that cut tensors into pieces and put pieces together.
 
 use masque_ir::Dim;
-use masque_ir::ops::{Elementwise, Index, Shape};
+use masque_ir::ops::{Index, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{DType, ty::resolve_axis};
 use serde_json::Value as Json;
 
 use super::built::{
-    Built, Outcome, axis_of, dtype_of, emit, integers, literal, of_one, optional_integer, refuse, shape_of,
-    tensor,
+    Built, Outcome, axis_of, dtype_of, emit, given, integers, literal, of_one, optional_integer, refuse,
+    shape_of, tensor,
 };
 use super::def;
+use super::formula::term;
 use super::shapes::{flat, permuted, with_axis, without_axis};
 use crate::layer::config::brief;
 use crate::layer::{Config, ConfigError, Layer, LayerDef, Passed, Scope};
@@ -219,8 +220,16 @@ const MOST_PIECES: i64 = 4096;
 
 /// `split(x, indices_or_sections, axis)`
 fn split(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    let value = config.take("indices_or_sections").unwrap_or(Json::Null);
     let axis = config.integer("axis", Some(0))?;
+    split_along(config, move |_| axis)
+}
+
+/// Pieces along an axis, to be told from the number of axes.
+pub(super) fn split_along(
+    config: &mut Config,
+    axis: impl Fn(usize) -> i64 + Send + Sync + 'static,
+) -> Result<Box<dyn Layer>, ConfigError> {
+    let value = config.take("indices_or_sections").unwrap_or(Json::Null);
     let wrong =
         || ConfigError::new("indices_or_sections", "a number of pieces or a list of positions", &value);
     let cuts: Option<Vec<i64>> = match &value {
@@ -237,7 +246,7 @@ fn split(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     config.keep("indices_or_sections", value);
     let split = Built::several(&["x"], pieces as u32, move |scope, arguments| {
         let x = tensor(arguments, "x")?;
-        let axis = axis_of(scope, &x, axis)?;
+        let axis = axis_of(scope, &x, axis(shape_of(scope, &x).len()))?;
         let size = shape_of(scope, &x)[axis as usize].clone();
         let mut bounds = vec![Dim::constant(0)];
         match &cuts {
@@ -298,26 +307,29 @@ fn take(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
             Some(axis) => (x.clone(), axis_of(scope, &x, axis)?),
             None => (flat(scope, &x)?, 0),
         };
-        let size = shape_of(scope, &x)[axis as usize].clone();
-        if let Some(Passed::Constant(value)) = arguments.get("indices") {
+        if let Some(Passed::Constant(value)) = arguments.get("indices")
+            && value.get("class_name").is_none()
+        {
             return take_constant(scope, &x, axis, value);
         }
-        let Some(size) = size.known() else { return refuse("an axis of known size", size) };
-        let indices = tensor(arguments, "indices")?;
-        let indices = scope.cast(&indices, DType::I64)?;
-        let (zero, size) = (literal(DType::I64, 0.0), literal(DType::I64, size as f64));
-        let negative = emit(scope, Elementwise::Lt, &[&indices, &zero])?;
-        let from_behind = emit(scope, Elementwise::Add, &[&indices, &size])?;
-        let indices = emit(scope, Elementwise::Select, &[&negative, &from_behind, &indices])?;
-        let (rank, more) = (shape_of(scope, &x).len() as u32, shape_of(scope, &indices).len() as u32);
-        let front: Vec<u32> = std::iter::once(axis).chain((0..rank).filter(|&other| other != axis)).collect();
-        let table = permuted(scope, &x, front)?;
-        let taken = emit(scope, Index::Gather, &[&table, &indices])?;
-        let before = more..more + axis;
-        let perm = before.chain(0..more).chain(more + axis..more + rank - 1).collect();
-        permuted(scope, &taken, perm)
+        let indices = given(scope, arguments, "indices")?;
+        let indices = term(&scope.cast(&indices, DType::I64)?);
+        let size = term(&emit(scope, Shape::Size { axes: vec![axis] }, &[&x])?);
+        let indices = (indices.clone() + size).if_so(indices.below(0.0), indices).build(scope)?;
+        picked(scope, &x, axis, &indices)
     });
     take.boxed()
+}
+
+/// The positions of an axis that a tensor of numbers names; its axes stand in that axis' place.
+pub(super) fn picked(scope: &mut Scope<'_>, x: &Operand, axis: u32, indices: &Operand) -> Outcome {
+    let (rank, more) = (shape_of(scope, x).len() as u32, shape_of(scope, indices).len() as u32);
+    let front: Vec<u32> = std::iter::once(axis).chain((0..rank).filter(|&other| other != axis)).collect();
+    let table = permuted(scope, x, front)?;
+    let taken = emit(scope, Index::Gather, &[&table, indices])?;
+    let before = more..more + axis;
+    let perm = before.chain(0..more).chain(more + axis..more + rank - 1).collect();
+    permuted(scope, &taken, perm)
 }
 
 /// The positions of an axis that a constant names, one after another.
