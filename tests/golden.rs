@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use masque::diagnostics::UnsupportedMask;
+use masque::diagnostics::{Severity, UnsupportedMask};
 use masque::evaluate::{LossError, Objective, Scored, numbers};
 use masque::{Error, Model, Options, lower, table};
 use masque_runtime::io::Named;
@@ -74,7 +74,8 @@ fn check(case: &Case) -> Result<Completion, String> {
     Ok(Completion::Completed)
 }
 
-/// Diagnostics name the layers that Keras warns of, no others; the policy follows from them.
+/// Diagnostics name the layers that Keras warns of, no others; the policy follows from them. What else is found is no
+/// error.
 fn check_without_running(case: &Case) -> Result<(), String> {
     let inferred = || Ok::<_, Box<Error>>(Model::open(case.model())?.infer()?);
     let found = inferred().map_err(|error| error.to_string())?;
@@ -87,6 +88,10 @@ fn check_without_running(case: &Case) -> Result<(), String> {
         if layers != expected {
             return Err(format!("under {policy:?} diagnostics name {layers:?}, expected {expected:?}"));
         }
+    }
+    let more = found.findings(UnsupportedMask::Drop);
+    if let Some(error) = more.iter().find(|finding| finding.severity == Severity::Error) {
+        return Err(format!("an error that Keras does not know: {}", error.message));
     }
     if !found.diagnostics(UnsupportedMask::Drop).is_empty() {
         return Err("diagnostics under the policy to drop masks".into());

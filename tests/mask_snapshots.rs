@@ -1,4 +1,4 @@
-//! A committed mask table, and what is said when the model is no longer the one it was made of.
+//! Two versions of a model: a committed mask table that is no longer the model's, and what changed between two files.
 
 use std::fs;
 use std::path::Path;
@@ -52,4 +52,69 @@ fn what_is_no_table_is_refused_or_differs() {
     assert_eq!(done.status, Some(1));
     assert!(!done.stderr.contains('\u{1b}'), "{:?}", done.stderr);
     check("stacked-gru", folder.path(), &["--bless"]).refusal().unwrap();
+}
+
+const BEFORE: &str = "masque 1 layers
+semantics keras-3.15
+model \"tagger\"
+
+%ids = InputLayer() {dtype = int32, shape = [B, 8]}
+%embedding = Embedding(%ids) {input_dim = 9, mask_zero = true, output_dim = 4}
+%dropout = Dropout(%embedding)
+%gru = GRU(%dropout) {units = 3}
+%dense = Dense(%gru) {units = 2}
+
+return output_0 = %dense
+";
+
+/// A convolution more, a dropout less, one setting changed, one name.
+fn after() -> String {
+    BEFORE
+        .replace("%dropout = Dropout(", "%convolution = Conv1D(")
+        .replace("(%embedding)\n", "(%embedding) {filters = 4, kernel_size = [3], padding = same}\n")
+        .replace("GRU(%dropout) {units = 3}", "GRU(%convolution) {units = 5}")
+        .replace("%dense", "%score")
+}
+
+#[test]
+fn what_changed_between_two_models() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("before.mq"), BEFORE).unwrap();
+    fs::write(folder.path().join("after.mq"), after()).unwrap();
+    let diff = |arguments: &[&str]| run(Path::new(MASQUE), folder.path(), &[&["diff"], arguments].concat());
+
+    let done = diff(&["before.mq", "after.mq"]);
+    assert_eq!(done.status, Some(1));
+    insta::assert_snapshot!(done.text(), @r"
+    + convolution: Conv1D, mask dropped %ids != 0
+    - dropout: Dropout
+    ~ gru
+        units: 3 → 5
+        reads: %dropout → %convolution
+        gives: f32[B, 3] → f32[B, 5]
+        mask: consumed %ids != 0 → none
+    ~ score
+        name: dense → score
+    ");
+    let colored = diff(&["before.mq", "after.mq", "--color", "always"]).text();
+    assert!(colored.contains("\u{1b}[32m+ convolution"), "{colored}");
+    let json: serde_json::Value =
+        serde_json::from_str(&diff(&["before.mq", "after.mq", "--format", "json"]).text()).unwrap();
+    assert_eq!(json["changes"][0]["change"], "added");
+    assert_eq!(json["changes"].as_array().map(Vec::len), Some(4));
+
+    let same = diff(&["after.mq", "after.mq"]).succeeded().unwrap();
+    assert_eq!(same.text(), "");
+    diff(&["after.mq", "missing.mq"]).refusal().unwrap();
+}
+
+#[test]
+fn a_code_is_explained_and_a_call_that_is_not_there_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("model.mq"), BEFORE).unwrap();
+    let explain =
+        |arguments: &[&str]| run(Path::new(MASQUE), folder.path(), &[&["explain"], arguments].concat());
+    assert!(explain(&["mask-lost"]).succeeded().unwrap().text().starts_with("# mask-lost\n"));
+    assert!(explain(&["model.mq", "gur"]).refusal().unwrap().contains("`gur`"));
+    assert!(explain(&["mask-losst"]).refusal().is_ok());
 }

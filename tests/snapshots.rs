@@ -4,11 +4,14 @@
 //! a dump's form shows itself to whoever reads the diff. To accept one: `INSTA_UPDATE=always cargo test -p masque-tests
 //! --test snapshots`, and then read `git diff tests/snapshots`.
 
+use std::fs;
 use std::path::Path;
 
 use masque::table;
 use masque_tests::command::{Done, bare};
 use masque_tests::corpus::{area, case};
+use masque_tests::programs::rendered;
+use masque_tests::root;
 use masque_tests::stages::{KERAS, Stages};
 
 const MASQUE: &str = env!("CARGO_BIN_EXE_masque-under-test");
@@ -48,4 +51,34 @@ fn a_mask_that_is_not_supported() {
         masque(&case("seed/flatten-destroys-mask").folder, &["check", "model.keras", "--color", "never"]);
     assert_eq!((done.status, done.text().as_str()), (Some(1), ""));
     pin("check-flatten".into(), done.stderr);
+}
+
+/// What people read of each finding: of every fixture of `programs/check/` and `programs/leaks/` that has one.
+#[test]
+fn findings_as_people_see_them() {
+    let folders = ["check", "leaks"].map(|folder| root().join("tests/programs").join(folder));
+    for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
+        let file = entry.unwrap().path();
+        let text = rendered(&fs::read_to_string(&file).unwrap()).unwrap();
+        if !text.is_empty() {
+            pin(format!("finding-{}", file.file_stem().unwrap().display()), text);
+        }
+    }
+}
+
+/// The mathematics of a seed model, in every form.
+#[test]
+fn what_a_model_computes() {
+    let folder = case("seed/embedding-gru-dense").folder;
+    for form in ["text", "latex", "markdown"] {
+        let done = masque(&folder, &["explain", "model.keras", "--format", form]).succeeded().unwrap();
+        pin(format!("explain.{form}"), done.text());
+    }
+    for (model, call) in
+        [("masking-lstm32", "masking"), ("masking-lstm32", "lstm"), ("flatten-destroys-mask", "dense")]
+    {
+        let folder = case(&format!("seed/{model}")).folder;
+        let done = masque(&folder, &["explain", "model.keras", call]).succeeded().unwrap();
+        pin(format!("explain-{model}-{call}"), done.text());
+    }
 }

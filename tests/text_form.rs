@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use masque_ir::text::parse;
+use masque::Model;
+use masque_ir::text::{parse, print_layers};
 use masque_tests::corpus::{self, Case};
 use masque_tests::stages::{KERAS, Stages, verified};
 
@@ -67,5 +68,24 @@ fn the_same_model_gives_the_same_bytes() {
             bytes.push([&executable, &plan].map(|file| fs::read(file).unwrap()));
         }
         if bytes[0] == bytes[1] { Ok(()) } else { Err("another executable or plan file".into()) }
+    });
+}
+
+/// A text of stage `layers` says all that its file says but the weights: it is a model with the same types and masks.
+#[test]
+fn the_text_of_a_layer_graph_is_a_model() {
+    for_every_case(|_, stages| {
+        let model = Model::of_graph(&stages.layers).map_err(|error| error.to_string())?;
+        if *model.graph() != stages.layers {
+            return Err(format!(
+                "another graph:\n{}\n{}",
+                print_layers(&stages.layers),
+                print_layers(model.graph())
+            ));
+        }
+        let mut expected = stages.masks.clone();
+        expected.facts.weights.iter_mut().for_each(|weight| weight.hash = None);
+        let found = model.infer().map_err(|error| error.to_string())?;
+        if *found.graph() == expected { Ok(()) } else { Err("other types, masks or weights".into()) }
     });
 }

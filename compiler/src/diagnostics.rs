@@ -1,15 +1,29 @@
 //! What is wrong with a model that could be read: typed, all at once, each with the place and what to do.
 //!
-//! A diagnostic points into the canonical text of the layer graph, so that every model has lines.
+//! A diagnostic points into the canonical text of the layer graph, so that every model has lines. Each kind has a file
+//! below `diagnostics/`, and each code a page in `diagnostics/explain/`, which `masque explain CODE` prints and whose
+//! examples are run. What is to be said of one layer alone stands beside the layer
+//! ([`Advice`](crate::layer::Advice)).
 
-use masque_ir::Semantics;
-use masque_ir::facts::{InferredGraph, MaskStatus};
-use masque_ir::layers::{CallId, TensorRef};
-use masque_ir::mask::MaskId;
+mod behind;
+mod differs;
+mod lost;
+mod path;
+pub mod render;
+mod unsupported;
+
+use std::fmt;
+use std::str::FromStr;
+
+use masque_ir::facts::InferredGraph;
+use masque_ir::layers::CallId;
 use serde::Serialize;
 
 use crate::layer::Layer;
-use crate::masks;
+
+pub use differs::differing_masks;
+pub use lost::lost_masks;
+pub use unsupported::unsupported_masks;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -21,23 +35,56 @@ pub enum Severity {
     Error,
 }
 
-/// What is wrong, as a stable word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Code {
-    /// A layer that does not support masking gets a mask.
-    MaskUnsupported,
-    /// An output depends on the padding.
-    PaddingLeak,
+/// The codes: a word, and the page that explains it.
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $code:ident = $name:literal;)*) => {
+        /// What is wrong, as a stable word.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+        pub enum Code { $($(#[doc = $doc])* #[serde(rename = $name)] $code),* }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Code] = &[$(Code::$code),*];
+
+            /// The word.
+            pub const fn name(self) -> &'static str {
+                match self { $(Code::$code => $name),* }
+            }
+
+            /// What it means, why it matters and how it is mended, as Markdown.
+            pub const fn page(self) -> &'static str {
+                match self { $(Code::$code => include_str!(concat!("diagnostics/explain/", $name, ".md"))),* }
+            }
+        }
+    };
 }
 
-impl Code {
-    /// The word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Code::MaskUnsupported => "mask-unsupported",
-            Code::PaddingLeak => "padding-leak",
-        }
+codes! {
+    /// The mask that a running Keras model uses is not the one that its layers' rules intend.
+    MaskDiffers = "mask-differs";
+    /// A mask is lost without a word, and something behind would have used it.
+    MaskLost = "mask-lost";
+    /// A layer that does not support masking gets a mask.
+    MaskUnsupported = "mask-unsupported";
+    /// An output depends on the padding.
+    PaddingLeak = "padding-leak";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// No code has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown code: expected {}", Code::ALL.iter().map(|code| code.name()).collect::<Vec<_>>().join(", "))]
+pub struct UnknownCode;
+
+impl FromStr for Code {
+    type Err = UnknownCode;
+    fn from_str(name: &str) -> Result<Code, UnknownCode> {
+        Code::ALL.iter().copied().find(|code| code.name() == name).ok_or(UnknownCode)
     }
 }
 
@@ -80,114 +127,63 @@ pub struct Diagnostic {
     pub class: String,
     /// What is wrong, in a sentence.
     pub message: String,
-    /// Where the mask was born, where it went, where it is lost; the last one is the place of the finding.
+    /// Where the mask was born, where it went, where it is missed, where it is lost; the last one is the place of the
+    /// finding.
     pub labels: Vec<Label>,
-    /// What follows from it, and what to do.
+    /// What follows from it, and, with `help: ` in front, what to do.
     pub notes: Vec<String>,
 }
 
-/// Finds every call that gets a mask which its layer does not support.
-pub fn unsupported_masks(
-    model: &InferredGraph,
-    layers: &[Box<dyn Layer>],
-    pointers: &[String],
-    severity: Severity,
-) -> Vec<Diagnostic> {
-    let graph = &model.graph;
-    let mut found = vec![];
-    for id in graph.calls() {
-        let layer = layers[graph.call(id).layer.0 as usize].as_ref();
-        let mask = model.facts.call(id).mask_in.iter().flatten().next();
-        if let Some(&mask) =
-            mask.filter(|_| !masks::supports(graph.semantics, layer) && !layer.is_operation())
-        {
-            found.push(unsupported(model, pointers, id, mask, severity));
+/// What findings are made of.
+struct Subject<'a> {
+    model: &'a InferredGraph,
+    layers: &'a [Box<dyn Layer>],
+    pointers: &'a [String],
+}
+
+impl Subject<'_> {
+    fn layer(&self, call: CallId) -> &dyn Layer {
+        self.layers[self.model.graph.call(call).layer.0 as usize].as_ref()
+    }
+
+    fn label(&self, call: CallId, text: &str) -> Label {
+        Label { call, name: self.model.graph.call_name(call), text: text.to_owned() }
+    }
+
+    /// `` `gru` (GRU)``
+    fn named(&self, call: CallId) -> String {
+        format!("`{}` ({})", self.model.graph.call_name(call), self.model.graph.layer_of(call).class)
+    }
+
+    /// `` `a` (GRU), `b` (GRU) and 3 more``
+    fn listed(&self, calls: &[CallId]) -> String {
+        enumerated(&calls.iter().map(|&call| self.named(call)).collect::<Vec<_>>())
+    }
+
+    fn finding(&self, at: CallId, code: Code, severity: Severity, message: String) -> Diagnostic {
+        let (call, layer) = (self.model.graph.call(at), self.model.graph.layer_of(at));
+        Diagnostic {
+            code,
+            severity,
+            layer: layer.name.clone(),
+            call: call.index,
+            class: layer.class.clone(),
+            message,
+            labels: vec![],
+            notes: vec![],
         }
     }
-    found
 }
 
-fn unsupported(
-    model: &InferredGraph,
-    pointers: &[String],
-    id: CallId,
-    mask: MaskId,
-    severity: Severity,
-) -> Diagnostic {
-    let graph = &model.graph;
-    let (call, layer) = (graph.call(id), graph.layer_of(id));
-    let path = path_of_mask(model, id, mask);
-    let born = path[0];
-    let pointer = pointers.get(graph.call(born).layer.0 as usize).map_or("", String::as_str);
-    let label = |call: CallId, text: &str| Label { call, name: graph.call_name(call), text: text.to_owned() };
-    let mut labels = vec![label(born, "the mask is born here")];
-    labels.extend(path[1..].iter().map(|&step| label(step, "carried on")));
-    labels.push(label(id, "and cannot be used here"));
-    let birth = graph.layer_of(born);
-    let drops = match graph.semantics {
-        Semantics::Keras2 => "Keras 2 drops the mask without a word",
-        Semantics::Keras3_15 => "Keras 3 warns, drops the mask",
-    };
-    let mut notes = vec![
-        format!("the mask comes from `{}` ({}, {pointer} of the model's config)", birth.name, birth.class),
-        format!("{drops} and goes on: what follows takes padding for data"),
-    ];
-    notes.extend(remedies(&layer.class, &layer.name, &birth.class, &birth.name));
-    Diagnostic {
-        code: Code::MaskUnsupported,
-        severity,
-        layer: layer.name.clone(),
-        call: call.index,
-        class: layer.class.clone(),
-        message: format!(
-            "`{}` ({}) gets a mask, but {} does not support masking",
-            layer.name, layer.class, layer.class
-        ),
-        labels,
-        notes,
-    }
-}
+/// How many of several things are named before the rest is counted.
+const NAMED: usize = 3;
 
-fn remedies(class: &str, name: &str, birth_class: &str, birth: &str) -> Vec<String> {
-    let before = match class {
-        "Flatten" => format!(
-            "help: put a layer that uses the mask before `{name}`, such as GlobalAveragePooling1D or a recurrent layer \
-             without return_sequences, or use one in its place"
-        ),
-        _ => format!(
-            "help: put a layer that uses the mask before `{name}`, or a layer that carries it in its place"
-        ),
-    };
-    let birth = match birth_class {
-        "Embedding" => format!("help: if 0 is no padding, build `{birth}` with mask_zero=False"),
-        _ => format!("help: if nothing is padding, leave out `{birth}`"),
-    };
-    let warn =
-        "help: for Keras' numbers, padding counted as data, pass --on-unsupported-mask warn".to_owned();
-    vec![before, birth, warn]
-}
-
-/// The calls that a mask came through, the one where it was born first, the reader left out.
-fn path_of_mask(model: &InferredGraph, reader: CallId, mask: MaskId) -> Vec<CallId> {
-    let (graph, facts) = (&model.graph, &model.facts);
-    let mut path = vec![];
-    let mut at = reader;
-    loop {
-        let arguments = graph.call(at).arguments.iter().flat_map(|argument| argument.value.tensors());
-        let carrier: Option<TensorRef> =
-            arguments.into_iter().find(|&tensor| facts.tensor(tensor).mask == Some(mask));
-        let Some(carrier) = carrier else { break };
-        path.push(carrier.call);
-        if facts.call(carrier.call).status != MaskStatus::Carried {
-            break;
-        }
-        at = carrier.call;
+/// `a, b and c`, or `a, b, c and 4 more`.
+fn enumerated(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] if names.len() <= NAMED => format!("{} and {last}", first.join(", ")),
+        _ => format!("{} and {} more", names[..NAMED].join(", "), names.len() - NAMED),
     }
-    path.reverse();
-    // A mask that was passed by hand hangs on no tensor: it is born where it is computed.
-    if path.is_empty() {
-        let computed = masks::sources(&facts.masks, mask).first().map_or(reader, |tensor| tensor.call);
-        path.push(computed);
-    }
-    path
 }

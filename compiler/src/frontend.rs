@@ -13,6 +13,7 @@ pub mod hdf5;
 mod json;
 mod keras;
 mod order;
+pub mod text;
 mod version;
 mod weights;
 mod whole;
@@ -128,7 +129,9 @@ pub enum Problem {
     #[error("cannot read the file: {0}")]
     Io(#[from] std::io::Error),
     /// Its ending names no format.
-    #[error("unknown kind of file: expected a name that ends in .keras, .h5, .hdf5 or .json, or a folder")]
+    #[error(
+        "unknown kind of file: expected a name that ends in .keras, .h5, .hdf5, .json or .mq, or a folder"
+    )]
     UnknownFormat,
     /// The archive is damaged, or no archive.
     #[error("not a Keras archive: {0}")]
@@ -165,6 +168,9 @@ pub enum Problem {
     /// The config does not say what a Keras config says.
     #[error("{0}")]
     Config(#[from] KerasConfigError),
+    /// The text form says something else than it should.
+    #[error("{0}")]
+    Text(#[from] text::ModelTextError),
     /// The layers do not fit together.
     #[error("{0}")]
     Graph(#[from] AssembleError),
@@ -236,6 +242,7 @@ fn read_whole(ending: &str, bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource)
         "h5" | "hdf5" => whole::read(bytes),
         "keras" if whole::is_hdf5(&bytes) => whole::read(bytes),
         "keras" => archive::Members::of_zip(&bytes).and_then(|members| archive::read(&members)),
+        "mq" => Ok((text::read(&bytes)?, WeightSource::none())),
         _ => Err(Problem::UnknownFormat),
     }
 }

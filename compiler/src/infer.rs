@@ -31,9 +31,24 @@ pub struct Inference {
     /// The same with the other source's masks.
     pub others: Facts,
     /// The calls that compute with other masks under one source than under the other, in execution order.
-    pub differing: Vec<CallId>,
+    pub differing: Vec<Differing>,
     /// The weights of every layer, in the order of the layers.
     pub weights: Vec<Vec<WeightSpec>>,
+}
+
+/// A call that computes with other masks under one source than under the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Differing {
+    /// The call.
+    pub call: CallId,
+    /// The first tensor whose masks differ, and its place among those that the call reads as data.
+    pub tensor: TensorRef,
+    /// See `tensor`.
+    pub place: usize,
+    /// The call that took the mask off that tensor while the model ran, if one did.
+    pub taken: Option<CallId>,
+    /// Does the running model compute without the mask that the tensor carries?
+    pub unused: bool,
 }
 
 /// The most elements that a tensor of known size may have: a petabyte is a mistake, or an attack.
@@ -140,7 +155,7 @@ struct State<'a> {
     /// With the masks that were asked for, and with the others.
     track: Track,
     other: Track,
-    differing: Vec<CallId>,
+    differing: Vec<Differing>,
     /// Which mask the first output of each call is.
     expressions: Vec<Option<MaskId>>,
     weights: Vec<Option<Vec<WeightSpec>>>,
@@ -162,8 +177,18 @@ impl State<'_> {
         let incoming = self.track.incoming(layer, &arguments, mask_of);
         let others = self.other.incoming(layer, &arguments, mask_of);
         let used = masks::used(self.track.rules, layer, &arguments, &incoming.all);
-        if differ(&used, &masks::used(self.other.rules, layer, &arguments, &others.all)) {
-            self.differing.push(id);
+        let others_used = masks::used(self.other.rules, layer, &arguments, &others.all);
+        let differing = differing(&used, &others_used)
+            .and_then(|place| arguments.all_data().nth(place).map(|&tensor| (place, tensor)));
+        if let Some((place, tensor)) = differing {
+            let (keras, used, all) = match self.track.rules.source {
+                MaskSource::Keras => (&self.track, &used, &incoming.all),
+                MaskSource::Intended => (&self.other, &others_used, &others.all),
+            };
+            let get = |masks: &[Option<MaskId>]| masks.get(place).copied().flatten();
+            let unused = get(used).is_none() && get(all).is_some();
+            let taken = keras.flow.taken_by(tensor);
+            self.differing.push(Differing { call: id, tensor, place, taken, unused });
         }
         types.masks = used.iter().map(|mask| mask.map(|mask| self.mask_type(mask))).collect();
 
@@ -227,10 +252,10 @@ impl State<'_> {
     }
 }
 
-/// Are other masks used? One that is missing at the end is none.
-fn differ(some: &[Option<MaskId>], others: &[Option<MaskId>]) -> bool {
+/// The first place where other masks are used. One that is missing at the end is none.
+fn differing(some: &[Option<MaskId>], others: &[Option<MaskId>]) -> Option<usize> {
     let get = |masks: &[Option<MaskId>], place: usize| masks.get(place).copied().flatten();
-    (0..some.len().max(others.len())).any(|place| get(some, place) != get(others, place))
+    (0..some.len().max(others.len())).find(|&place| get(some, place) != get(others, place))
 }
 
 /// Layers compute in float32: wider floats are converted on the way in.

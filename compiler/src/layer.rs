@@ -5,8 +5,10 @@
 //! applies all of them ([`crate::masks`]), so that rules are data: printed, compared with Keras, read by analyses.
 
 mod activations;
+pub mod advice;
 pub mod arguments;
 pub mod config;
+pub mod kernel;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -15,8 +17,10 @@ use masque_ir::ops::OpError;
 use masque_ir::program::{Builder, Operand};
 use masque_ir::{DType, Dim, Semantics, Type};
 
+pub use advice::{Advice, BY_HAND};
 pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
+pub use kernel::KernelCondition;
 
 /// A layer with its settings; see the module's documentation.
 pub trait Layer: Debug + Send + Sync {
@@ -54,6 +58,21 @@ pub trait Layer: Debug + Send + Sync {
     /// What a call does to the tensors that it gets, beside computing.
     fn effect(&self, _arguments: &Arguments<Type>) -> Effect {
         Effect::None
+    }
+
+    /// Does a mask change what it computes at inference?
+    fn uses_masks(&self) -> bool {
+        self.reads() != Reads::Nothing
+    }
+
+    /// What Keras asks before it takes a fast kernel for the layer on a GPU; none for a layer without such a kernel.
+    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
+        None
+    }
+
+    /// What to tell somebody whose mask it cannot take.
+    fn advice(&self) -> Advice {
+        Advice::GENERAL
     }
 
     /// The types of its outputs.

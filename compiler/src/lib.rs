@@ -15,18 +15,19 @@
 //! | [`layers`], [`layer`] | everything known about each Keras layer, one file each |
 //! | [`mod@infer`], [`masks`], [`diagnostics`] | types, masks, what is wrong with them |
 //! | [`mod@lower`] | layers to operations |
+//! | [`mathematics`] | what a call computes, printed from its operations |
 //! | [`mod@liveness`], [`witness`] | what every output reads of the padding, and runs that show it |
 //! | [`rewrite`] | equality saturation |
 //! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
 //! | [`session`] | compile and run in one process |
-//! | [`table`], [`diff`], [`testing`] | the mask table, and how two of them differ |
+//! | [`table`], [`diff`], [`testing`], [`compare`] | the mask table; how two tables, or two models, differ |
 //!
 //! ```no_run
 //! # fn main() -> Result<(), masque::Error> {
 //! use masque::{Model, Options};
 //!
 //! let mut inferred = Model::open("tagger.keras")?.infer()?;
-//! for finding in inferred.diagnostics(Default::default()) {
+//! for finding in inferred.findings(Default::default()) {
 //!     eprintln!("{}", finding.message);
 //! }
 //! inferred.load_weights()?;
@@ -37,6 +38,7 @@
 //! ```
 
 pub mod bind;
+pub mod compare;
 pub mod diagnostics;
 pub mod diff;
 pub mod evaluate;
@@ -48,6 +50,7 @@ pub mod layers;
 pub mod liveness;
 pub mod lower;
 pub mod masks;
+pub mod mathematics;
 pub mod plan;
 pub mod rewrite;
 pub mod session;
@@ -59,7 +62,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use masque_ir::facts::{Facts, InferredGraph, MaskSource};
-use masque_ir::layers::{CallId, LayerGraph};
+use masque_ir::layers::LayerGraph;
 use masque_ir::plan::Provenance;
 use masque_ir::program::Program;
 use masque_ir::verify::{self, Violations};
@@ -205,6 +208,17 @@ impl Model {
         Ok(Model { file, assembled, compiled: raw.compiled.clone(), weights: WeightSource::none() })
     }
 
+    /// Makes a model of a layer graph: what its text form says. It has no weights.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Load`]: a class or a setting that no layer has, calls that do not fit.
+    pub fn of_graph(graph: &LayerGraph) -> Result<Model, Error> {
+        let raw = frontend::text::raw(graph)
+            .map_err(|error| LoadError { file: graph.name.clone().into(), problem: error.into() })?;
+        Model::build(&raw)
+    }
+
     /// The layer graph.
     pub fn graph(&self) -> &LayerGraph {
         &self.assembled.graph
@@ -264,7 +278,7 @@ pub struct Inferred {
     file: File,
     graph: InferredGraph,
     others: Facts,
-    differing: Vec<CallId>,
+    differing: Vec<infer::Differing>,
     layers: Vec<Box<dyn Layer>>,
     pointers: Vec<String>,
     compiled: serde_json::Value,
@@ -285,7 +299,7 @@ impl Inferred {
     }
 
     /// The calls that compute with other masks under one source than under the other, in execution order.
-    pub fn differing(&self) -> &[CallId] {
+    pub fn differing(&self) -> &[infer::Differing] {
         &self.differing
     }
 
@@ -300,7 +314,8 @@ impl Inferred {
         &self.compiled
     }
 
-    /// Everything that is wrong with the masks. Under [`UnsupportedMask::Drop`] nothing is.
+    /// What may keep the model from being compiled: the masks that reach layers without support for them. Under
+    /// [`UnsupportedMask::Drop`] nothing does. See [`Inferred::findings`] for all that is worth knowing.
     pub fn diagnostics(&self, policy: UnsupportedMask) -> Vec<Diagnostic> {
         let severity = match policy {
             UnsupportedMask::Error => Severity::Error,
@@ -308,6 +323,23 @@ impl Inferred {
             UnsupportedMask::Drop => return vec![],
         };
         diagnostics::unsupported_masks(&self.graph, &self.layers, &self.pointers, severity)
+    }
+
+    /// Everything that is wrong with the masks, by place: those that layers do not support; and, which keeps nothing
+    /// from being compiled, those that are lost without a word, and those of the running Keras model that are not the
+    /// intended ones.
+    pub fn findings(&self, policy: UnsupportedMask) -> Vec<Diagnostic> {
+        let mut findings = self.diagnostics(policy);
+        findings.extend(diagnostics::lost_masks(&self.graph, &self.layers, &self.pointers));
+        findings.extend(diagnostics::differing_masks(
+            &self.graph,
+            &self.others,
+            &self.differing,
+            &self.layers,
+            &self.pointers,
+        ));
+        findings.sort_by_key(|finding| finding.labels.last().map(|label| label.call));
+        findings
     }
 
     /// Reads the weights, and writes their hashes into the facts. A model without weights stays without.

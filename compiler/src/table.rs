@@ -10,7 +10,7 @@ mod notation;
 mod tests;
 
 use masque_ir::facts::{InferredGraph, MaskStatus};
-use masque_ir::layers::{Argument, CallId, LayerGraph, TensorRef};
+use masque_ir::layers::{CallId, LayerGraph, TensorRef};
 use masque_ir::mask::MaskId;
 use masque_ir::text::print_mask;
 use serde::Serialize;
@@ -88,21 +88,21 @@ pub fn rows(model: &InferredGraph) -> Vec<Row> {
 /// Which calls do nothing but compute masks: operations that are read as `mask` arguments, or by others of this kind,
 /// and by nobody else. Keras writes them into the files it saves.
 pub fn plumbing(graph: &LayerGraph) -> Vec<bool> {
-    let mut plumbing = vec![false; graph.calls().len()];
+    let calls = graph.calls().len();
+    let (mut plumbing, mut read, mut read_as_data) =
+        (vec![false; calls], vec![false; calls], vec![false; calls]);
+    graph.outputs().iter().for_each(|output| read_as_data[output.tensor.call.0 as usize] = true);
+    // Those who read a call stand behind it.
     for id in graph.calls().rev() {
-        let read_as_mask = |argument: &Argument, made_here: &dyn Fn(&Argument) -> bool| {
-            !made_here(argument)
-                || argument.keyword.as_deref().is_some_and(|keyword| keyword.ends_with("mask"))
-        };
-        let made_here = |argument: &Argument| argument.value.tensors().iter().any(|tensor| tensor.call == id);
-        let readers = graph.readers(id);
-        plumbing[id.0 as usize] = graph.layer_of(id).class.starts_with("ops.")
-            && !readers.is_empty()
-            && graph.outputs().iter().all(|output| output.tensor.call != id)
-            && readers.iter().all(|(reader, _)| {
-                plumbing[reader.0 as usize]
-                    || graph.call(*reader).arguments.iter().all(|argument| read_as_mask(argument, &made_here))
-            });
+        let place = id.0 as usize;
+        plumbing[place] = graph.layer_of(id).class.starts_with("ops.") && read[place] && !read_as_data[place];
+        for argument in &graph.call(id).arguments {
+            let as_mask = argument.keyword.as_deref().is_some_and(|keyword| keyword.ends_with("mask"));
+            for tensor in argument.value.tensors() {
+                read[tensor.call.0 as usize] = true;
+                read_as_data[tensor.call.0 as usize] |= !(as_mask || plumbing[place]);
+            }
+        }
     }
     plumbing
 }

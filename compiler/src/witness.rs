@@ -47,17 +47,28 @@ const WORK: usize = 400_000_000;
 
 /// Looks for witnesses: for every output, those of what it is said to read.
 pub fn search(padding: &Padding, weights: &Named) -> Vec<Vec<Witness>> {
-    let mut found: Vec<Vec<Witness>> = vec![vec![]; padding.outputs.len()];
-    if padding.outputs.iter().all(|output| !output.reads.any()) {
-        return found;
+    match padding.outputs.iter().any(|output| output.reads.any()) {
+        true => look(padding, weights, false),
+        false => vec![vec![]; padding.outputs.len()],
     }
+}
+
+/// Looks for anything that padding shows in any output, whatever the outputs are said to read: for whoever does not
+/// believe the analysis.
+pub fn doubt(padding: &Padding, weights: &Named) -> Vec<Vec<Witness>> {
+    look(padding, weights, true)
+}
+
+fn look(padding: &Padding, weights: &Named, doubt: bool) -> Vec<Vec<Witness>> {
+    let mut found: Vec<Vec<Witness>> = vec![vec![]; padding.outputs.len()];
     let program = with_masks(&padding.program);
     let elements: usize = weights.values().map(|tensor| tensor.shape().iter().product::<usize>()).sum();
     let trials = (WORK / elements.max(1)).clamp(2, MOST_TRIALS);
     for trial in 0..trials {
         let mut random = Random(trial as u64);
-        let made_up = weights.is_empty().then(|| made_up(&program, &mut random));
-        let search = Search { padding, program: &program, weights: made_up.as_ref().unwrap_or(weights) };
+        let made_up = weights.is_empty().then(|| made_up(&program, &mut random, trial % 2 == 0));
+        let search =
+            Search { padding, program: &program, weights: made_up.as_ref().unwrap_or(weights), doubt };
         search.try_once(&mut random, trial, made_up.is_some(), &mut found);
         if search.is_done(&found) {
             break;
@@ -79,14 +90,15 @@ fn with_masks(program: &Program) -> Program {
     program
 }
 
-/// Weights for a model without: small numbers above 0, which are right for a variance, too.
-fn made_up(program: &Program, random: &mut Random) -> Named {
+/// Weights for a model without: small numbers, all above 0 in every other trial. A variance always is.
+fn made_up(program: &Program, random: &mut Random, positive: bool) -> Named {
     let weights: Vec<_> = program.weights().map(|(_, info)| (info.name.clone(), info.ty.clone())).collect();
-    let tensor = |random: &mut Random, ty: &masque_ir::Type| {
+    let tensor = |random: &mut Random, name: &str, ty: &masque_ir::Type| {
+        let low = if positive || name.ends_with("variance") { 0.05 } else { -0.5 };
         let shape: Vec<usize> =
             ty.shape.iter().map(|size| size.known().unwrap_or(1).max(0) as usize).collect();
         let shape = ndarray::IxDyn(&shape);
-        let mut number = || random.between(0.05, 0.7);
+        let mut number = || random.between(low, 0.5);
         match ty.dtype {
             DType::Str => Tensor::Str(ArrayD::from_shape_fn(shape, |at| format!("word{}", at[0]))),
             DType::Bool => Tensor::Bool(ArrayD::from_elem(shape, true)),
@@ -96,13 +108,18 @@ fn made_up(program: &Program, random: &mut Random) -> Named {
             DType::F64 => Tensor::F64(ArrayD::from_shape_simple_fn(shape, number)),
         }
     };
-    weights.into_iter().map(|(name, ty)| (name, tensor(random, &ty))).collect()
+    let named = |(name, ty): (String, _)| {
+        let tensor = tensor(random, &name, &ty);
+        (name, tensor)
+    };
+    weights.into_iter().map(named).collect()
 }
 
 struct Search<'a> {
     padding: &'a Padding,
     program: &'a Program,
     weights: &'a Named,
+    doubt: bool,
 }
 
 /// Two runs.
@@ -112,6 +129,8 @@ struct Pair<'a> {
     inputs: [&'a Named; 2],
     outputs: [&'a [Tensor]; 2],
     changed: Vec<String>,
+    /// How many positions are no padding by every mask, and by any.
+    valid: [usize; 2],
     made_up: bool,
 }
 
@@ -121,16 +140,18 @@ impl Search<'_> {
         let all = |(output, found): (&crate::liveness::Output, &Vec<Witness>)| {
             output.reads.words().iter().all(|word| found.iter().any(|witness| witness.reads == *word))
         };
-        self.padding.outputs.iter().zip(found).all(all)
+        !self.doubt && self.padding.outputs.iter().zip(found).all(all)
     }
 
     fn try_once(&self, random: &mut Random, trial: usize, made_up: bool, found: &mut [Vec<Witness>]) {
         let maker = Maker::new(self.padding, self.weights);
         let lengths = match maker.fixed() {
-            Some(all) => Lengths { valid: 1 + random.below(all.saturating_sub(1).max(1)), all },
+            Some(all) => {
+                Lengths { valid: 1 + random.below(all.saturating_sub(1).max(1)), all, shift: trial % 3 }
+            }
             None => {
                 let valid = 2 + trial % 4;
-                Lengths { valid, all: valid + trial / 4 % 3 + usize::from(trial == 0) }
+                Lengths { valid, all: valid + trial / 4 % 3 + usize::from(trial == 0), shift: 0 }
             }
         };
         let inputs = maker.inputs(random, lengths);
@@ -144,6 +165,7 @@ impl Search<'_> {
                 inputs: [&inputs, &others],
                 outputs: [&outputs, &other],
                 changed,
+                valid: maker.valid(lengths),
                 made_up,
             };
             self.compare(&pair, found);
@@ -162,6 +184,7 @@ impl Search<'_> {
                 inputs: [&inputs, &others],
                 outputs: [&outputs, &other],
                 changed,
+                valid: maker.valid(lengths),
                 made_up,
             };
             self.compare(&pair, found);
@@ -171,14 +194,14 @@ impl Search<'_> {
     fn compare(&self, pair: &Pair<'_>, found: &mut [Vec<Witness>]) {
         let count = self.padding.outputs.len();
         for (place, output) in self.padding.outputs.iter().enumerate() {
-            let wanted = output.reads.words().contains(&pair.reads);
+            let wanted = self.doubt || output.reads.words().contains(&pair.reads);
             if !wanted || found[place].iter().any(|witness| witness.reads == pair.reads) {
                 continue;
             }
             let values = pair.outputs.map(|outputs| outputs.get(place));
             let [Some(a), Some(b)] = values else { continue };
             let masks = pair.outputs.map(|outputs| outputs.get(count + place).and_then(Tensor::as_bool));
-            let positions = output.by_position.then_some(Positions { valid: pair.lengths.valid, masks });
+            let positions = output.by_position.then_some(Positions { valid: pair.valid, masks });
             if let Some((element, values)) = difference(a, b, positions.as_ref()) {
                 found[place].push(Witness {
                     reads: pair.reads,
@@ -197,7 +220,7 @@ impl Search<'_> {
 
 /// Where an output is looked at.
 struct Positions<'a> {
-    valid: usize,
+    valid: [usize; 2],
     masks: [Option<&'a ArrayD<bool>>; 2],
 }
 
@@ -207,7 +230,8 @@ impl Positions<'_> {
         let holds = |mask: &Option<&ArrayD<bool>>| {
             mask.and_then(|mask| mask.get([element[0], step])).is_none_or(|&holds| holds)
         };
-        step < self.valid && self.masks.iter().all(holds)
+        let until = self.valid[usize::from(self.masks[0].is_some())];
+        step < until && self.masks.iter().all(holds)
     }
 }
 

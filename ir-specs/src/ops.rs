@@ -13,6 +13,7 @@ mod index;
 mod leaf;
 mod lookup;
 mod normalize;
+mod notation;
 mod pool;
 mod product;
 mod recurrent;
@@ -28,6 +29,7 @@ pub use index::Index;
 pub use leaf::Leaf;
 pub use lookup::{Lookup, Spread};
 pub use normalize::Normalize;
+pub use notation::Notation;
 pub use pool::Pool;
 pub use product::Product;
 pub use recurrent::{Recurrent, RecurrentOptions};
@@ -126,6 +128,11 @@ trait Family {
         false
     }
 
+    /// How people write it. Required operands are present.
+    fn notation(&self, _operands: OperandTypes<'_>) -> Notation {
+        Notation::Function
+    }
+
     /// How positions of the operands become positions of the results. Unless the operation says better: as in its
     /// decomposition, or, for a primitive, in any way.
     fn flow(&self, _operands: OperandTypes<'_>) -> Flow<'_> {
@@ -218,6 +225,11 @@ macro_rules! families {
             /// for a primitive.
             pub fn decompose(&self, builder: &mut Builder, operands: &[Operand]) -> Option<Result<Vec<Operand>, OpError>> {
                 match self { $(Op::$family(op) => op.decompose(builder, operands)),* }
+            }
+
+            /// How people write it.
+            pub fn notation(&self, operands: OperandTypes<'_>) -> Notation {
+                match self { $(Op::$family(op) => op.notation(operands)),* }
             }
 
             /// How positions of the operands become positions of the results.

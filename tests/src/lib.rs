@@ -9,6 +9,7 @@
 //! | [`compare`] | are these the numbers, and the masks, of Keras? |
 //! | [`losses`] | Keras' losses, in numbers |
 //! | [`mask_table`] | is this the mask table of Keras? |
+//! | [`programs`] | programs in the text form with what is expected of them |
 //! | [`command`] | running programs, and what may be expected of one that refuses |
 //! | [`sources`] | the repository's own files |
 //!
@@ -20,6 +21,7 @@ pub mod corpus;
 pub mod engines;
 pub mod losses;
 pub mod mask_table;
+pub mod programs;
 pub mod sources;
 pub mod stages;
 

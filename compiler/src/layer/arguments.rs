@@ -120,6 +120,11 @@ impl<T> Arguments<T> {
         data.map(|(name, _)| name).collect()
     }
 
+    /// The tensors passed as data, in order.
+    pub fn all_data(&self) -> impl Iterator<Item = &T> {
+        self.data_parameters().into_iter().flat_map(|name| self.tensors(name))
+    }
+
     /// What was passed as `mask`, one entry for each tensor of the first argument; nothing if nothing was.
     pub fn explicit_masks(&self) -> Option<Vec<Option<&T>>> {
         let passed = self.get("mask")?.tensors();

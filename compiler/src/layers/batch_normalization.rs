@@ -47,6 +47,10 @@ impl Layer for BatchNormalization {
         MaskRule::Keep
     }
 
+    fn uses_masks(&self) -> bool {
+        false
+    }
+
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let x = numbers(arguments)?;
         resolve(&[self.axis], x)?;

@@ -7,7 +7,8 @@ use masque_ir::program::Operand;
 use super::activation::Applied;
 use super::spatial::{self, Spatial, loses_masks, losing};
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Advice, Arguments, BY_HAND, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    WeightSpec,
 };
 
 losing!(CONV1D, "Conv1D", |config| convolution(config, 1));
@@ -113,6 +114,22 @@ fn padded(
     scope.builder.emit(Shape::Pad { low, high, spread }, &[x, zero])
 }
 
+/// Of everything that slides over positions.
+pub(super) const ADVICE: Advice = Advice::of(
+    "its windows reach from the last valid positions into the padding, and a mask of its outputs is not defined",
+    &[
+        "put the layer that needs the mask before `{}`: a recurrent layer, or attention",
+        "zero the padding before `{}` and pass the mask by hand behind it (padding=\"same\" or \"causal\", strides=1): \
+         mask = {mask}; x = x * ops.expand_dims(ops.cast(mask, x.dtype), -1); then {user}(y, mask=mask)",
+    ],
+);
+
+/// Of windows that see one position.
+const POINTWISE: Advice = Advice::by_position(
+    "Keras has no mask for any convolution, though one with kernel_size=1 computes position by position",
+    &["use Dense(filters) in place of `{}`: it computes the same, and carries the mask", BY_HAND],
+);
+
 #[derive(Debug)]
 struct Convolution {
     sliding: Sliding,
@@ -132,6 +149,11 @@ fn convolution(config: &mut Config, axes: usize) -> Result<Box<dyn Layer>, Confi
 
 impl Layer for Convolution {
     loses_masks!(|layer, arguments| layer.sliding.spatial.data(arguments));
+
+    fn advice(&self) -> Advice {
+        let one = |sizes: &[u32]| sizes.iter().all(|&size| size == 1);
+        if one(&self.sliding.kernel) && one(&self.sliding.strides) { POINTWISE } else { ADVICE }
+    }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
         let channels = self.sliding.spatial.channels(arguments)?;
@@ -199,6 +221,10 @@ impl Transposed {
 
 impl Layer for Transposed {
     loses_masks!(|layer, arguments| layer.sliding.spatial.data(arguments));
+
+    fn advice(&self) -> Advice {
+        ADVICE
+    }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
         let channels = self.sliding.spatial.channels(arguments)?;

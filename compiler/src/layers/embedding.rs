@@ -6,7 +6,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
 use crate::layer::{
-    Arguments, Birth, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Advice, Arguments, BY_HAND, Birth, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError,
+    Supports, WeightSpec,
 };
 
 pub(super) static EMBEDDING: LayerDef = LayerDef {
@@ -44,6 +45,13 @@ impl Layer for Embedding {
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
         if self.mask_zero { MaskRule::Born(Birth::NonZero) } else { MaskRule::Lost }
+    }
+
+    fn advice(&self) -> Advice {
+        Advice::by_position(
+            "without mask_zero it makes no mask, and does not carry that of its ids",
+            &["if 0 is padding, build `{}` with mask_zero=True", BY_HAND],
+        )
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -4,7 +4,9 @@ use masque_ir::ops::{OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+};
 
 pub(super) static FLATTEN: LayerDef =
     LayerDef { class: "Flatten", supports_masking: Supports::Never, masks: "lost", parse };
@@ -33,6 +35,17 @@ impl Layer for Flatten {
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
         MaskRule::Lost
+    }
+
+    fn advice(&self) -> Advice {
+        Advice::of(
+            "it joins the positions with the features, so that whatever follows weighs padding like everything else",
+            &[
+                "use GlobalAveragePooling1D() in place of `{}`: it averages the valid positions alone",
+                "use a recurrent layer in place of `{}`, such as GRU(units): its last output is that of the last valid \
+                 position",
+            ],
+        )
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

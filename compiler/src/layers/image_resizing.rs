@@ -100,8 +100,8 @@ impl Frame {
         let fits = self.fitting(found);
         let rank = scope.builder.type_of(&x).rank();
         let (mut low, axis) = (vec![0; rank], self.axis(rank));
-        for (low, (fit, found)) in low[axis..].iter_mut().zip(fits.into_iter().zip(found)) {
-            *low = (fit.max(found) - found) / 2;
+        for place in 0..2 {
+            low[axis + place] = (fits[place].max(found[place]) - found[place]) / 2;
         }
         let value = scope.builder.number(&x, value);
         scope.builder.emit(Shape::Pad { high: low.clone(), low, spread: vec![0; rank] }, &[x, value])
@@ -114,8 +114,8 @@ impl Frame {
             return Ok(x);
         }
         let mut x = scope.float(&x)?;
-        for (place, (from, to)) in found.into_iter().zip(self.size).enumerate() {
-            let taps = Taps::new(by, from, to);
+        for (place, (found, wanted)) in found.into_iter().zip(self.size).enumerate() {
+            let taps = Taps::new(by, found, wanted);
             x = tapped(scope, x, axis + place, &taps)?;
         }
         Ok(x)

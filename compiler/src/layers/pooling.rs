@@ -5,7 +5,9 @@ use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
 use super::spatial::{self, Spatial, loses_masks, losing};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+};
 
 losing!(MAX_POOLING1D, "MaxPooling1D", |config| pooling(config, 1, Fold::Max));
 losing!(MAX_POOLING2D, "MaxPooling2D", |config| pooling(config, 2, Fold::Max));
@@ -30,6 +32,39 @@ losing!(GLOBAL_AVERAGE_POOLING3D, "GlobalAveragePooling3D", |config| global(conf
 enum Fold {
     Max,
     Mean,
+}
+
+/// Of windows over some of the positions.
+const WINDOWS: Advice = Advice::of(
+    "its windows fold padding in with the last valid positions, and the positions it gives are others",
+    &[
+        "if one vector for each sequence is wanted, use GlobalAveragePooling1D() in place of `{}`: it averages the valid \
+         positions alone",
+        "put the layer that needs the mask before `{}`",
+        "shorten the mask alongside and pass it by hand: mask = {mask}[:, ::strides], then \
+         {user}(y, mask=mask)",
+    ],
+);
+
+/// Of one window over everything.
+fn whole(fold: Fold) -> Advice {
+    match fold {
+        Fold::Max => Advice::of(
+            "it takes the largest number of all positions, and padding can be the largest",
+            &[
+                "use GlobalAveragePooling1D() in place of `{}`: it averages the valid positions alone",
+                "make padding small before `{}`: mask = {mask}; \
+                 x = ops.where(ops.expand_dims(mask, -1), x, -1e9)",
+            ],
+        ),
+        Fold::Mean => Advice::of(
+            "it averages all positions, padding included",
+            &[
+                "bring the positions onto one axis and use GlobalAveragePooling1D() in place of `{}`",
+                "average by hand: ops.sum(x * mask, axis) / ops.sum(mask, axis)",
+            ],
+        ),
+    }
 }
 
 /// Windows of one size.
@@ -57,6 +92,10 @@ fn pooling(config: &mut Config, axes: usize, fold: Fold) -> Result<Box<dyn Layer
 
 impl Layer for Pooling {
     loses_masks!(|layer, arguments| layer.spatial.data(arguments));
+
+    fn advice(&self) -> Advice {
+        WINDOWS
+    }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = scope.float(&arguments.data()[0])?;
@@ -87,6 +126,10 @@ fn adaptive(config: &mut Config, axes: usize, fold: Fold) -> Result<Box<dyn Laye
 impl Layer for Adaptive {
     loses_masks!(|layer, arguments| layer.spatial.data(arguments));
 
+    fn advice(&self) -> Advice {
+        WINDOWS
+    }
+
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = scope.float(&arguments.data()[0])?;
         let mut x = self.spatial.to_last(scope, &x)?;
@@ -116,6 +159,10 @@ fn global(config: &mut Config, axes: usize, fold: Fold) -> Result<Box<dyn Layer>
 
 impl Layer for Global {
     loses_masks!(|layer, arguments| layer.spatial.data(arguments));
+
+    fn advice(&self) -> Advice {
+        whole(self.fold)
+    }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = scope.float(&arguments.data()[0])?;

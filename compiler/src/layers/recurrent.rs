@@ -13,8 +13,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Passed, Scope, ShapeError,
-    Supports, WeightSpec,
+    Arguments, Config, ConfigError, Constants, KernelCondition, Layer, LayerDef, MaskRule, Passed, Scope,
+    ShapeError, Supports, WeightSpec,
 };
 
 /// The rows of the registry, and the list of their classes.
@@ -82,6 +82,11 @@ impl Walk {
 pub(super) trait Steps: Debug + Send + Sync {
     /// How many states are carried from step to step.
     fn count(&self) -> usize;
+
+    /// What Keras asks of the steps before it takes a fast kernel on a GPU; none where there is no such kernel.
+    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
+        None
+    }
 
     /// The state whose type the output has, by place.
     fn shown(&self) -> usize;
@@ -206,6 +211,12 @@ impl Layer for Recurrent {
 
     fn outputs(&self, _: &Constants) -> u32 {
         self.results()
+    }
+
+    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
+        let mut conditions = self.steps.gpu_kernel()?;
+        conditions.push(KernelCondition::new("unroll=False", !self.walk.unroll));
+        Some(conditions)
     }
 
     fn supports_masking(&self) -> bool {

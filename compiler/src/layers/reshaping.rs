@@ -7,7 +7,9 @@ use serde_json::Value as Json;
 
 use super::spatial::{self, loses_masks, losing};
 use crate::layer::config::LARGEST_SIZE;
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+};
 
 losing!(RESHAPE, "Reshape", reshape);
 losing!(PERMUTE, "Permute", permute);
@@ -71,6 +73,17 @@ impl Reshape {
 impl Layer for Reshape {
     loses_masks!(|layer, arguments| layer.check(arguments));
 
+    fn advice(&self) -> Advice {
+        Advice::of(
+            "it puts elements under other axes, and where the mask's axis went it does not say",
+            &[
+                "reshape the ids before the Embedding in place of `{}`: then the mask is made in the new shape",
+                "if the time axis stays where it is, pass the mask by hand to the layer behind `{}` that needs it: \
+                 {user}(y, mask=mask)",
+            ],
+        )
+    }
+
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = arguments.data()[0].clone();
         let ty = scope.builder.type_of(&x);
@@ -104,6 +117,16 @@ impl Layer for Permute {
         )),
     });
 
+    fn advice(&self) -> Advice {
+        Advice::of(
+            "it moves the time axis, and the mask stays behind: a layer behind it would mix padding into its rows",
+            &[
+                "mix positions by a layer that uses the mask, such as attention or a recurrent layer, in place of `{}`",
+                "permute back before the layer that needs the mask, and pass it by hand: {user}(y, mask=mask)",
+            ],
+        )
+    }
+
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         Ok(vec![scope.builder.emit(Shape::Transpose { perm: self.perm.clone() }, &arguments.data()[..1])?])
     }
@@ -119,6 +142,17 @@ impl Layer for RepeatVector {
         Some(x) if x.rank() == 2 => Ok(()),
         x => Err(ShapeError::new("[batch, features]", x.map_or("none".into(), Type::to_string))),
     });
+
+    fn advice(&self) -> Advice {
+        Advice::of(
+            "it makes new positions out of one vector, to which a mask of the old ones says nothing",
+            &[
+                "end the mask before `{}`, by a layer that gives one vector: a recurrent layer without \
+                 return_sequences, or GlobalAveragePooling1D()",
+                "if the vector comes with a mask by accident, take it from the layer before that made one",
+            ],
+        )
+    }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let mut shape = scope.builder.type_of(&arguments.data()[0]).shape;

@@ -5,7 +5,9 @@ use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
 use super::spatial::{self, Spatial, loses_masks, losing};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+};
 
 losing!(ZERO_PADDING1D, "ZeroPadding1D", |config| margins(config, 1, "padding", 1));
 losing!(ZERO_PADDING2D, "ZeroPadding2D", |config| margins(config, 2, "padding", 1));
@@ -16,6 +18,15 @@ losing!(CROPPING3D, "Cropping3D", |config| margins(config, 3, "cropping", -1));
 losing!(UP_SAMPLING1D, "UpSampling1D", |config| up_sampling(config, 1));
 losing!(UP_SAMPLING2D, "UpSampling2D", |config| up_sampling(config, 2));
 losing!(UP_SAMPLING3D, "UpSampling3D", |config| up_sampling(config, 3));
+
+/// Of layers that change how many positions there are.
+const ADVICE: Advice = Advice::of(
+    "it adds, removes or repeats positions, and does not do the same with the mask",
+    &[
+        "do the same with the ids before the Embedding, in place of `{}`: then the mask is made for the new positions",
+        "do the same with the mask, and pass it by hand to the layer behind `{}` that needs it: {user}(y, mask=mask)",
+    ],
+);
 
 /// Zeros at both ends of the spatial axes, or positions taken away there.
 #[derive(Debug)]
@@ -37,6 +48,10 @@ fn margins(config: &mut Config, axes: usize, key: &str, sign: i64) -> Result<Box
 
 impl Layer for Margins {
     loses_masks!(|layer, arguments| layer.spatial.data(arguments));
+
+    fn advice(&self) -> Advice {
+        ADVICE
+    }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = self.spatial.to_last(scope, &arguments.data()[0])?;
@@ -73,6 +88,10 @@ fn up_sampling(config: &mut Config, axes: usize) -> Result<Box<dyn Layer>, Confi
 
 impl Layer for UpSampling {
     loses_masks!(|layer, arguments| layer.spatial.data(arguments));
+
+    fn advice(&self) -> Advice {
+        ADVICE
+    }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let mut x = arguments.data()[0].clone();

@@ -45,6 +45,10 @@ impl Layer for Identity {
         MaskRule::Keep
     }
 
+    fn uses_masks(&self) -> bool {
+        false
+    }
+
     fn effect(&self, _: &Arguments<Type>) -> Effect {
         Effect::GivesInputs
     }

@@ -8,7 +8,8 @@ use masque_ir::{Dim, Type};
 use super::convolution::Sliding;
 use super::spatial::{self, loses_masks, losing};
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    WeightSpec,
 };
 
 losing!(DEPTHWISE_CONV1D, "DepthwiseConv1D", |config| depthwise(config, 1));
@@ -49,6 +50,10 @@ impl Depthwise {
 
 impl Layer for Depthwise {
     loses_masks!(|layer, arguments| layer.sliding.spatial.data(arguments));
+
+    fn advice(&self) -> Advice {
+        super::convolution::ADVICE
+    }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
         let channels = self.sliding.spatial.channels(arguments)?;

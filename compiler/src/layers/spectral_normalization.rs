@@ -9,8 +9,8 @@ use masque_ir::{DType, Dim, Type};
 use serde_json::json;
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightPlace,
-    WeightSpec,
+    Advice, Arguments, BY_HAND, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    WeightPlace, WeightSpec,
 };
 
 pub(super) static SPECTRAL_NORMALIZATION: LayerDef = LayerDef {
@@ -63,6 +63,13 @@ impl Layer for SpectralNormalization {
     fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
         let same_type = arguments.first().is_some_and(|x| x.dtype == DType::F32);
         if same_type { self.layer.mask_rule(arguments) } else { MaskRule::Lost }
+    }
+
+    fn advice(&self) -> Advice {
+        Advice::by_position(
+            "Keras says so of the wrapper; when the model runs, the mask comes through all the same",
+            &["at inference the wrapper does nothing: use the layer inside it in place of `{}`", BY_HAND],
+        )
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

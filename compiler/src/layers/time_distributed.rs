@@ -120,6 +120,10 @@ impl Layer for TimeDistributed {
         MaskRule::OverSteps(Box::new(inner))
     }
 
+    fn uses_masks(&self) -> bool {
+        self.layer.uses_masks()
+    }
+
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let (inner, front) = self.steps(arguments)?;
         let outputs = self.layer.infer(&inner)?;

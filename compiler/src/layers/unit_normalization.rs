@@ -5,7 +5,9 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
 use super::axes::{along, inverse_root, numbers, resolve, sizes, take};
-use crate::layer::{Arguments, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec};
+use crate::layer::{
+    Advice, Arguments, BY_HAND, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+};
 
 pub(super) static RMS_NORMALIZATION: LayerDef = LayerDef {
     class: "RMSNormalization",
@@ -79,6 +81,13 @@ impl Layer for RmsNormalization {
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
         MaskRule::Lost
+    }
+
+    fn advice(&self) -> Advice {
+        Advice::by_position(
+            "Keras never told it to carry masks, though it scales every position for itself",
+            &["use LayerNormalization() in place of `{}`: it carries the mask", BY_HAND],
+        )
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -6,7 +6,7 @@
 //! was done to it, so the order of calls matters.
 
 use masque_ir::facts::MaskSource;
-use masque_ir::layers::TensorRef;
+use masque_ir::layers::{CallId, TensorRef};
 use masque_ir::mask::MaskId;
 
 use crate::layer::Effect;
@@ -24,17 +24,24 @@ pub struct Flow {
     objects: Vec<Vec<Object>>,
     /// The mask that hangs on each tensor now.
     masks: Vec<Option<MaskId>>,
+    /// The call that took the mask off each tensor last, where one did.
+    taken: Vec<Option<CallId>>,
 }
 
 impl Flow {
     /// Before the first call.
     pub fn new(source: MaskSource) -> Flow {
-        Flow { source, objects: vec![], masks: vec![] }
+        Flow { source, objects: vec![], masks: vec![], taken: vec![] }
     }
 
     /// The mask that hangs on a tensor now.
     pub fn mask(&self, tensor: TensorRef) -> Option<MaskId> {
         self.masks[self.object(tensor)]
+    }
+
+    /// The call that took the mask off a tensor that has none now.
+    pub fn taken_by(&self, tensor: TensorRef) -> Option<CallId> {
+        self.taken[self.object(tensor)].filter(|_| self.mask(tensor).is_none())
     }
 
     fn object(&self, tensor: TensorRef) -> Object {
@@ -54,12 +61,18 @@ impl Flow {
             data.iter().map(|tensor| tensor.map(|tensor| self.object(tensor))).collect();
         let in_place = self.source == MaskSource::Keras;
         if in_place && effect == Effect::TakesMasks {
-            read.iter().flatten().for_each(|&object| self.masks[object] = None);
+            let call = CallId(self.objects.len() as u32);
+            for &object in read.iter().flatten() {
+                if self.masks[object].take().is_some() {
+                    self.taken[object] = Some(call);
+                }
+            }
         }
         let outputs = ruled.iter().enumerate().map(|(place, &ruled)| {
             let given = read.get(place).copied().flatten().filter(|_| effect == Effect::GivesInputs);
             let object = given.filter(|_| in_place).unwrap_or_else(|| {
                 self.masks.push(given.and_then(|given| self.masks[given]));
+                self.taken.push(None);
                 self.masks.len() - 1
             });
             let by_hand = by_hand.get(place).copied().flatten().filter(|_| given.is_some());
@@ -75,8 +88,6 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    use masque_ir::layers::CallId;
-
     use super::*;
 
     fn tensor(call: u32) -> TensorRef {
@@ -92,6 +103,10 @@ mod tests {
         assert_eq!(flow.call(Effect::GivesInputs, &[Some(tensor(0))], &[], &[mask]), [mask]);
         assert_eq!(flow.call(Effect::TakesMasks, &[Some(tensor(1))], &[], &[mask]), [mask]);
         assert_eq!([0, 1, 2].map(|call| flow.mask(tensor(call))), [None, None, mask]);
+        assert_eq!(
+            [0, 1, 2].map(|call| flow.taken_by(tensor(call))),
+            [Some(CallId(2)), Some(CallId(2)), None]
+        );
         // Hung on again, by hand.
         flow.call(Effect::GivesInputs, &[Some(tensor(1))], &[mask], &[None]);
         assert_eq!([0, 1, 3].map(|call| flow.mask(tensor(call))), [mask, mask, mask]);

@@ -21,6 +21,15 @@ pub(super) struct Lengths {
     pub(super) valid: usize,
     /// Positions in all.
     pub(super) all: usize,
+    /// How much the positions that are no padding differ from one mask to the next.
+    pub(super) shift: usize,
+}
+
+impl Lengths {
+    /// How many positions are no padding by this mask.
+    fn by(&self, mask: usize) -> usize {
+        1 + (self.valid - 1 + mask * self.shift) % self.all.max(1)
+    }
 }
 
 /// Makes inputs for a program.
@@ -42,6 +51,13 @@ impl<'a> Maker<'a> {
     pub(super) fn fixed(&self) -> Option<usize> {
         let bases = &self.padding.facts.bases().all;
         bases.iter().filter_map(|base| base.size.known()).map(|size| size as usize).min()
+    }
+
+    /// How many positions are no padding by every mask, and by any.
+    pub(super) fn valid(&self, lengths: Lengths) -> [usize; 2] {
+        let each = (0..self.padding.facts.roots.masks.len()).map(|mask| lengths.by(mask));
+        let (least, most) = (each.clone().min(), each.max());
+        [least.unwrap_or(lengths.valid), most.unwrap_or(lengths.valid)]
     }
 
     /// Inputs for a batch of two: the sequence that is looked at, and another one without padding.
@@ -73,7 +89,12 @@ impl<'a> Maker<'a> {
             .iter()
             .find_map(|mask| mask.source.filter(|(source, _)| *source == value));
         let rows = self.rows.get(&value).copied().unwrap_or(6);
-        let is_padding = |at: &[usize]| at[0] == 0 && at.get(1).is_some_and(|&step| step >= lengths.valid);
+        let masks = &self.padding.facts.roots.masks;
+        let own = masks.iter().position(|mask| {
+            mask.values.contains(&value) || mask.source.is_some_and(|(source, _)| source == value)
+        });
+        let valid = own.map_or(self.valid(lengths)[1], |mask| lengths.by(mask));
+        let is_padding = |at: &[usize]| at[0] == 0 && at.get(1).is_some_and(|&step| step >= valid);
         let number = |random: &mut Random, at: &[usize]| match made {
             Some((_, number)) if is_padding(at) => number,
             _ if ty.dtype.is_int() => (1 + random.below(rows.saturating_sub(1))) as f64,
@@ -126,7 +147,7 @@ impl<'a> Maker<'a> {
             let info = program.result(value);
             if let Some(tensor) = inputs.get_mut(&info.name) {
                 let other = self.input(random, value, &info.ty, lengths);
-                under_padding(tensor, &other, lengths);
+                under_padding(tensor, &other, self.valid(lengths)[1]);
                 changed.push(format!("what stands at padded positions of input `{}`", info.name));
                 continue;
             }
@@ -203,20 +224,20 @@ fn filled<T>(shape: &[usize], mut element: impl FnMut(&[usize]) -> T) -> ArrayD<
 }
 
 /// Puts the elements of another tensor at the padded positions of the first sequence.
-fn under_padding(tensor: &mut Tensor, other: &Tensor, lengths: Lengths) {
-    fn put<T: Clone>(array: &mut ArrayD<T>, other: &ArrayD<T>, lengths: Lengths) {
+fn under_padding(tensor: &mut Tensor, other: &Tensor, valid: usize) {
+    fn put<T: Clone>(array: &mut ArrayD<T>, other: &ArrayD<T>, valid: usize) {
         for (at, element) in array.indexed_iter_mut() {
-            if at[0] == 0 && at.ndim() > 1 && at[1] >= lengths.valid {
+            if at[0] == 0 && at.ndim() > 1 && at[1] >= valid {
                 *element = other[at].clone();
             }
         }
     }
     match (tensor, other) {
-        (Tensor::F32(array), Tensor::F32(other)) => put(array, other, lengths),
-        (Tensor::F64(array), Tensor::F64(other)) => put(array, other, lengths),
-        (Tensor::I32(array), Tensor::I32(other)) => put(array, other, lengths),
-        (Tensor::I64(array), Tensor::I64(other)) => put(array, other, lengths),
-        (Tensor::Bool(array), Tensor::Bool(other)) => put(array, other, lengths),
+        (Tensor::F32(array), Tensor::F32(other)) => put(array, other, valid),
+        (Tensor::F64(array), Tensor::F64(other)) => put(array, other, valid),
+        (Tensor::I32(array), Tensor::I32(other)) => put(array, other, valid),
+        (Tensor::I64(array), Tensor::I64(other)) => put(array, other, valid),
+        (Tensor::Bool(array), Tensor::Bool(other)) => put(array, other, valid),
         _ => {}
     }
 }

@@ -1,6 +1,6 @@
 //! One element from one element of each operand, shapes broadcast from the right as numpy does.
 
-use super::{Family, OpError, OpInfo, OperandTypes, at, element, family};
+use super::{Family, Notation, OpError, OpInfo, OperandTypes, at, element, family};
 use crate::flow::{Element, Flow, Fold, Joint, Known};
 use crate::ty::{DType, Type, broadcast};
 
@@ -84,6 +84,29 @@ family! {
 impl Family for Elementwise {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn notation(&self, _: OperandTypes<'_>) -> Notation {
+        use Elementwise::*;
+        match self {
+            Or => Notation::infix("or", r"\lor", 1),
+            And => Notation::infix("and", r"\land", 2),
+            Eq => Notation::infix("==", "=", 3),
+            Ne => Notation::infix("!=", r"\ne", 3),
+            Lt => Notation::infix("<", "<", 3),
+            Le => Notation::infix("<=", r"\le", 3),
+            Gt => Notation::infix(">", ">", 3),
+            Ge => Notation::infix(">=", r"\ge", 3),
+            Add => Notation::infix("+", "+", 4),
+            Sub => Notation::infix("-", "-", 4),
+            Mul => Notation::infix("*", r"\odot", 5),
+            Div => Notation::infix("/", "/", 5),
+            Pow => Notation::infix("^", r"\wedge", 7),
+            Neg => Notation::Prefix { symbol: "-", latex: "-" },
+            Not => Notation::Prefix { symbol: "not ", latex: r"\lnot " },
+            Cast { .. } => Notation::Same,
+            _ => Notation::Function,
+        }
     }
 
     fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {

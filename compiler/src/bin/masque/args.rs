@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use masque::diagnostics::UnsupportedMask;
+use masque::diagnostics::{Code, UnsupportedMask};
 use masque_ir::Semantics;
 use masque_ir::facts::MaskSource;
 use masque_ir::text::Stage;
@@ -124,10 +124,14 @@ pub(crate) enum Command {
     Build(Build),
     /// Find masks that layers do not support, and outputs that depend on padding
     Check(Check),
+    /// Show what changed between two models; exit status 1 if anything did
+    Diff(Diff),
     /// Show a model as a stage of the compiler sees it
     Dump(Dump),
     /// Compute a masked loss, as Keras does
     Evaluate(Evaluate),
+    /// Show what a model computes, as mathematics; or explain a code of `check`
+    Explain(Explain),
     /// List the layers known, and what each does with masks
     Layers(Layers),
     /// Show which mask every call gets and gives
@@ -147,11 +151,22 @@ pub(crate) struct Build {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// The model: a .keras, .h5 or .json file
+    /// The model: a .keras, .h5, .json or .mq file
     pub(crate) model: PathBuf,
     /// Treat findings with this code as errors
-    #[arg(long, value_name = "CODE", value_parser = ["mask-unsupported", "padding-leak"])]
-    pub(crate) deny: Vec<String>,
+    #[arg(long, value_name = "CODE")]
+    pub(crate) deny: Vec<Code>,
+    /// In which form
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// The model as it was: a .keras, .json or .mq file
+    pub(crate) before: PathBuf,
+    /// The model as it is
+    pub(crate) after: PathBuf,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: TextOrJson,
@@ -159,7 +174,7 @@ pub(crate) struct Check {
 
 #[derive(Debug, Args)]
 pub(crate) struct Dump {
-    /// The model: a .keras, .h5 or .json file
+    /// The model: a .keras, .h5, .json or .mq file
     pub(crate) model: PathBuf,
     /// Which stage: layers, masks, tensor, optimized or plan
     #[arg(long, default_value = "masks")]
@@ -199,6 +214,17 @@ pub(crate) struct Evaluate {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// A model, whose mathematics is shown, or a code of `check`, such as mask-unsupported
+    pub(crate) what: PathBuf,
+    /// One call of the model, such as gru or dense:1; all of them if absent
+    pub(crate) call: Option<String>,
+    /// In which form
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: MathFormat,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Layers {
     /// In which form
     #[arg(long, value_enum, default_value = "table")]
@@ -207,7 +233,7 @@ pub(crate) struct Layers {
 
 #[derive(Debug, Args)]
 pub(crate) struct Masks {
-    /// The model: a .keras, .h5 or .json file
+    /// The model: a .keras, .h5, .json or .mq file
     pub(crate) model: PathBuf,
     /// In which form
     #[arg(long, value_enum, default_value = "table")]
@@ -239,6 +265,17 @@ pub(crate) enum TextOrJson {
     Text,
     /// For programs
     Json,
+}
+
+/// Forms of mathematics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MathFormat {
+    /// Plain text
+    Text,
+    /// Aligned equations in LaTeX
+    Latex,
+    /// A page in Markdown, with LaTeX in it
+    Markdown,
 }
 
 /// Forms of tables.

@@ -2,8 +2,10 @@
 
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod diff;
 pub(crate) mod dump;
 pub(crate) mod evaluate;
+pub(crate) mod explain;
 pub(crate) mod layers;
 pub(crate) mod masks;
 pub(crate) mod run;
@@ -40,6 +42,11 @@ fn infer(model: &Path, common: &Common, terminal: &Terminal) -> Result<Inferred,
 fn accept(model: &Path, inferred: &Inferred, common: &Common, terminal: &Terminal) -> Option<()> {
     let findings = inferred.diagnostics(common.on_unsupported_mask.into());
     terminal.findings(&model.display().to_string(), inferred.graph(), &findings);
+    let more = inferred.findings(common.on_unsupported_mask.into()).len() - findings.len();
+    if more > 0 {
+        let warnings = check::counted(more, "warning");
+        terminal.inform(&format!("{warnings}: `masque check {}` shows more", model.display()));
+    }
     let refused = findings.iter().any(|finding| finding.severity == masque::diagnostics::Severity::Error);
     (!refused).then_some(())
 }

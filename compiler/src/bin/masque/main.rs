@@ -39,8 +39,10 @@ fn run(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> 
     match &arguments.command {
         Command::Build(build) => commands::build::run(build, common, terminal),
         Command::Check(check) => commands::check::run(check, common, terminal),
+        Command::Diff(diff) => commands::diff::run(diff, common, terminal),
         Command::Dump(dump) => commands::dump::run(dump, common, terminal),
         Command::Evaluate(evaluate) => commands::evaluate::run(evaluate, common, terminal),
+        Command::Explain(explain) => commands::explain::run(explain, common, terminal),
         Command::Layers(layers) => commands::layers::run(layers, terminal),
         Command::Masks(masks) => commands::masks::run(masks, common, terminal),
         Command::Run(run) => commands::run::run(run, common, terminal),

@@ -3,11 +3,9 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use masque::diagnostics::render::render;
 use masque::diagnostics::{Diagnostic, Severity};
 use masque_ir::facts::InferredGraph;
-use masque_ir::text::layer_lines;
 
 use crate::args::Color;
 
@@ -34,6 +32,7 @@ pub(crate) enum Failure {
 /// Where people read.
 pub(crate) struct Terminal {
     styled: bool,
+    styled_output: bool,
     quiet: bool,
     verbose: bool,
 }
@@ -41,12 +40,18 @@ pub(crate) struct Terminal {
 impl Terminal {
     pub(crate) fn new(color: Color, quiet: bool, verbose: bool) -> Terminal {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let styled = match color {
+        let styled = |terminal: bool| match color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => io::stderr().is_terminal() && !plain,
+            Color::Auto => terminal && !plain,
         };
-        Terminal { styled, quiet, verbose }
+        let (err, out) = (io::stderr().is_terminal(), io::stdout().is_terminal());
+        Terminal { styled: styled(err), styled_output: styled(out), quiet, verbose }
+    }
+
+    /// Is standard output to be in colours, for commands whose data is for people?
+    pub(crate) fn styles_output(&self) -> bool {
+        self.styled_output
     }
 
     /// Says how the work goes, to those who want to know.
@@ -92,40 +97,4 @@ impl Terminal {
             self.say(&render(file, model, finding, self.styled));
         }
     }
-}
-
-/// A finding as rustc would show it.
-fn render(file: &str, model: &InferredGraph, finding: &Diagnostic, styled: bool) -> String {
-    let (text, lines) = layer_lines(&model.graph);
-    let starts: Vec<usize> = std::iter::once(0)
-        .chain(text.char_indices().filter(|(_, c)| *c == '\n').map(|(at, _)| at + 1))
-        .collect();
-    // The place of a remark is the layer's class on the call's line: `%x = Flatten(…)`.
-    let span = |call: masque_ir::layers::CallId| {
-        let start = starts.get(lines[call.0 as usize] - 1).copied().unwrap_or(0);
-        let line = text[start..].lines().next().unwrap_or_default();
-        let class = line.find(" = ").map_or(0, |at| at + 3);
-        let end = line[class..].find('(').map_or(line.len(), |at| class + at);
-        start + class..start + end
-    };
-    let level = match finding.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-    };
-    let title = format!("{file}, as text");
-    let mut snippet = Snippet::source(text.as_str()).path(title.as_str()).fold(true);
-    let last = finding.labels.len() - 1;
-    for (place, label) in finding.labels.iter().enumerate() {
-        let kind = if place == last { AnnotationKind::Primary } else { AnnotationKind::Context };
-        snippet = snippet.annotation(kind.span(span(label.call)).label(label.text.as_str()));
-    }
-    let mut group = level.primary_title(finding.message.as_str()).id(finding.code.name()).element(snippet);
-    for note in &finding.notes {
-        group = match note.strip_prefix("help: ") {
-            Some(help) => group.element(Level::HELP.message(help)),
-            None => group.element(Level::NOTE.message(note.as_str())),
-        };
-    }
-    let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
-    renderer.decor_style(DecorStyle::Unicode).render(&[group])
 }

@@ -18,10 +18,7 @@ pub(in crate::frontend) fn groups(raw: &RawModel) -> Vec<(String, String)> {
 fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, String)>) {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for layer in raw.layers.iter().filter(|layer| !layer.class.starts_with("ops.")) {
-        // Groups are named after the Python class, which has another name in one place.
-        let class = if layer.class == "GroupQueryAttention" { "GroupedQueryAttention" } else { &layer.class };
-        let snake = snake_case(class);
-        let count = counts.entry(snake.clone()).or_insert(0);
+        let count = counts.entry(group_name(&layer.class, 0)).or_insert(0);
         let (path, group) =
             (format!("{path}{}", layer.name), format!("{group}layers/{}", group_name(&layer.class, *count)));
         *count += 1;
@@ -34,6 +31,8 @@ fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, 
 
 /// The name of a layer's group, where that many of the same class come before it.
 pub(crate) fn group_name(class: &str, earlier: usize) -> String {
+    // Groups are named after the Python class, which has another name in one place.
+    let class = if class == "GroupQueryAttention" { "GroupedQueryAttention" } else { class };
     let number = if earlier == 0 { String::new() } else { format!("_{earlier}") };
     format!("{}{number}", snake_case(class))
 }

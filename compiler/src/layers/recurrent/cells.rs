@@ -11,7 +11,7 @@ use masque_ir::{DType, Dim, Type};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Steps, Walk};
-use crate::layer::{Config, ConfigError, Scope, ShapeError, WeightSpec};
+use crate::layer::{Config, ConfigError, KernelCondition, Scope, ShapeError, WeightSpec};
 
 /// The classes of cells: the name in a weights file, and the layer that is such a cell alone.
 const CELLS: [(&str, &str, &str); 3] = [
@@ -26,6 +26,8 @@ struct Cell {
     op: ops::Recurrent,
     units: i64,
     use_bias: bool,
+    /// Nothing at inference but what kernel Keras takes.
+    recurrent_dropout: bool,
     /// What its weights' names begin with.
     name: String,
     /// The group of its weights in a file, below the layer's.
@@ -35,7 +37,9 @@ struct Cell {
 impl Cell {
     /// Reads the settings of the layer that is such a cell alone, or of the cell.
     fn parse(class: &str, config: &mut Config, name: &str, group: &str) -> Result<Cell, ConfigError> {
-        config.ignore(&["dropout", "implementation", "recurrent_dropout", "unit_forget_bias"]);
+        config.ignore(&["dropout", "implementation", "unit_forget_bias"]);
+        let recurrent_dropout =
+            config.take("recurrent_dropout").is_some_and(|rate| rate.as_f64() != Some(0.0));
         let units = config.size("units")?;
         let use_bias = config.bool("use_bias", true)?;
         let activation = config.activation("activation", Activation::Tanh)?;
@@ -59,7 +63,7 @@ impl Cell {
                 }
             }
         };
-        Ok(Cell { op, units, use_bias, name: name.to_owned(), group: group.to_owned() })
+        Ok(Cell { op, units, use_bias, recurrent_dropout, name: name.to_owned(), group: group.to_owned() })
     }
 
     fn weights(&self, features: i64) -> Vec<WeightSpec> {
@@ -83,17 +87,19 @@ impl Cell {
 #[derive(Debug)]
 pub(super) struct Stack {
     cells: Vec<Cell>,
+    /// Is it a layer of its own, and not an `RNN` over cells?
+    layer: bool,
 }
 
 impl Stack {
     /// The only cell of a `SimpleRNN`, `LSTM` or `GRU`.
     pub(super) fn single(class: &str, config: &mut Config) -> Result<Stack, ConfigError> {
-        Ok(Stack { cells: vec![Cell::parse(class, config, "", "cell")?] })
+        Ok(Stack { cells: vec![Cell::parse(class, config, "", "cell")?], layer: true })
     }
 
     /// The cells of an `RNN`.
     pub(super) fn parse(config: &mut Config) -> Result<Stack, ConfigError> {
-        let mut stack = Stack { cells: vec![] };
+        let mut stack = Stack { cells: vec![], layer: false };
         let inner = config.layer("cell")?;
         let kept = stack.add(inner, "cell", "", "cell")?;
         config.keep("cell", kept);
@@ -154,6 +160,30 @@ impl Stack {
 }
 
 impl Steps for Stack {
+    /// Keras 3 on TensorFlow. A mask is no condition: the kernel takes it if it turns out to be padding at the end.
+    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
+        let [cell] = self.cells.as_slice() else { return None };
+        let gate = match &cell.op {
+            ops::Recurrent::Lstm { recurrent_activation, .. }
+            | ops::Recurrent::Gru { recurrent_activation, .. }
+                if self.layer =>
+            {
+                recurrent_activation
+            }
+            _ => return None,
+        };
+        let mut conditions = vec![
+            KernelCondition::new("activation=\"tanh\"", cell.op.options().activation == Activation::Tanh),
+            KernelCondition::new("recurrent_activation=\"sigmoid\"", *gate == Activation::Sigmoid),
+            KernelCondition::new("recurrent_dropout=0", !cell.recurrent_dropout),
+            KernelCondition::new("use_bias=True", cell.use_bias),
+        ];
+        if let ops::Recurrent::Gru { reset_after, .. } = &cell.op {
+            conditions.push(KernelCondition::new("reset_after=True", *reset_after));
+        }
+        Some(conditions)
+    }
+
     fn count(&self) -> usize {
         self.cells.iter().map(|cell| cell.op.states()).sum()
     }

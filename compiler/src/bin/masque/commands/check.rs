@@ -1,8 +1,9 @@
 //! `masque check MODEL`
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use masque::diagnostics::{Severity, UnsupportedMask};
+use masque::diagnostics::{Code, Diagnostic, Severity, UnsupportedMask};
 use masque::liveness::Output;
 use masque::witness::Witness;
 use serde_json::{Value as Json, json};
@@ -17,10 +18,10 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
     let policy = UnsupportedMask::from(common.on_unsupported_mask);
     let padding = inferred.padding()?;
     let witnesses = inferred.witnesses(&padding);
-    let mut findings = inferred.diagnostics(policy);
+    let mut findings = inferred.findings(policy);
     findings.extend(inferred.leaks(&padding));
     for finding in &mut findings {
-        if arguments.deny.iter().any(|code| code == finding.code.name()) {
+        if arguments.deny.contains(&finding.code) {
             finding.severity = Severity::Error;
         }
     }
@@ -37,13 +38,25 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
                     "{}: every mask reaches its use, and no padding reaches an output",
                     arguments.model.display()
                 ),
-                1 => "1 finding".to_owned(),
-                many => format!("{many} findings"),
+                many => format!("{}; {}", counted(many, "finding"), more_about(&findings)),
             });
         }
     }
     let wanting = findings.iter().any(|finding| finding.severity == Severity::Error);
     Ok(if wanting { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Where the codes of the findings are explained.
+fn more_about(findings: &[Diagnostic]) -> String {
+    let codes: BTreeSet<Code> = findings.iter().map(|finding| finding.code).collect();
+    let commands: Vec<String> = codes.iter().map(|code| format!("`masque explain {code}`")).collect();
+    let verb = if commands.len() == 1 { "says" } else { "say" };
+    format!("{} {verb} more", commands.join(" and "))
+}
+
+/// `1 finding`, `2 findings`
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// What an output reads of the padding. Without two runs that show it, it is possible, no more.

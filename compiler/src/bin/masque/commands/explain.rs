@@ -1,0 +1,51 @@
+//! `masque explain MODEL [CALL]`, `masque explain CODE`
+
+use std::process::ExitCode;
+
+use masque::Error;
+use masque::diagnostics::Code;
+use masque::mathematics::{self, Explanation, Form};
+
+use crate::args::{Common, Explain, MathFormat};
+use crate::commands;
+use crate::report::{Failure, Terminal};
+
+pub(crate) fn run(arguments: &Explain, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    if let (Some(code), None) = (code(arguments), &arguments.call) {
+        commands::print(code.page())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let inferred = commands::infer(&arguments.what, common, terminal)?;
+    let file = arguments.what.display().to_string();
+    let explained =
+        mathematics::explain(&inferred).map_err(|source| Error::Lower { file: file.clone(), source })?;
+    let wanted: Vec<&Explanation> = match &arguments.call {
+        Some(call) => explained.iter().filter(|explanation| explanation.row.name() == *call).collect(),
+        None => explained.iter().collect(),
+    };
+    if let (Some(call), []) = (&arguments.call, wanted.as_slice()) {
+        let names: Vec<String> = explained.iter().map(|explanation| explanation.row.name()).collect();
+        let message = format!("{file}: there is no call `{call}`; there are {}", names.join(", "));
+        return Err(Failure::Other(message));
+    }
+    let form = match arguments.format {
+        MathFormat::Text => Form::Plain,
+        MathFormat::Latex => Form::Latex,
+        MathFormat::Markdown => Form::Markdown,
+    };
+    commands::print(&mathematics::text(&wanted, form))?;
+    let findings = inferred.findings(Default::default()).len();
+    if findings > 0 {
+        terminal
+            .inform(&format!("{}: see `masque check {file}`", commands::check::counted(findings, "finding")));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The code that is asked for, if it is one and no file is called so.
+fn code(arguments: &Explain) -> Option<Code> {
+    if arguments.what.exists() {
+        return None;
+    }
+    arguments.what.to_str().and_then(|word| word.parse().ok())
+}

@@ -1,0 +1,144 @@
+//! `mask-differs`: a call of the running Keras model computes with another mask than its layers' rules intend.
+
+use masque_ir::facts::{Facts, InferredGraph, MaskSource};
+use masque_ir::layers::{CallId, TensorRef};
+use masque_ir::text::print_mask;
+
+use super::{Code, Diagnostic, Severity, Subject};
+use crate::infer::Differing;
+use crate::layer::{Layer, Reads};
+
+/// What became of the intended mask on its way to the call.
+enum Cause {
+    /// The layer gets more than its data, and then Keras fills in no mask.
+    NotFilled,
+    /// Another call took it off the tensor.
+    Taken(CallId),
+    /// A call on the way did not pass it on.
+    Lost(CallId),
+    /// It is there, in another form.
+    Other,
+}
+
+/// Finds every call that computes with another mask than intended. Nothing where the intended masks are those asked for.
+pub fn differing_masks(
+    model: &InferredGraph,
+    intended: &Facts,
+    differing: &[Differing],
+    layers: &[Box<dyn Layer>],
+    pointers: &[String],
+) -> Vec<Diagnostic> {
+    if differing.is_empty() || model.facts.source == MaskSource::Intended {
+        return vec![];
+    }
+    let meant = InferredGraph { graph: model.graph.clone(), facts: intended.clone() };
+    let running = Subject { model, layers, pointers };
+    let meant = Subject { model: &meant, layers, pointers };
+    differing.iter().map(|differing| finding(&running, &meant, differing)).collect()
+}
+
+fn finding(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing) -> Diagnostic {
+    let id = differing.call;
+    let cause = cause(running, meant, differing);
+    let tensor = format!("%{}", running.model.graph.tensor_name(differing.tensor));
+    let named = running.named(id);
+    let message = match &cause {
+        Cause::NotFilled => format!("{named} gets more than its data, so Keras fills in no mask for it"),
+        Cause::Taken(_) => format!("{named} computes without the mask of {tensor}, which was taken off it"),
+        Cause::Lost(_) => format!("{named} computes without the mask that {tensor} should carry"),
+        Cause::Other => format!("{named} computes with another mask of {tensor} than intended"),
+    };
+    let mut finding = running.finding(id, Code::MaskDiffers, Severity::Warning, message);
+    let facts = &meant.model.facts;
+    let Some(mask) = facts.call(id).mask_in.get(differing.place).copied().flatten() else {
+        let note = "the layers' rules intend no mask here, and the running model has one".to_owned();
+        finding.labels = vec![running.label(id, "computes with a mask that was not meant")];
+        finding.notes = vec![note, INTENDED.to_owned()];
+        return finding;
+    };
+    finding.labels = meant.path_labels(&meant.path(id, mask));
+    finding.labels.extend(match cause {
+        Cause::Taken(taker) => Some(running.label(taker, "takes the mask off what it reads")),
+        Cause::Lost(loser) => Some(running.label(loser, "and does not pass it on")),
+        Cause::NotFilled | Cause::Other => None,
+    });
+    finding.labels.push(running.label(id, "and missed here"));
+    let meant_mask = print_mask(&meant.model.graph, facts, mask);
+    finding.notes = vec![format!("the mask that is meant is {meant_mask}"), consequence(running, id, &cause)];
+    finding.notes.extend(mends(running, meant, differing, &cause));
+    finding.notes.push(INTENDED.to_owned());
+    finding
+}
+
+const INTENDED: &str =
+    "help: to compile the model as it was meant, pass --masks intended; its numbers are then not Keras'";
+
+/// What became of the mask: on the way from where it was born, the first tensor that should carry it and does not.
+fn cause(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing) -> Cause {
+    if let Some(taker) = differing.taken {
+        return Cause::Taken(taker);
+    }
+    let (facts, id) = (&running.model.facts, differing.call);
+    if facts.call(id).mask_in.get(differing.place).copied().flatten().is_some() {
+        let fills = matches!(running.layer(id).reads(), Reads::Argument);
+        return if fills && differing.unused { Cause::NotFilled } else { Cause::Other };
+    }
+    let mask = meant.model.facts.call(id).mask_in.get(differing.place).copied().flatten();
+    let path = mask.map(|mask| meant.path(id, mask)).unwrap_or_default();
+    let unmasked = |call: &&CallId| facts.tensor(TensorRef { call: **call, output: 0 }).mask.is_none();
+    match path.iter().find(unmasked) {
+        Some(&loser) => Cause::Lost(loser),
+        None => Cause::Lost(differing.tensor.call),
+    }
+}
+
+fn consequence(running: &Subject<'_>, id: CallId, cause: &Cause) -> String {
+    let what = match running.layer(id).reads() {
+        Reads::Each { .. } => "every position attends to the padding",
+        _ => "it takes padding for data",
+    };
+    match cause {
+        Cause::NotFilled => format!(
+            "Keras 3 fills in masks only where a layer is called on a single tensor, and says nothing otherwise: {what}"
+        ),
+        Cause::Taken(taker) => format!(
+            "{} takes the masks off the tensors that it is called on, whoever reads them later; Keras says nothing: {what}",
+            running.named(*taker)
+        ),
+        Cause::Lost(_) => format!("Keras says nothing: {what}"),
+        Cause::Other => {
+            "Keras says nothing: valid positions are taken for padding, and padding for data".to_owned()
+        }
+    }
+}
+
+fn mends(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing, cause: &Cause) -> Vec<String> {
+    let graph = &running.model.graph;
+    let name = graph.call_name(differing.call);
+    let mask = meant.model.facts.call(differing.call).mask_in.get(differing.place).copied().flatten();
+    let computed = mask.map_or("…".to_owned(), |mask| meant.in_keras(mask));
+    let by_hand = match running.layer(differing.call).reads() {
+        Reads::Each { .. } => {
+            format!("help: pass it by hand: mask = {computed}, then {name}(…, value_mask=mask)")
+        }
+        _ => format!("help: pass it by hand: mask = {computed}, then {name}(…, mask=mask)"),
+    };
+    match cause {
+        Cause::Taken(taker) => {
+            let (taker, tensor) = (graph.call_name(*taker), graph.tensor_name(differing.tensor));
+            let copy = format!(
+                "help: call `{taker}` on a tensor of its own, such as the output of a LayerNormalization, and leave \
+                 `{tensor}` to the others"
+            );
+            vec![copy, by_hand]
+        }
+        Cause::Lost(loser) if running.layer(*loser).is_operation() => {
+            let loser = graph.call_name(*loser);
+            vec![
+                format!("help: put a layer in the place of the operation `{loser}`: layers carry masks"),
+                by_hand,
+            ]
+        }
+        _ => vec![by_hand],
+    }
+}
