@@ -437,11 +437,12 @@ impl Layer for MultiHead {
         let mut projections = vec![
             ("query", vec![query, heads, self.key_dim], 1),
             ("key", vec![features(&inputs.key)?, values, self.key_dim], 1),
-            ("value", vec![features(&inputs.value)?, values, self.value_dim], 1),
         ];
+        // In the order in which Keras makes them: an older `.h5` says no more.
         if self.gate {
             projections.push(("gate", vec![query, heads, self.value_dim], 1));
         }
+        projections.push(("value", vec![features(&inputs.value)?, values, self.value_dim], 1));
         let sizes = self.output.clone().unwrap_or_else(|| vec![query]);
         projections.push(("output", [vec![heads, self.value_dim], sizes].concat(), 2));
         let mut weights = vec![];
