@@ -308,7 +308,7 @@ fn take(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
             None => (flat(scope, &x)?, 0),
         };
         if let Some(Passed::Constant(value)) = arguments.get("indices")
-            && value.get("class_name").is_none()
+            && value.as_array().is_none_or(|items| items.iter().all(Json::is_i64))
         {
             return take_constant(scope, &x, axis, value);
         }
