@@ -41,6 +41,7 @@ pub mod bind;
 pub mod compare;
 pub mod diagnostics;
 pub mod diff;
+mod error;
 pub mod evaluate;
 pub mod executable;
 pub mod frontend;
@@ -69,70 +70,12 @@ use masque_ir::verify::{self, Violations};
 use masque_runtime::Tensor;
 
 use diagnostics::{Diagnostic, Severity, UnsupportedMask};
+pub use error::Error;
 pub use frontend::OpenOptions;
 use frontend::{Assembled, LoadError, ModelFile, Problem, RawModel, WeightError, WeightSource};
 use layer::config::NARROW_POLICIES;
 use layer::{Layer, WeightSpec};
 pub use plan::Planned;
-
-/// Anything that keeps a model from being compiled. One line: file, place, expected, found.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The file can't be read as a model.
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    /// The types of the model do not fit together.
-    #[error("{file}: {source}")]
-    Infer {
-        /// The file.
-        file: String,
-        /// What does not fit.
-        source: infer::InferError,
-    },
-    /// The weights are not those of the model.
-    #[error("{file}: {source}")]
-    Weights {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        source: WeightError,
-    },
-    /// A layer built operations that do not fit: a mistake of ours.
-    #[error("{file}: {source}; this is a mistake in masque")]
-    Lower {
-        /// The file.
-        file: String,
-        /// What does not fit.
-        source: lower::LowerError,
-    },
-    /// The program can't be planned.
-    #[error("{file}: {source}")]
-    Plan {
-        /// The file.
-        file: String,
-        /// Why.
-        source: plan::PlanError,
-    },
-    /// An output's logits do not fit what was lowered: a mistake of ours.
-    #[error("{file}: {source}; this is a mistake in masque")]
-    Logits {
-        /// The file.
-        file: String,
-        /// What does not fit.
-        source: masque_ir::ops::OpError,
-    },
-    /// Masks reach layers that do not support them, and the policy says that this is an error.
-    #[error("{file}: {} of its calls get a mask that they do not support", diagnostics.len())]
-    UnsupportedMasks {
-        /// The file.
-        file: String,
-        /// All of them.
-        diagnostics: Vec<Diagnostic>,
-    },
-    /// The executable can't be written.
-    #[error(transparent)]
-    Executable(#[from] executable::ExecutableError),
-}
 
 /// How a model is compiled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
