@@ -239,8 +239,9 @@ fn the_runtime_knows_nothing_of_compiling() {
 
 #[test]
 fn versions_stand_in_one_place() {
-    let manifests: Vec<Source> =
-        sources::all().into_iter().filter(|source| source.path.ends_with("/Cargo.toml")).collect();
+    // What is for fuzzing is a workspace of its own.
+    let ours = |path: &str| path.ends_with("/Cargo.toml") && !path.starts_with("tests/fuzz/");
+    let manifests: Vec<Source> = sources::all().into_iter().filter(|source| ours(&source.path)).collect();
     assert!(manifests.len() >= 5);
     for Source { path, text } in manifests {
         let mut table = "";

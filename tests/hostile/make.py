@@ -220,7 +220,7 @@ def zips(members):
     write("absolute", "a member called /etc/x", ["name"], named("/etc/x"))
     backslash = patched(named("a~x"), b"a~x", b"a\\x")
     write("backslash", "a member called a\\x", ["name"], backslash)
-    write("drive", "a member called C:x", ["name"], named("C:x"))
+    write("drive", "a member called C:/x", ["name"], named("C:/x"))
     write("nul", "a member with a NUL in its name", ["name"], patched(named("a~x"), b"a~x", b"a\0x"))
     link = zip_of([*rest, (with_mode("link", 0o120777), b"/etc/passwd")])
     write("link", "a member that is a symbolic link", ["plain file"], link)
