@@ -179,6 +179,10 @@ impl Dialect {
             (Dialect::Keras2, Some(module)) if is_inside(module, "tf_keras") => class.to_owned(),
             // An operation says how it was made, but neither if it can be trained nor with which precision.
             (Dialect::Keras3WithoutModules, None) if is_operation(entry) => format!("ops.{class}"),
+            // Without a module a class has the name that it has in Python, which is another one here.
+            (Dialect::Keras3WithoutModules, None) if class == "GroupedQueryAttention" => {
+                "GroupQueryAttention".to_owned()
+            }
             (_, Some(module)) if is_inside(module, "keras.src.ops") || is_inside(module, "keras.ops") => {
                 format!("ops.{class}")
             }

@@ -19,7 +19,7 @@ import tf_keras  # noqa: E402
 from tf_keras.src.saving.legacy import hdf5_format  # noqa: E402
 
 from . import archive, record  # noqa: E402
-from .layers import IDS, STEPS, UNITS, VOCABULARY  # noqa: E402
+from .layers import IDS, STEPS, UNITS, VOCABULARY, X  # noqa: E402
 
 OTHER = IDS[::-1].copy()
 K2 = tf_keras.layers
@@ -431,6 +431,12 @@ def keras3_nested(x, other):
     return [encoder(x), encoder(other), chain(chain(x))]
 
 
+def gated():
+    x = keras.Input((STEPS, FEATURES), name="x")
+    y = K3.MultiHeadAttention(2, 3, use_gate=True, name="attention")(x, x)
+    return keras.Model(x, K3.GroupQueryAttention(3, 2, 2, use_gate=True, name="groups")(y, y), name="gated")
+
+
 def narrow(policy):
     ids = keras.Input((STEPS,), dtype="int32", name="ids")
     options = {"dtype": policy}
@@ -444,6 +450,7 @@ def keras3_cases():
     yield FileCase("keras3-whole", "Keras 3: .h5 with its own masks", keras3_model(keras3_outputs), data)
     nested = keras3_model(keras3_nested, mask_zero=False)
     yield FileCase("keras3-whole-nested", "Keras 3: .h5 with models inside", nested, data, watched=False)
+    yield FileCase("keras3-whole-attention", "Keras 3: .h5 with gates, told from values by order alone", gated(), {"x": X})
     beside = keras3_model(keras3_outputs)
     sharded = keras3_model(keras3_outputs)
     yield FileCase("keras3-shards", "Keras 3: weights in shards", sharded, data, form="model.json", shards=3e-7)
