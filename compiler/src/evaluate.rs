@@ -1,7 +1,7 @@
 //! Losses, as `Model.evaluate` of Keras 3.15 computes them.
 //!
 //! An [`Objective`] is what a model is compiled with: a [`Loss`] for each output, by name or as a config, and their
-//! weights. A loss compares predictions with targets position by position, and [`reduce`] makes one number of what it
+//! weights. A loss compares predictions with targets position by position, and `reduce` makes one number of what it
 //! finds, under the mask that the predictions carry when the model runs and the weights of the samples.
 //!
 //! Everything is computed in 64 bits; where Keras keeps a probability away from 0 and 1, the bounds are its own of 32

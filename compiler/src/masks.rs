@@ -4,7 +4,7 @@
 //! 1. The masks the layer computes with ([`Reads`]): what the model file stores for its `mask` argument, else, if exactly
 //!    one argument holds tensors, the masks of that argument's tensors, else nothing.
 //! 2. What the rule speaks of: the `mask` argument if there is one, else the first argument's own masks.
-//! 3. The call itself, which may take masks off tensors or give the very tensors it got ([`Effect`](crate::layer::Effect)).
+//! 3. The call itself, which may take masks off tensors or give the very tensors it got ([`Effect`]).
 //! 4. The rule gives the masks of those outputs that have none yet.
 //!
 //! Keras 2 does otherwise in a few places; each looks at the [`Semantics`], and nothing outside this module does.
