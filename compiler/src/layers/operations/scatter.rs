@@ -52,21 +52,22 @@ fn gathered(
     let dtype = dtype_of(scope, &updates);
     let (neutral, fold): (f64, Reduce) = match together {
         Together::Product => (1.0, Reduce::Product { axes, keep: false }),
-        Together::Largest => (lowest(dtype), Reduce::ReduceMax { axes, keep: false }),
-        Together::Smallest => (-lowest(dtype), Reduce::ReduceMin { axes, keep: false }),
+        Together::Largest => (extremes(dtype).0, Reduce::ReduceMax { axes, keep: false }),
+        Together::Smallest => (extremes(dtype).1, Reduce::ReduceMin { axes, keep: false }),
         _ => (0.0, Reduce::Sum { axes, keep: false }),
     };
     let chosen = term(&updates).if_so(term(&hits), neutral).build(scope)?;
     Ok((emit(scope, fold, &[&chosen])?, any))
 }
 
-/// The smallest number of a type, which stands where nothing comes.
-fn lowest(dtype: DType) -> f64 {
+/// The smallest and the largest number of a type, which stand where nothing comes. Of 64-bit integers those that a
+/// literal can hold.
+fn extremes(dtype: DType) -> (f64, f64) {
     match dtype {
-        DType::F32 => f64::from(f32::MIN),
-        DType::F64 => f64::MIN,
-        DType::I64 => i64::MIN as f64,
-        _ => f64::from(i32::MIN),
+        DType::F32 => (f64::from(f32::MIN), f64::from(f32::MAX)),
+        DType::F64 => (f64::MIN, f64::MAX),
+        DType::I64 => (-(2f64.powi(53)), 2f64.powi(53)),
+        _ => (f64::from(i32::MIN), f64::from(i32::MAX)),
     }
 }
 
@@ -82,6 +83,10 @@ fn segments(config: &mut Config, together: Together) -> Result<Box<dyn Layer>, C
         let (data, places) = (tensor(arguments, "data")?, given(scope, arguments, "segment_ids")?);
         if shape_of(scope, &places).len() != 1 || shape_of(scope, &data).is_empty() {
             return refuse("one number for each row", scope.builder.type_of(&places));
+        }
+        let extreme = matches!(together, Together::Largest | Together::Smallest);
+        if extreme && dtype_of(scope, &data) == DType::I64 {
+            return refuse("numbers of at most 32 bits, or floating point", scope.builder.type_of(&data));
         }
         let places = scope.cast(&places, DType::I64)?;
         Ok(gathered(scope, &places, &data, Dim::constant(count), together)?.0)
