@@ -233,9 +233,11 @@ impl State<'_> {
         self.expressions[tensor.call.0 as usize].filter(|_| tensor.output == 0)
     }
 
-    /// A tensor of another element type as a mask: Keras casts it to bool, and so does lowering.
+    /// A tensor of another element type as a mask: what a cast to bool makes of it.
     fn opaque(&self, tensor: TensorRef) -> MaskId {
-        self.pool.borrow_mut().tensor(tensor, self.fact(tensor).ty.rank() as u32)
+        let (ty, mut pool) = (&self.fact(tensor).ty, self.pool.borrow_mut());
+        let rank = ty.rank() as u32;
+        if ty.dtype == DType::Bool { pool.tensor(tensor, rank) } else { pool.not_equal(tensor, 0.0, rank) }
     }
 
     /// All calls of a layer share its weights: they must need the same ones.

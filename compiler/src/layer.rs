@@ -13,6 +13,7 @@ pub mod kernel;
 use std::collections::HashMap;
 use std::fmt::Debug;
 
+use masque_ir::mask::Band;
 use masque_ir::ops::OpError;
 use masque_ir::program::{Builder, Operand};
 use masque_ir::{DType, Dim, Semantics, Type};
@@ -162,6 +163,15 @@ pub enum MaskRule {
     },
     /// That of the first input, whose steps a layer of this rule is applied to. In Keras 2 what becomes of it there.
     OverSteps(Box<MaskRule>),
+    /// For each pair of positions whether the first may attend to the second: where the masks of query, value and key
+    /// hold, and what is passed by hand for pairs, and the bands; none if there is none of these. The scores carry it,
+    /// with axes of size 1 for what it does not tell apart.
+    Sees {
+        /// Which may by where they stand.
+        bands: Vec<Band>,
+        /// The number of axes that positions have.
+        axes: usize,
+    },
     /// None, and rightly: the mask was used, or the outputs have no such axis.
     Ends,
     /// None: the mask is lost.

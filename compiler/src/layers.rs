@@ -53,6 +53,8 @@ mod time_distributed;
 mod unit_normalization;
 mod vocabulary;
 
+pub(crate) use attending::band;
+
 use crate::layer::LayerDef;
 
 /// Every layer known, sorted by class.

@@ -216,7 +216,12 @@ impl<'a> Lowering<'a> {
             MaskExpr::Not(_) => self.builder.emit(Elementwise::Not, parts),
             MaskExpr::Ones(x, rank) => self.filled(&x, rank as usize, 1.0),
             MaskExpr::Zeros(x, rank) => self.filled(&x, rank as usize, 0.0),
-            MaskExpr::ExpandLast(_) => self.builder.trail_axes(&parts[0], rank),
+            MaskExpr::Expand(axis, _) => self.builder.insert_axis(&parts[0], axis as usize),
+            MaskExpr::Band(band, rows, columns) => {
+                let (rows, columns) = (tensor(self, &rows), tensor(self, &columns));
+                let band = crate::layers::band(&mut self.builder, [&rows, &columns], 1, band)?;
+                self.builder.insert_axis(&band, 0)
+            }
             MaskExpr::Spread(_, x) => {
                 let column = self.builder.trail_axes(&parts[0], rank)?;
                 let shape = self.facts.tensor(x).ty.shape[..rank].to_vec();

@@ -15,7 +15,7 @@ use std::cell::RefCell;
 
 use masque_ir::facts::{CallFact, Facts, MaskSource, MaskStatus, TensorFact};
 use masque_ir::layers::{LayerGraph, TensorRef};
-use masque_ir::mask::{MaskExpr, MaskId, MaskPool};
+use masque_ir::mask::{Band, MaskExpr, MaskId, MaskPool};
 use masque_ir::ty::broadcast;
 use masque_ir::{DType, Dim, Semantics, Type};
 
@@ -116,6 +116,17 @@ pub struct Incoming {
     pub previous: Vec<Option<MaskId>>,
     /// The same for every tensor that the call reads as data; masks passed by hand stand in for the tensors' own.
     pub all: Vec<Option<MaskId>>,
+    /// What is passed by hand beside.
+    pub pairs: Pairs,
+}
+
+/// Masks passed to an attention layer by hand that stand for none of its tensors.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Pairs {
+    /// For each position of the query those of the value that it may see.
+    pub both: Option<MaskId>,
+    /// For the key, where the value is the key as well.
+    pub key: Option<MaskId>,
 }
 
 /// Finds the masks that a call sees. `own_mask` is the mask that hangs on a tensor, `mask_of` the symbolic mask that a
@@ -147,7 +158,9 @@ pub fn incoming(
             tensors.enumerate().map(mask).collect()
         }
     };
-    Incoming { previous, all }
+    let passed = |name: &str| arguments.tensors(name).first().map(|&mask| mask_of(mask));
+    let key = if arguments.tensors("key").is_empty() { passed("key_mask") } else { None };
+    Incoming { previous, all, pairs: Pairs { both: passed("attention_mask"), key } }
 }
 
 /// The tensors passed by hand as masks of what a call reads as data, in order; nothing where the tensors' own masks
@@ -205,7 +218,7 @@ pub fn apply(
     rank: impl Fn(TensorRef) -> u32,
     pool: &mut MaskPool,
 ) -> Vec<Option<MaskId>> {
-    let Incoming { previous: incoming, all } = incoming;
+    let Incoming { previous: incoming, all, pairs } = incoming;
     let mut apply = |rule: &MaskRule| -> Option<MaskId> {
         let mut over_steps = false;
         let rule = match rule {
@@ -244,6 +257,10 @@ pub fn apply(
                 let masks: Vec<MaskId> = tensors.zip(all).filter_map(whole).collect();
                 (!masks.is_empty()).then(|| pool.or(&masks))
             }
+            MaskRule::Sees { bands, axes } => {
+                let rank = outputs.get(1).map_or(0, Type::rank) as u32;
+                sees(bands, *axes as u32, arguments, (all, pairs), rank, pool)
+            }
             MaskRule::Reversed { axis } => {
                 let mask = incoming.first().copied().flatten()?;
                 Some(pool.reverse(*axis as u32, mask))
@@ -260,6 +277,36 @@ pub fn apply(
         }
     };
     (0..outputs.len()).map(|output| apply(rule.of_output(output))).collect()
+}
+
+/// The masks of query, value and key for each pair of positions, and those passed by hand for pairs, and the bands.
+fn sees(
+    bands: &[Band],
+    axes: u32,
+    arguments: &Arguments<TensorRef>,
+    (all, pairs): (&[Option<MaskId>], &Pairs),
+    rank: u32,
+    pool: &mut MaskPool,
+) -> Option<MaskId> {
+    let names = arguments.data_parameters();
+    let mut parts = vec![];
+    for (name, mask) in names.iter().zip(all) {
+        let Some(mask) = *mask else { continue };
+        let last = pool.rank(mask);
+        parts.push(pool.expand(if *name == "query" { last } else { last.saturating_sub(1) }, mask));
+    }
+    if let Some(mask) = pairs.key {
+        parts.push(pool.expand(pool.rank(mask).saturating_sub(1), mask));
+    }
+    let of = |parameter: &str| arguments.tensors(parameter).first().or(arguments.first());
+    let (query, value) = (*of("query")?, *of("value")?);
+    parts.extend(bands.iter().map(|band| pool.band(*band, query, value)));
+    parts.extend(pairs.both);
+    let mut mask = (!parts.is_empty()).then(|| pool.and(&parts))?;
+    while pool.rank(mask) < rank {
+        mask = pool.expand(pool.rank(mask).saturating_sub(2 * axes), mask);
+    }
+    Some(mask)
 }
 
 /// True where all masks are that there are.
@@ -364,7 +411,15 @@ pub fn type_by_parts(
             shape.pop();
             shape
         }
-        MaskExpr::ExpandLast(inner) => part(inner).into_iter().chain([Dim::constant(1)]).collect(),
+        MaskExpr::Expand(axis, inner) => {
+            let mut shape = part(inner);
+            shape.insert(shape.len().min(*axis as usize), Dim::constant(1));
+            shape
+        }
+        MaskExpr::Band(_, rows, columns) => {
+            let steps = |x: &TensorRef| tensor(*x).shape.into_iter().nth(1);
+            [Some(Dim::constant(1)), steps(rows), steps(columns)].into_iter().flatten().collect()
+        }
         MaskExpr::Or(parts) | MaskExpr::And(parts) => parts.iter().map(part).fold(vec![], |all, shape| {
             let wider = if all.len() > shape.len() { all.clone() } else { shape.clone() };
             broadcast(&all, &shape).unwrap_or(wider)

@@ -49,24 +49,40 @@ pub enum MaskExpr {
     Ones(TensorRef, u32),
     /// `zeros(%x, r)`: false everywhere, in the shape of the tensor's first `r` axes.
     Zeros(TensorRef, u32),
-    /// `expand(m, -1)`: one more axis of size 1 at the end.
-    ExpandLast(MaskId),
+    /// `expand(m, k)`: one more axis of size 1 in front of axis `k`, counted from the front; -1 is behind all.
+    Expand(u32, MaskId),
     /// `spread(m, %x)`: `m` copied along the last axis, up to the shape of `%x`.
     Spread(MaskId, TensorRef),
     /// `concat(k, a, b, …)`: joined along axis `k`, counted from the front.
     Concat(u32, Vec<MaskId>),
     /// `reverse(k, m)`: the other way round along axis `k`, counted from the front.
     Reverse(u32, MaskId),
+    /// `causal(%x, %y)` and `within(w, %x, %y)`: for each pair of a position along axis 1 of the one tensor and of the
+    /// other, behind an axis of size 1.
+    Band(Band, TensorRef, TensorRef),
+}
+
+/// Which positions of a sequence may look at which of another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Band {
+    /// At those no later than themselves.
+    Causal,
+    /// At those fewer steps away than this.
+    Within(u32),
 }
 
 impl MaskExpr {
     /// The masks it is made of, in order.
     pub fn parts(&self) -> &[MaskId] {
         match self {
-            MaskExpr::Tensor(_) | MaskExpr::NotEqual(..) | MaskExpr::Ones(..) | MaskExpr::Zeros(..) => &[],
+            MaskExpr::Tensor(_)
+            | MaskExpr::NotEqual(..)
+            | MaskExpr::Ones(..)
+            | MaskExpr::Zeros(..)
+            | MaskExpr::Band(..) => &[],
             MaskExpr::AnyLast(part)
             | MaskExpr::Not(part)
-            | MaskExpr::ExpandLast(part)
+            | MaskExpr::Expand(_, part)
             | MaskExpr::Reverse(_, part)
             | MaskExpr::Spread(part, _) => std::slice::from_ref(part),
             MaskExpr::Or(parts) | MaskExpr::And(parts) | MaskExpr::Concat(_, parts) => parts,
@@ -79,7 +95,7 @@ impl MaskExpr {
         match &mut expr {
             MaskExpr::AnyLast(part)
             | MaskExpr::Not(part)
-            | MaskExpr::ExpandLast(part)
+            | MaskExpr::Expand(_, part)
             | MaskExpr::Reverse(_, part)
             | MaskExpr::Spread(part, _) => *part = new(*part),
             MaskExpr::Or(parts) | MaskExpr::And(parts) => {
@@ -92,16 +108,18 @@ impl MaskExpr {
         expr
     }
 
-    /// The tensor it reads itself.
-    pub fn tensor(&self) -> Option<TensorRef> {
-        match self {
+    /// The tensors it reads itself.
+    pub fn tensors(&self) -> impl Iterator<Item = TensorRef> + use<> {
+        let tensors = match self {
             MaskExpr::Tensor(tensor)
             | MaskExpr::NotEqual(tensor, _)
             | MaskExpr::Ones(tensor, _)
             | MaskExpr::Zeros(tensor, _)
-            | MaskExpr::Spread(_, tensor) => Some(*tensor),
-            _ => None,
-        }
+            | MaskExpr::Spread(_, tensor) => [Some(*tensor), None],
+            MaskExpr::Band(_, rows, columns) => [Some(*rows), Some(*columns)],
+            _ => [None, None],
+        };
+        tensors.into_iter().flatten()
     }
 }
 
@@ -249,8 +267,9 @@ impl MaskPool {
     /// `%x`.
     pub fn spread_or(&mut self, left: MaskId, right: MaskId) -> MaskId {
         for (expanded, zeros) in [(left, right), (right, left)] {
-            if let (&MaskExpr::ExpandLast(mask), &MaskExpr::Zeros(tensor, _)) =
+            if let (&MaskExpr::Expand(axis, mask), &MaskExpr::Zeros(tensor, _)) =
                 (self.get(expanded), self.get(zeros))
+                && axis == self.rank(mask)
             {
                 return self.spread(mask, tensor);
             }
@@ -264,10 +283,20 @@ impl MaskPool {
         self.intern(MaskExpr::Spread(mask, tensor), rank)
     }
 
+    /// One more axis of size 1 in front of an axis, counted from the front, or behind all.
+    pub fn expand(&mut self, axis: u32, mask: MaskId) -> MaskId {
+        let rank = self.rank(mask);
+        self.intern(MaskExpr::Expand(axis.min(rank), mask), rank + 1)
+    }
+
     /// One more axis of size 1 at the end.
     pub fn expand_last(&mut self, mask: MaskId) -> MaskId {
-        let rank = self.rank(mask) + 1;
-        self.intern(MaskExpr::ExpandLast(mask), rank)
+        self.expand(self.rank(mask), mask)
+    }
+
+    /// Which positions along axis 1 of a tensor may look at which of another one.
+    pub fn band(&mut self, band: Band, rows: TensorRef, columns: TensorRef) -> MaskId {
+        self.intern(MaskExpr::Band(band, rows, columns), 3)
     }
 
     /// The other way round along an axis, counted from the front.
@@ -304,7 +333,8 @@ impl MaskPool {
     fn any_last_of(&mut self, mask: MaskId) -> MaskId {
         let rank = self.rank(mask).saturating_sub(1);
         match self.get(mask).clone() {
-            MaskExpr::Spread(inner, _) | MaskExpr::ExpandLast(inner) => inner,
+            MaskExpr::Spread(inner, _) => inner,
+            MaskExpr::Expand(axis, inner) if axis == rank => inner,
             MaskExpr::Ones(tensor, _) => self.ones(tensor, rank),
             MaskExpr::Zeros(tensor, _) => self.zeros(tensor, rank),
             MaskExpr::Concat(axis, parts) => {

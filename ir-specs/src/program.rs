@@ -334,6 +334,13 @@ impl Builder {
         self.emit(Elementwise::Div, &[sum, count])
     }
 
+    /// The same elements with one more axis of size 1 in front of an axis, or behind all.
+    pub fn insert_axis(&mut self, x: &Operand, axis: usize) -> Result<Operand, OpError> {
+        let mut shape = self.type_of(x).shape;
+        shape.insert(axis.min(shape.len()), Dim::constant(1));
+        self.emit(Shape::Reshape { shape }, std::slice::from_ref(x))
+    }
+
     /// The same elements with axes of size 1 added behind, up to a rank.
     pub fn trail_axes(&mut self, x: &Operand, rank: usize) -> Result<Operand, OpError> {
         let mut shape = self.type_of(x).shape;

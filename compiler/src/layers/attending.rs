@@ -5,8 +5,9 @@
 //! a position that sees nothing at all ([`Blind`]).
 
 use masque_ir::activation::Activation;
+use masque_ir::mask::Band;
 use masque_ir::ops::{Activate, Elementwise, OpError, Reduce, Shape};
-use masque_ir::program::Operand;
+use masque_ir::program::{Builder, Operand};
 use masque_ir::{DType, Dim};
 
 use super::einsum::{Term, einsum};
@@ -175,33 +176,25 @@ fn arranged(scope: &mut Scope<'_>, x: &Operand, letters: &str, order: &str) -> R
     }
 }
 
-/// Which positions along axis `at` of `query` see which along that of `value`: none behind themselves, if `causal`,
-/// and none that is `window` or more away.
-pub(super) fn band(
-    scope: &mut Scope<'_>,
+/// Which positions along axis `at` of `query` see which along that of `value`, `[T, S]`.
+pub(crate) fn band(
+    builder: &mut Builder,
     [query, value]: [&Operand; 2],
     at: u32,
-    causal: bool,
-    window: Option<i64>,
-) -> Result<Option<Operand>, OpError> {
-    if !causal && window.is_none() {
-        return Ok(None);
+    band: Band,
+) -> Result<Operand, OpError> {
+    let rows = builder.emit(Shape::Positions { axis: at }, std::slice::from_ref(query))?;
+    let rows = builder.trail_axes(&rows, 2)?;
+    let columns = builder.emit(Shape::Positions { axis: at }, std::slice::from_ref(value))?;
+    match band {
+        Band::Causal => builder.emit(Elementwise::Ge, &[rows, columns]),
+        Band::Within(steps) => {
+            let apart = builder.emit(Elementwise::Sub, &[rows, columns])?;
+            let apart = builder.emit(Elementwise::Abs, &[apart])?;
+            let bound = builder.number(&apart, f64::from(steps));
+            builder.emit(Elementwise::Lt, &[apart, bound])
+        }
     }
-    let rows = scope.builder.emit(Shape::Positions { axis: at }, std::slice::from_ref(query))?;
-    let rows = scope.builder.trail_axes(&rows, 2)?;
-    let columns = scope.builder.emit(Shape::Positions { axis: at }, std::slice::from_ref(value))?;
-    let mut sees = None;
-    if causal {
-        sees = Some(scope.builder.emit(Elementwise::Ge, &[rows.clone(), columns.clone()])?);
-    }
-    if let Some(window) = window {
-        let apart = scope.builder.emit(Elementwise::Sub, &[rows, columns])?;
-        let apart = scope.builder.emit(Elementwise::Abs, &[apart])?;
-        let bound = scope.builder.number(&apart, window as f64);
-        let near = scope.builder.emit(Elementwise::Lt, &[apart, bound])?;
-        sees = both(scope, sees, Some(near))?;
-    }
-    Ok(sees)
 }
 
 /// True where both are; one that is absent is true everywhere.
@@ -218,9 +211,7 @@ pub(super) fn both(
 
 /// The mask with an axis of size 1 added at a place.
 pub(super) fn with_axis(scope: &mut Scope<'_>, mask: &Operand, at: usize) -> Result<Operand, OpError> {
-    let mut shape = scope.builder.type_of(mask).shape;
-    shape.insert(at.min(shape.len()), Dim::constant(1));
-    scope.builder.emit(Shape::Reshape { shape }, std::slice::from_ref(mask))
+    scope.builder.insert_axis(mask, at)
 }
 
 /// Is that argument of the call true?

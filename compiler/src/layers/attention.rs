@@ -1,6 +1,7 @@
 //! `Attention` and `AdditiveAttention`: values weighted by how well their keys fit a query.
 
 use masque_ir::activation::Activation;
+use masque_ir::mask::Band;
 use masque_ir::ops::{Activate, Elementwise, OpError, Reduce};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
@@ -172,7 +173,8 @@ impl Layer for Attention {
         let scores =
             self.scores(scope, query, key, [&format!("{batch}td"), &format!("{batch}sd"), letters.as_str()])?;
         let time = rank as u32 - 2;
-        let causal = band(scope, [query, key], time, is_set(arguments, "use_causal_mask"), None)?;
+        let causal = is_set(arguments, "use_causal_mask");
+        let causal = causal.then(|| band(scope.builder, [query, key], time, Band::Causal)).transpose()?;
         let values = arguments.masks.get(1).cloned().flatten();
         let values = values.map(|mask| with_axis(scope, &mask, 1)).transpose()?;
         let attend = Attend {

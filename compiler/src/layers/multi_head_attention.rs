@@ -5,17 +5,19 @@
 //! all values, the explicit one nothing. The explicit one is taken where dropout is set, where the scores are asked
 //! for, and where the tensors have more axes than batch, time and features.
 
+mod settings;
+
 use masque_ir::activation::Activation;
+use masque_ir::mask::Band;
 use masque_ir::ops::{Activate, Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Dim, Type};
-use serde_json::Value as Json;
 
+use self::settings::{MultiHead, grouped, multi_head};
 use super::attending::{Attend, Blind, band, both, check_flags, is_set, with_axis};
 use super::einsum::{Term, einsum, letters_beside};
 use super::spatial;
-use crate::layer::config::LARGEST_SIZE;
 use crate::layer::{
     Arguments, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError,
     Supports, WeightPlace, WeightSpec,
@@ -26,83 +28,6 @@ pub(super) static GROUP_QUERY_ATTENTION: LayerDef = def("GroupQueryAttention", g
 
 const fn def(class: &'static str, parse: fn(&mut Config) -> Result<Box<dyn Layer>, ConfigError>) -> LayerDef {
     LayerDef { class, supports_masking: Supports::Always, masks: "keep that of the query", parse }
-}
-
-#[derive(Debug)]
-struct MultiHead {
-    /// Of `GroupQueryAttention`, several heads of the query share one of key and value.
-    grouped: bool,
-    heads: i64,
-    /// How many heads key and value have.
-    value_heads: i64,
-    key_dim: i64,
-    value_dim: i64,
-    dropout: bool,
-    bias: bool,
-    gate: bool,
-    /// The sizes behind the positions of the result; as the query's features, if absent.
-    output: Option<Vec<i64>>,
-    /// The axes that attention runs along; all between batch and features, if absent.
-    axes: Option<Vec<i64>>,
-    window: Option<i64>,
-}
-
-fn multi_head(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    let (heads, key_dim) = (config.size("num_heads")?, config.size("key_dim")?);
-    Ok(Box::new(MultiHead {
-        grouped: false,
-        heads,
-        value_heads: heads,
-        key_dim,
-        value_dim: config.optional_size("value_dim")?.unwrap_or(key_dim),
-        dropout: config.number("dropout", 0.0)? > 0.0,
-        bias: config.bool("use_bias", true)?,
-        gate: config.bool("use_gate", false)?,
-        output: integers(config, "output_shape", 1..=LARGEST_SIZE)?,
-        axes: integers(config, "attention_axes", -32..=32)?,
-        window: config.optional_size("sliding_window")?,
-    }))
-}
-
-fn grouped(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    let (heads, value_heads) = (config.size("num_query_heads")?, config.size("num_key_value_heads")?);
-    if heads % value_heads != 0 {
-        let expected = format!("a divisor of num_query_heads, {heads}");
-        return Err(ConfigError::new("num_key_value_heads", expected, &value_heads.into()));
-    }
-    let head_dim = config.size("head_dim")?;
-    Ok(Box::new(MultiHead {
-        grouped: true,
-        heads,
-        value_heads,
-        key_dim: head_dim,
-        value_dim: head_dim,
-        dropout: config.number("dropout", 0.0)? > 0.0,
-        bias: config.bool("use_bias", true)?,
-        gate: config.bool("use_gate", false)?,
-        output: None,
-        axes: None,
-        window: config.optional_size("sliding_window")?,
-    }))
-}
-
-/// One integer or a list of them, or nothing.
-fn integers(
-    config: &mut Config,
-    key: &str,
-    range: std::ops::RangeInclusive<i64>,
-) -> Result<Option<Vec<i64>>, ConfigError> {
-    let Some(value) = config.take(key) else { return Ok(None) };
-    let integer = |value: &Json| value.as_i64().filter(|integer| range.contains(integer));
-    let integers: Option<Vec<i64>> = match &value {
-        Json::Array(values) if values.len() <= 16 => values.iter().map(integer).collect(),
-        one => integer(one).map(|one| vec![one]),
-    };
-    let integers = integers.filter(|integers| !integers.is_empty());
-    let expected = format!("one or some integers from {} to {}", range.start(), range.end());
-    let integers = integers.ok_or_else(|| ConfigError::new(key, expected, &value))?;
-    config.keep(key, value);
-    Ok(Some(integers))
 }
 
 /// Query, value and key of a call.
@@ -214,8 +139,7 @@ impl MultiHead {
                 mask,
             ));
         }
-        let band = self.window.is_some() || is_set(arguments, "use_causal_mask");
-        if band && rank != 3 {
+        if rank != 3 && !self.bands(arguments).is_empty() {
             return Err(ShapeError::new(
                 "tensors [B, T, D] for `use_causal_mask` and `sliding_window`",
                 query,
@@ -239,6 +163,12 @@ impl MultiHead {
         arguments.tensors("key_mask").first().filter(|_| arguments.tensors("key").is_empty())
     }
 
+    /// Which positions may be seen by where they stand.
+    fn bands<T>(&self, arguments: &Arguments<T>) -> Vec<Band> {
+        let causal = is_set(arguments, "use_causal_mask").then_some(Band::Causal);
+        causal.into_iter().chain(self.window.map(Band::Within)).collect()
+    }
+
     fn is_fused(&self, rank: usize, scores: bool) -> bool {
         rank == 3 && !self.dropout && !scores
     }
@@ -251,8 +181,11 @@ impl MultiHead {
         inputs: &Inputs<Operand>,
         axes: usize,
     ) -> Result<Option<Operand>, OpError> {
-        let causal = is_set(arguments, "use_causal_mask");
-        let mut sees = band(scope, [&inputs.query, &inputs.value], 1, causal, self.window)?;
+        let mut sees = None;
+        for near in self.bands(arguments) {
+            let near = band(scope.builder, [&inputs.query, &inputs.value], 1, near)?;
+            sees = both(scope, sees, Some(near))?;
+        }
         let rank = scope.builder.type_of(&inputs.query).rank();
         let given = [
             (arguments.mask_of("query"), rank - 1),
@@ -407,8 +340,13 @@ impl Layer for MultiHead {
         true
     }
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
+    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+        if !is_set(arguments, "return_attention_scores") {
+            return MaskRule::Keep;
+        }
+        let rank = arguments.first().map_or(0, Type::rank);
+        let axes = self.axes(rank).map_or(0, |axes| axes.len());
+        MaskRule::PerOutput(vec![MaskRule::Keep, MaskRule::Sees { bands: self.bands(arguments), axes }])
     }
 
     fn reads(&self) -> Reads {

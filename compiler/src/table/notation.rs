@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use masque_ir::facts::InferredGraph;
 use masque_ir::layers::{CallId, TensorRef};
-use masque_ir::mask::{MaskExpr, MaskId};
+use masque_ir::mask::{Band, MaskExpr, MaskId};
 use masque_ir::text::{print_number, print_tensor};
 
 /// The longest mask that is written out in more than one place.
@@ -90,11 +90,20 @@ impl<'a> Notation<'a> {
             MaskExpr::Not(inner) => format!("not ({})", part(inner)),
             MaskExpr::Ones(x, rank) => format!("ones({}, {rank})", self.tensor(*x)),
             MaskExpr::Zeros(x, rank) => format!("zeros({}, {rank})", self.tensor(*x)),
-            MaskExpr::ExpandLast(inner) => format!("expand({})", part(inner)),
+            MaskExpr::Expand(axis, inner) if *axis == self.model.facts.masks.rank(*inner) => {
+                format!("expand({})", part(inner))
+            }
+            MaskExpr::Expand(axis, inner) => format!("expand({axis}, {})", part(inner)),
             MaskExpr::Spread(inner, x) => format!("spread({}, {})", part(inner), self.tensor(*x)),
             MaskExpr::Reverse(axis, inner) => format!("reverse({axis}, {})", part(inner)),
             MaskExpr::Concat(axis, parts) => {
                 format!("concat({axis}, {})", parts.iter().map(part).collect::<Vec<_>>().join(", "))
+            }
+            MaskExpr::Band(Band::Causal, rows, columns) => {
+                format!("causal({}, {})", self.tensor(*rows), self.tensor(*columns))
+            }
+            MaskExpr::Band(Band::Within(steps), rows, columns) => {
+                format!("within({steps}, {}, {})", self.tensor(*rows), self.tensor(*columns))
             }
         }
     }

@@ -117,16 +117,17 @@ impl Masks<'_> {
             }
             let expr = self.facts.masks.get(mask);
             waiting.extend(expr.parts());
-            let Some(tensor) = expr.tensor() else { continue };
-            require("FACTS-2", exists(self.graph, tensor), || {
-                format!(
-                    "a mask reads output {} of call {}, which does not exist",
-                    tensor.output, tensor.call.0
-                )
-            })?;
-            let ty = &self.facts.tensor(tensor).ty;
-            let is_flags = !matches!(expr, MaskExpr::Tensor(_)) || ty.dtype == DType::Bool;
-            require("FACTS-4", is_flags, || format!("{ty} is taken as a mask"))?;
+            for tensor in expr.tensors() {
+                require("FACTS-2", exists(self.graph, tensor), || {
+                    format!(
+                        "a mask reads output {} of call {}, which does not exist",
+                        tensor.output, tensor.call.0
+                    )
+                })?;
+                let ty = &self.facts.tensor(tensor).ty;
+                let is_flags = !matches!(expr, MaskExpr::Tensor(_)) || ty.dtype == DType::Bool;
+                require("FACTS-4", is_flags, || format!("{ty} is taken as a mask"))?;
+            }
         }
         Ok(())
     }

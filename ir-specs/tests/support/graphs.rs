@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use masque_ir::facts::{CallFact, Facts, InferredGraph, MaskSource, MaskStatus, TensorFact, WeightDecl};
 use masque_ir::layers::{Argument, ArgumentValue, Call, Layer, LayerGraph, LayerId, TensorRef};
-use masque_ir::mask::{MaskId, MaskPool};
+use masque_ir::mask::{Band, MaskId, MaskPool};
 use masque_ir::{DType, Dim, Semantics, Type};
 use serde_json::{Value as Json, json};
 
@@ -152,7 +152,7 @@ fn pool(c: &mut Choices, calls: &[CallFact], masks: &mut MaskPool) -> Vec<MaskId
     for _ in 0..c.below(30) {
         let (tensor, rank) = c.pick(&tensors);
         let parts: Vec<MaskId> = (0..made.len().min(2 + c.below(3))).map(|_| c.pick(&made)).collect();
-        let mask = match (c.below(12), parts.as_slice()) {
+        let mask = match (c.below(15), parts.as_slice()) {
             (0, _) | (_, []) => masks.not_equal(tensor, c.pick(&[0.0, -0.0, 2.5, f64::NAN, -1.0]), rank),
             (1, _) => masks.tensor(tensor, rank),
             (2, _) => masks.ones(tensor, rank),
@@ -164,6 +164,9 @@ fn pool(c: &mut Choices, calls: &[CallFact], masks: &mut MaskPool) -> Vec<MaskId
             (8, [part, ..]) => masks.any_last(*part),
             (9, [part, ..]) => masks.expand_last(*part),
             (10, [part, ..]) => masks.reverse(c.below(3) as u32, *part),
+            (11, [part, ..]) => masks.expand(c.below(3) as u32, *part),
+            (12, _) => masks.band(Band::Causal, tensor, c.pick(&tensors).0),
+            (13, _) => masks.band(Band::Within(c.below(9) as u32), tensor, c.pick(&tensors).0),
             (_, [part, ..]) => masks.spread(*part, tensor),
         };
         made.push(mask);

@@ -143,6 +143,38 @@ def by_hand():
     return Model([x, y, mx, my, pairs, heads], outputs), data
 
 
+def scores_by_hand():
+    """The scores' masks, of masks passed as arguments and of where positions stand."""
+    x, y = Input((STEPS, FEATURES), name="x"), Input((3, FEATURES), name="y")
+    mx, my = Input((STEPS,), dtype="bool", name="mx"), Input((3,), dtype="int32", name="my")
+    pairs = Input((STEPS, 3), dtype="bool", name="pairs")
+    heads = Input((3, STEPS, 3), dtype="bool", name="heads")
+    wide = Input((2, STEPS, FEATURES), name="wide")
+    calls = [
+        mha()(x, x, use_causal_mask=True, return_attention_scores=True),
+        mha(sliding_window=2)(x, y, use_causal_mask=True, return_attention_scores=True),
+        mha()(x, y, attention_mask=pairs, return_attention_scores=True),
+        mha()(x, y, attention_mask=heads, return_attention_scores=True),
+        mha()(x, y, key_mask=my, use_causal_mask=True, return_attention_scores=True),
+        mha()(x, y, key=y, key_mask=my, attention_mask=pairs, return_attention_scores=True),
+        mha(attention_axes=(2,))(wide, wide, attention_mask=mx[:, None, None, :], return_attention_scores=True),
+        gqa(sliding_window=3)(x, y, query_mask=mx, value_mask=my, return_attention_scores=True),
+        gqa()(x, y, return_attention_scores=True),
+    ]
+    random = np.random.default_rng(6)
+    mask = lambda *shape: random.random(shape) > 0.4
+    data = {
+        "x": numbers(len(IDS), STEPS, FEATURES),
+        "y": numbers(len(IDS), 3, FEATURES, seed=1),
+        "mx": mask(len(IDS), STEPS),
+        "my": mask(len(IDS), 3).astype("int32"),
+        "pairs": mask(len(IDS), STEPS, 3),
+        "heads": mask(len(IDS), 3, STEPS, 3),
+        "wide": numbers(len(IDS), 2, STEPS, FEATURES, seed=2),
+    }
+    return Model([x, y, mx, my, pairs, heads, wide], [scores for _, scores in calls]), data
+
+
 def encoder(x):
     """Two blocks of a transformer, normalized before and behind."""
     for _ in range(2):
@@ -185,6 +217,8 @@ def cases():
     yield crossed("cross", "attention from one sentence to another", cross)
     model, data = by_hand()
     yield Case("by-hand", "masks passed as arguments", model, data)
+    model, data = scores_by_hand()
+    yield Case("scores-by-hand", "masks of scores, of masks passed as arguments", model, data)
     yield masked_case("encoder", "two blocks of a transformer", encoder)
     one = np.array([[3]], "int32")
     short = lambda x: [attend()([x, x]), gqa()(x, x), mha()(x, x)]

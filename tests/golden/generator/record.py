@@ -173,7 +173,7 @@ class Watch:
                 place = {"query_mask": 0, "value_mask": 1, "key_mask": 2}.get(name)
                 # MultiHeadAttention overwrites the argument.
                 unread = place == 0 and isinstance(operation, keras.layers.MultiHeadAttention)
-                if place is not None and not unread:
+                if place is not None and place < len(mask_in) and not unread:
                     mask_in[place] = mask
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")

@@ -39,9 +39,7 @@ pub(super) fn permuted(scope: &mut Scope<'_>, x: &Operand, perm: Vec<u32>) -> Ou
 
 /// The same tensor with an axis of size 1 put in.
 pub(super) fn with_axis(scope: &mut Scope<'_>, x: &Operand, axis: usize) -> Outcome {
-    let mut shape = shape_of(scope, x);
-    shape.insert(axis.min(shape.len()), Dim::constant(1));
-    emit(scope, Shape::Reshape { shape }, &[x])
+    Ok(scope.builder.insert_axis(x, axis)?)
 }
 
 /// The same tensor without an axis, which has size 1.

@@ -5,7 +5,7 @@ use super::layers::{Scope, TensorName};
 use super::{Parsed, Parser};
 use crate::facts::{CallFact, Facts, MaskSource, MaskStatus, TensorFact, WeightDecl};
 use crate::layers::{Call, TensorRef};
-use crate::mask::{MAX_HEIGHT, MAX_PARTS, MaskId, MaskPool};
+use crate::mask::{Band, MAX_HEIGHT, MAX_PARTS, MaskId, MaskPool};
 use crate::text::lexer::Kind;
 use crate::text::{MAX_DEPTH, Problem, data_tensors};
 use crate::ty::Type;
@@ -27,10 +27,11 @@ enum Form {
     Not(Box<MaskText>),
     Ones(TensorName, u32),
     Zeros(TensorName, u32),
-    Expand(Box<MaskText>),
+    Expand(Box<MaskText>, Option<u32>),
     Spread(Box<MaskText>, TensorName),
     Concat(u32, Vec<MaskText>),
     Reverse(u32, Box<MaskText>),
+    Band(Band, TensorName, TensorName),
 }
 
 /// What stands behind a call.
@@ -101,15 +102,25 @@ impl Parser<'_> {
             "ones" => leaf(Form::Ones(self.first_tensor()?, self.axes()?)),
             "zeros" => leaf(Form::Zeros(self.first_tensor()?, self.axes()?)),
             "not" => self.mask().map(|part| (part.depth, part)).map(|(d, part)| (Form::Not(part.into()), d)),
-            "any" | "expand" => {
+            "any" => {
                 let part = self.mask()?;
                 self.mark(',')?;
-                if self.token.kind != Kind::Number("-1") {
+                if !self.eat_last() {
                     return Err(self.expected("`-1`, the last axis"));
                 }
-                self.advance();
-                let depth = part.depth;
-                Ok((if word == "any" { Form::Any(part.into()) } else { Form::Expand(part.into()) }, depth))
+                Ok((part.depth, part)).map(|(depth, part)| (Form::Any(part.into()), depth))
+            }
+            "expand" => {
+                let part = self.mask()?;
+                self.mark(',')?;
+                let axis = if self.eat_last() { None } else { Some(self.axes()?) };
+                Ok((part.depth, part)).map(|(depth, part)| (Form::Expand(part.into(), axis), depth))
+            }
+            "causal" => leaf(Form::Band(Band::Causal, self.first_tensor()?, self.tensor_name("a tensor")?)),
+            "within" => {
+                let steps = self.count("a number of steps")?;
+                self.mark(',')?;
+                leaf(Form::Band(Band::Within(steps), self.first_tensor()?, self.tensor_name("a tensor")?))
             }
             "spread" => {
                 let part = self.mask()?;
@@ -133,6 +144,15 @@ impl Parser<'_> {
             }
             _ => Err(self.expected_at(start, "a mask", format!("`{word}`"))),
         }
+    }
+
+    /// `-1`: the last axis, or behind it.
+    fn eat_last(&mut self) -> bool {
+        let is_last = self.token.kind == Kind::Number("-1");
+        if is_last {
+            self.advance();
+        }
+        is_last
     }
 
     fn axes(&mut self) -> Parsed<u32> {
@@ -219,7 +239,13 @@ impl<'a, 'text> MaskReader<'a, 'text> {
             Form::Zeros(name, rank) => self.tensor(name).map(|(x, _)| self.pool.zeros(x, *rank)),
             Form::Any(part) => self.part(part, &mut depth).map(|part| self.pool.any_last(part)),
             Form::Not(part) => self.part(part, &mut depth).map(|part| self.pool.not(part)),
-            Form::Expand(part) => self.part(part, &mut depth).map(|part| self.pool.expand_last(part)),
+            Form::Expand(part, axis) => self
+                .part(part, &mut depth)
+                .map(|part| self.pool.expand(axis.unwrap_or_else(|| self.pool.rank(part)), part)),
+            Form::Band(band, rows, columns) => {
+                let ((rows, _), (columns, _)) = (self.tensor(rows)?, self.tensor(columns)?);
+                Ok(self.pool.band(*band, rows, columns))
+            }
             Form::Reverse(axis, part) => {
                 self.part(part, &mut depth).map(|part| self.pool.reverse(*axis, part))
             }

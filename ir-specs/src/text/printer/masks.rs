@@ -6,7 +6,7 @@ use super::layers::tensor;
 use super::number;
 use crate::facts::{CallFact, Facts, MaskStatus};
 use crate::layers::{CallId, LayerGraph, TensorRef};
-use crate::mask::{MaskExpr, MaskId};
+use crate::mask::{Band, MaskExpr, MaskId};
 use crate::ty::DType;
 
 /// A mask that is larger than this is written once, as `!0 = …`, and named where it is used: written out, an
@@ -120,10 +120,19 @@ impl<'a> MaskPrinter<'a> {
             MaskExpr::Not(part) => format!("not({})", self.mask(*part)),
             MaskExpr::Ones(x, rank) => format!("ones({}, {rank})", name(x)),
             MaskExpr::Zeros(x, rank) => format!("zeros({}, {rank})", name(x)),
-            MaskExpr::ExpandLast(part) => format!("expand({}, -1)", self.mask(*part)),
+            MaskExpr::Expand(axis, part) if *axis == self.facts.masks.rank(*part) => {
+                format!("expand({}, -1)", self.mask(*part))
+            }
+            MaskExpr::Expand(axis, part) => format!("expand({}, {axis})", self.mask(*part)),
             MaskExpr::Spread(part, x) => format!("spread({}, {})", self.mask(*part), name(x)),
             MaskExpr::Reverse(axis, part) => format!("reverse({axis}, {})", self.mask(*part)),
             MaskExpr::Concat(axis, parts) => format!("concat({axis}, {})", list(parts)),
+            MaskExpr::Band(Band::Causal, rows, columns) => {
+                format!("causal({}, {})", name(rows), name(columns))
+            }
+            MaskExpr::Band(Band::Within(steps), rows, columns) => {
+                format!("within({steps}, {}, {})", name(rows), name(columns))
+            }
         }
     }
 
