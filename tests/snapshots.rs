@@ -66,6 +66,20 @@ fn findings_as_people_see_them() {
     }
 }
 
+/// Why an output reads nothing of the padding, and why another one does.
+#[test]
+fn what_an_output_reads() {
+    for (name, model) in [
+        ("gru", "seed/embedding-gru-dense"),
+        ("attention", "leaks/120-attention-x-x"),
+        ("leak", "leaks/043-adaptiveaveragepooling1d-1"),
+    ] {
+        let folder = root().join("tests/golden").join(model);
+        let done = masque(&folder, &["explain", "model.keras", "--padding", "output_0"]).succeeded().unwrap();
+        pin(format!("padding-{name}"), done.text());
+    }
+}
+
 /// The mathematics of a seed model, in every form.
 #[test]
 fn what_a_model_computes() {

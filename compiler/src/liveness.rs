@@ -19,6 +19,7 @@
 //! What is promised is about sequences padded **behind** their end, with at least one valid position, and ordinary
 //! finite numbers under the padding.
 
+pub mod derivation;
 pub mod layout;
 pub mod report;
 pub mod roots;

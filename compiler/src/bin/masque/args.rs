@@ -219,6 +219,9 @@ pub(crate) struct Explain {
     pub(crate) what: PathBuf,
     /// One call of the model, such as gru or dense:1; all of them if absent
     pub(crate) call: Option<String>,
+    /// Derive what this output reads of the padding, step by step
+    #[arg(long, value_name = "OUTPUT", conflicts_with_all = ["call", "format"])]
+    pub(crate) padding: Option<String>,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: MathFormat,
