@@ -80,6 +80,14 @@ fn what_an_output_reads() {
     }
 }
 
+/// Every mask once, with what is known of it.
+#[test]
+fn what_is_known_of_masks() {
+    let folder = case("wide/concatenate-masks").folder;
+    let done = masque(&folder, &["masks", "model.keras", "--distinct"]).succeeded().unwrap();
+    pin("distinct-masks".into(), done.text());
+}
+
 /// The mathematics of a seed model, in every form.
 #[test]
 fn what_a_model_computes() {

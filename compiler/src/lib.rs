@@ -312,6 +312,11 @@ impl Inferred {
         Ok(())
     }
 
+    /// What is known of the masks before anything runs.
+    pub fn mask_statics(&self) -> masks::statics::Statics<'_> {
+        masks::statics::Statics::of(&self.graph, &self.layers)
+    }
+
     /// Every output that reads padding, as a warning.
     pub fn leaks(&self, padding: &liveness::Padding) -> Vec<Diagnostic> {
         liveness::report::diagnostics(&self.graph, &self.layers, padding)

@@ -10,6 +10,7 @@
 //! Keras 2 does otherwise in a few places; each looks at the [`Semantics`], and nothing outside this module does.
 
 mod flow;
+pub mod statics;
 
 use std::cell::RefCell;
 

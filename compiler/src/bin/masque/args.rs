@@ -241,8 +241,11 @@ pub(crate) struct Masks {
     /// In which form
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: TableFormat,
+    /// Every distinct mask once, with what is known of it before anything runs
+    #[arg(long)]
+    pub(crate) distinct: bool,
     /// Compare the text with this file; exit status 1 if it is another
-    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "distinct"])]
     pub(crate) check: Option<PathBuf>,
     /// With --check: write the file
     #[arg(long, requires = "check")]
