@@ -80,6 +80,15 @@ fn what_an_output_reads() {
     }
 }
 
+/// Where the masks of a running Keras model are not the intended ones.
+#[test]
+fn what_was_meant() {
+    let folder = root().join("tests/golden/leaks/146-post-ln-block-x2-tokens-out");
+    let done = masque(&folder, &["diff", "model.keras"]);
+    assert_eq!(done.status, Some(1));
+    pin("diff-intended".into(), done.text());
+}
+
 /// Every mask once, with what is known of it.
 #[test]
 fn what_is_known_of_masks() {

@@ -312,6 +312,18 @@ impl Inferred {
         Ok(())
     }
 
+    /// The masks that a call computes with, one for each tensor that it reads as data, in order; fewer or none where it
+    /// does not look.
+    pub fn used_masks(&self, call: masque_ir::layers::CallId) -> Vec<Option<masque_ir::mask::MaskId>> {
+        let graph = &self.graph.graph;
+        let layer = self.layers[graph.call(call).layer.0 as usize].as_ref();
+        let rules = masks::Rules::of(graph, &self.graph.facts);
+        // Calls were bound when they were inferred.
+        let arguments = layer::Arguments::bind(graph.call(call), layer.parameters());
+        let all = &self.graph.facts.call(call).mask_in;
+        arguments.map_or_else(|_| vec![], |arguments| masks::used(rules, layer, &arguments, all))
+    }
+
     /// What is known of the masks before anything runs.
     pub fn mask_statics(&self) -> masks::statics::Statics<'_> {
         masks::statics::Statics::of(&self.graph, &self.layers)

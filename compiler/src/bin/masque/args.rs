@@ -165,8 +165,8 @@ pub(crate) struct Check {
 pub(crate) struct Diff {
     /// The model as it was: a .keras, .json or .mq file
     pub(crate) before: PathBuf,
-    /// The model as it is
-    pub(crate) after: PathBuf,
+    /// The model as it is; if absent, the same file with the intended masks in place of those of a running Keras model
+    pub(crate) after: Option<PathBuf>,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: TextOrJson,

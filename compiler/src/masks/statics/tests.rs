@@ -141,8 +141,7 @@ fn expressions_know_each_other() {
     let inferred = model();
     let mut graph = inferred.graph().clone();
     let pool = &mut graph.facts.masks;
-    let (a, b, ids) =
-        (pool.tensor(A, 2), pool.tensor(B, 2), pool.not_equal(IDS, 0.0, 2));
+    let (a, b, ids) = (pool.tensor(A, 2), pool.tensor(B, 2), pool.not_equal(IDS, 0.0, 2));
     let (both, not_a, either) = (pool.and(&[a, b]), pool.not(a), pool.or(&[a, b]));
     let ones = pool.ones(A, 2);
     let (behind, before) = (pool.concat(1, &[ones, ids]), pool.concat(1, &[ids, ones]));
