@@ -8,7 +8,7 @@ use masque_ir::mask::{MAX_HEIGHT, MAX_PARTS, MaskId, MaskPool};
 use masque_ir::{DType, Dim, Semantics, Type};
 
 use crate::layer::config::LARGEST_SIZE;
-use crate::layer::{Arguments, Layer, ShapeError, WeightSpec};
+use crate::layer::{Arguments, Layer, Passed, ShapeError, WeightSpec};
 use crate::masks::{self, Flow, Incoming, Rules};
 
 /// A model whose types do not fit together.
@@ -175,6 +175,16 @@ impl State<'_> {
         let arguments = Arguments::bind(call, layer.parameters()).map_err(|found| {
             ShapeError::new(format!("arguments of `call({})`", layer.parameters().join(", ")), found)
         })?;
+        for (parameter, passed) in arguments.iter() {
+            let is_mask = parameter == "mask" || parameter.ends_with("_mask");
+            if let (true, Passed::Constant(value)) = (is_mask && !layer.is_operation(), passed)
+                && !value.is_null()
+                && !parameter.starts_with("use_")
+            {
+                let expected = format!("a tensor as `{parameter}`, or nothing");
+                return Err(ShapeError::new(expected, crate::layer::config::brief(value)));
+            }
+        }
         let mut types = arguments.map(|&tensor| autocast(layer, &self.fact(tensor).ty));
         let mask_of = |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor));
         let incoming = self.track.incoming(layer, &arguments, mask_of);
