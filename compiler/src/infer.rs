@@ -34,6 +34,8 @@ pub struct Inference {
     pub differing: Vec<Differing>,
     /// The weights of every layer, in the order of the layers.
     pub weights: Vec<Vec<WeightSpec>>,
+    /// For each output of the model a tensor that was given the mask which hangs on the output when all calls have run.
+    pub output_masks: Vec<Option<TensorRef>>,
 }
 
 /// A call that computes with other masks under one source than under the other.
@@ -79,6 +81,7 @@ pub fn infer(
             source,
         })?;
     }
+    let output_masks = graph.outputs().iter().map(|output| state.track.at_the_end(output.tensor)).collect();
     let weights: Vec<Vec<WeightSpec>> = state.weights.into_iter().map(Option::unwrap_or_default).collect();
     let declared = graph.layers().iter().zip(&weights).flat_map(|(layer, specs)| {
         specs.iter().map(|spec| WeightDecl {
@@ -95,7 +98,7 @@ pub fn infer(
         weights: declared.clone(),
     };
     let (facts, others) = (facts(state.track).compact(), facts(state.other).compact());
-    Ok(Inference { facts, others, differing: state.differing, weights })
+    Ok(Inference { facts, others, differing: state.differing, weights, output_masks })
 }
 
 /// The facts so far under one source of masks.
@@ -112,6 +115,19 @@ impl Track {
 
     fn fact(&self, tensor: TensorRef) -> &TensorFact {
         &self.calls[tensor.call.0 as usize].outputs[tensor.output as usize]
+    }
+
+    /// A tensor that was given the mask which hangs on this one when all calls have run.
+    fn at_the_end(&self, tensor: TensorRef) -> Option<TensorRef> {
+        let mask = self.flow.mask(tensor)?;
+        if self.fact(tensor).mask == Some(mask) {
+            return Some(tensor);
+        }
+        let outputs = self.calls.iter().enumerate().flat_map(|(call, fact)| {
+            let tensor = move |output| TensorRef { call: CallId(call as u32), output };
+            fact.outputs.iter().enumerate().map(move |(output, fact)| (tensor(output as u32), fact.mask))
+        });
+        outputs.into_iter().find(|(_, known)| *known == Some(mask)).map(|(tensor, _)| tensor)
     }
 
     fn incoming(
