@@ -5,6 +5,7 @@
 mod calls2;
 mod calls3;
 mod settings2;
+mod steps;
 mod tensorflow;
 
 use masque_ir::Semantics;
@@ -33,6 +34,8 @@ impl Dialect {
         }
     }
 }
+
+pub(super) use steps::CLASS as TIME_DISTRIBUTED;
 
 /// Reads a whole model.
 pub(super) fn read(config: &Json, dialect: Dialect) -> Result<RawModel> {
@@ -129,6 +132,7 @@ impl Dialect {
             inner.layers.first().is_some_and(|layer| layer.class == "InputLayer" && !is_unwritten(layer))
         };
         let counted = layers.iter().filter(|layer| match &layer.nested {
+            Some(_) if layer.class == steps::CLASS => false,
             Some(inner) if self == Dialect::Keras2 => begins_with_input(inner),
             Some(_) => layer.class == "Functional",
             None => false,
@@ -159,6 +163,10 @@ impl Dialect {
         let nested = match class.as_str() {
             "Functional" => Some(Box::new(self.functional(entry)?)),
             "Sequential" => Some(Box::new(self.sequential(entry, Place::Inside)?)),
+            _ if steps::wraps_model(&class, &config) => {
+                let inner = self.layer(&config.get("layer"))?;
+                Some(Box::new(steps::around(inner, name, &config, self.semantics())?))
+            }
             _ => None,
         };
         let settings = if nested.is_some() { Map::new() } else { config.object()?.clone() };

@@ -295,6 +295,11 @@ impl Config {
         self.typed(key, "a supported activation function of Keras", Some(default), activations::read)
     }
 
+    /// Is there such a setting, not read yet?
+    pub fn has(&self, key: &str) -> bool {
+        self.rest.contains_key(key)
+    }
+
     /// Gives a function of Keras that was written down as an object its name.
     pub fn name_function(&mut self, key: &str) {
         if let Some(value) = self.rest.get_mut(key) {

@@ -68,7 +68,8 @@ struct Model {
     outputs: u32,
 }
 
-fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+/// Reads the end of a model.
+pub(super) fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     let outputs = config.size("outputs")?;
     Ok(Box::new(Model { outputs: u32::try_from(outputs).unwrap_or(u32::MAX) }))
 }

@@ -15,6 +15,98 @@ use crate::layer::{
 pub(super) static TIME_DISTRIBUTED: LayerDef =
     LayerDef { class: "TimeDistributed", supports_masking: Supports::Always, masks: "keep", parse };
 
+/// Around a model, the layer is three calls: this one, the model's, and [`UNFOLD_STEPS`].
+pub(super) static FOLD_STEPS: LayerDef = LayerDef {
+    class: "ops.FoldSteps",
+    supports_masking: Supports::Never,
+    masks: "refused",
+    parse: |_| Ok(Box::new(FoldSteps)),
+};
+
+/// What came of the steps, with batch and steps as they were.
+pub(super) static UNFOLD_STEPS: LayerDef = LayerDef {
+    class: "ops.UnfoldSteps",
+    supports_masking: Supports::Never,
+    masks: "none",
+    parse: |_| Ok(Box::new(UnfoldSteps)),
+};
+
+#[derive(Debug)]
+struct FoldSteps;
+
+impl Layer for FoldSteps {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["inputs", "mask"]
+    }
+
+    fn supports_masking(&self) -> bool {
+        false
+    }
+
+    fn is_operation(&self) -> bool {
+        true
+    }
+
+    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        MaskRule::Lost
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        let expected = "a tensor [batch, steps, ...] with at least three axes, and without a mask, for a model on \
+                        every step";
+        match (arguments.data(), arguments.mask()) {
+            ([x], None) if x.rank() >= 3 => Ok(vec![Type::new(x.dtype, fold(&x.shape))]),
+            (_, Some(mask)) => Err(ShapeError::new(expected, format!("a mask {mask}"))),
+            (data, None) => {
+                Err(ShapeError::new(expected, data.first().map_or("none".to_owned(), ToString::to_string)))
+            }
+        }
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let x = arguments.data()[0].clone();
+        let shape = fold(&scope.builder.type_of(&x).shape);
+        Ok(vec![scope.builder.emit(Shape::Reshape { shape }, &[x])?])
+    }
+}
+
+#[derive(Debug)]
+struct UnfoldSteps;
+
+impl Layer for UnfoldSteps {
+    fn parameters(&self) -> &'static [&'static str] {
+        &["inputs", "steps"]
+    }
+
+    fn supports_masking(&self) -> bool {
+        false
+    }
+
+    fn is_operation(&self) -> bool {
+        true
+    }
+
+    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+        MaskRule::Lost
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        match (arguments.data(), arguments.tensors("steps")) {
+            ([y], [x]) if y.rank() >= 1 && x.rank() >= 2 => {
+                Ok(vec![Type::new(y.dtype, unfold(&x.shape[..2], &y.shape))])
+            }
+            _ => Err(ShapeError::new("one result for each step", "none")),
+        }
+    }
+
+    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
+        let (y, x) = (arguments.data()[0].clone(), arguments.tensors("steps")[0].clone());
+        let front = scope.builder.type_of(&x).shape[..2].to_vec();
+        let shape = unfold(&front, &scope.builder.type_of(&y).shape);
+        Ok(vec![scope.builder.emit(Shape::Reshape { shape }, &[y])?])
+    }
+}
+
 #[derive(Debug)]
 struct TimeDistributed {
     layer: Box<dyn Layer>,
@@ -23,6 +115,10 @@ struct TimeDistributed {
 }
 
 fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
+    // Around a model, which the front end took apart.
+    if config.has("outputs") {
+        return super::scope::parse(config);
+    }
     let (class, settings) = config.layer("layer")?;
     let unfit = ["Functional", "InputLayer", "Sequential", "TextVectorization"];
     let def = super::find(&class).filter(|def| !unfit.contains(&def.class) && !class.starts_with("ops."));

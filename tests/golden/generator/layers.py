@@ -4,6 +4,7 @@ A case gathers related options as the outputs of one model: a file costs more by
 Sizes all differ (batch 5, time 4, features 3, units 2), so that axes can't be mistaken.
 """
 
+import keras
 import numpy as np
 from keras import Input, Model, layers, ops
 
@@ -680,12 +681,26 @@ def constants():
     return Case("constants", "arrays among arguments, an input nobody reads", Model([x, unread], outputs), {"x": X, "unread": X})
 
 
+def model_on_every_step():
+    """Sentences of words, a model for each sentence; and a model of another size called twice."""
+    documents = Input((None, 3), dtype="int32", name="documents")
+    words = Input((3,), dtype="int32", name="words")
+    hidden = layers.Bidirectional(layers.GRU(UNITS))(embed(words))
+    sentence = layers.TimeDistributed(Model(words, layers.Dense(4)(hidden)), name="sentence")
+    chain = keras.Sequential([Input((3,), dtype="int32"), layers.Embedding(VOCABULARY, 3), layers.Flatten()])
+    twice = layers.TimeDistributed(chain)
+    outputs = [layers.GRU(UNITS)(sentence(documents)), twice(documents), layers.LSTM(UNITS)(twice(documents))]
+    data = np.array([[[1, 2, 0], [3, 0, 0]], [[4, 5, 6], [0, 0, 0]]], "int32")
+    return Case("time-distributed-models", "TimeDistributed around models", Model(documents, outputs), {"documents": data})
+
+
 def cases():
     """All of them, each made when it is asked for."""
     for kind in RECURRENT:
         yield from recurrent_cases(kind)
     yield encoder_decoder()
     yield constants()
+    yield model_on_every_step()
     yield masked_case("rnn-unrolled", "unroll=True", unrolled)
     yield masked_case(
         "rnn-unrolled-zero-backwards",

@@ -154,9 +154,13 @@ class Watch:
         self.in_file = not isinstance(model, keras.Sequential)
         self.upcoming = nodes_in_running_order(graph_of(model))
         self.original = keras_functional.operation_fn
+        self.running = False
 
     def __call__(self, operation, **context):
         function = self.original(operation, **context)
+        if self.running:
+            # A call of a model inside the model.
+            return function
         expected, node, position = next(self.upcoming)
         assert expected is operation, f"{operation.name} runs where {expected.name} was expected"
 
@@ -176,9 +180,11 @@ class Watch:
                 unread = place == 0 and isinstance(operation, keras.layers.MultiHeadAttention)
                 if place is not None and place < len(mask_in) and not unread:
                     mask_in[place] = mask
+            self.running = True
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 result = function(*args, **kwargs)
+            self.running = False
             # The projections inside this one complain about a mask that the layer itself uses.
             falsely = isinstance(operation, keras.layers.GroupQueryAttention)
             if any(DESTROYED in str(w.message) for w in caught) and not falsely:

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::RawModel;
+use super::super::keras::TIME_DISTRIBUTED;
 use super::WeightError;
 use super::files::Files;
 use crate::layer::WeightSpec;
@@ -23,7 +24,14 @@ fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, 
             (format!("{path}{}", layer.name), format!("{group}layers/{}", group_name(&layer.class, *count)));
         *count += 1;
         if let Some(nested) = &layer.nested {
-            add_groups(nested, &format!("{path}/"), &format!("{group}/"), found);
+            // A wrapper has what it wraps in a group of its own.
+            let wrapped = nested.layers.iter().find_map(|inner| Some((inner, inner.nested.as_ref()?)));
+            match wrapped.filter(|_| layer.class == TIME_DISTRIBUTED) {
+                Some((inner, model)) => {
+                    add_groups(model, &format!("{path}/{}/", inner.name), &format!("{group}/layer/"), found);
+                }
+                None => add_groups(nested, &format!("{path}/"), &format!("{group}/"), found),
+            }
         }
         found.push((path, group));
     }
