@@ -33,6 +33,8 @@ pub struct Explanation {
     pub equations: Vec<Equation>,
     /// Whether Keras would use its fast kernel on a GPU, and what speaks against it; none for layers without one.
     pub kernel: Option<Vec<KernelCondition>>,
+    /// Is the mask that it uses padded at the end whatever the inputs are?
+    pub right_padded: bool,
 }
 
 /// Explains every call of a model but those that only build masks.
@@ -56,6 +58,7 @@ pub fn explain(inferred: &Inferred) -> Result<Vec<Explanation>, LowerError> {
     let names = names(inferred, &program, &named);
     let mut shown = HashSet::new();
     let rows = table::rows(model).into_iter().enumerate().filter(|(_, row)| !row.plumbing);
+    let statics = inferred.mask_statics();
     let explained = rows.map(|(place, row)| {
         let call = CallId(place as u32);
         let mut equations = Equations::new(&program, &names);
@@ -68,7 +71,9 @@ pub fn explain(inferred: &Inferred) -> Result<Vec<Explanation>, LowerError> {
             }
         }
         let layer = &inferred.layers()[model.graph.call(call).layer.0 as usize];
-        Explanation { row, equations: equations.finish(), kernel: layer.gpu_kernel() }
+        let used = inferred.used_masks(call).into_iter().flatten().next();
+        let right_padded = used.is_some_and(|mask| statics.get(mask).right_padded);
+        Explanation { row, equations: equations.finish(), kernel: layer.gpu_kernel(), right_padded }
     });
     Ok(explained.collect())
 }

@@ -49,7 +49,13 @@ fn paragraph(explanation: &Explanation, form: Form) -> String {
             .filter(|condition| !condition.holds)
             .map(|condition| condition.condition)
             .collect();
-        let masked = if row.short.is_empty() { String::new() } else { format!("; {KERNEL_UNDER_MASK}") };
+        let masked = match (row.short.is_empty(), explanation.right_padded) {
+            (true, _) => String::new(),
+            (false, true) => {
+                format!("; {KERNEL_UNDER_MASK}. This one is padded at the end whatever the inputs are")
+            }
+            (false, false) => format!("; {KERNEL_UNDER_MASK}"),
+        };
         match failing.as_slice() {
             [] => format!("On a GPU Keras takes its cuDNN kernel{masked}."),
             failing => {
