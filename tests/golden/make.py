@@ -19,6 +19,7 @@ from generator import (  # after environment: it sets Keras up
     layers,
     loss,
     losses,
+    masked,
     operations,
     preprocessing,
     products,
@@ -39,6 +40,7 @@ AREAS = {
     "ops": keras_ops.cases,
     "attention": attention.cases,
     "products": products.cases,
+    "masked": masked.cases,
 }
 
 
