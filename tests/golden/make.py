@@ -10,6 +10,7 @@ kind of machine give the same bytes. README.md tells what lies in a case's folde
 """
 
 import argparse
+import random
 from pathlib import Path
 
 from generator import environment
@@ -44,6 +45,12 @@ AREAS = {
 }
 
 
+def start_again():
+    """Names that Keras makes up (`dense`, `not_equal_1`) and seeds that it draws begin again."""
+    environment.keras.backend.clear_session()
+    random.seed(0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="make only the cases whose path contains this")
@@ -54,6 +61,7 @@ def main():
     from generator import files  # needs Keras 2, too
 
     made = set()
+    start_again()
     for area, cases in (AREAS | {"files": files.cases}).items():
         for case in cases():
             path = f"{area}/{case.name}"
@@ -63,8 +71,7 @@ def main():
                 write = getattr(case, "write", lambda folder: record.write(case, folder))
                 write(HERE / area / case.name)
                 print(path)
-            # Names that Keras makes up (`dense`, `not_equal_1`) count from the start again.
-            environment.keras.backend.clear_session()
+            start_again()
     if options.only in "losses.json":
         losses.write_numbers(HERE / "losses.json")
         print("losses.json")
