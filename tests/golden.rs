@@ -156,7 +156,8 @@ fn check_loss(case: &Case, stages: &Stages, found: &Outputs) -> Result<(), Strin
         let given = |what, tensor: Option<&Tensor>| {
             tensor.map(|tensor| numbers(what, tensor)).transpose().map_err(said)
         };
-        let mask = named(&found.masks, &lower::mask_key(graph, output.tensor));
+        let key = stages.output_masks[place].as_deref();
+        let mask = key.and_then(|key| named(&found.masks, key));
         let scored = Scored {
             predictions: numbers("predictions", &found.outputs[place].1).map_err(said)?,
             logits: given("logits", named(&found.outputs, &lower::logits::name(place)).as_ref())?,

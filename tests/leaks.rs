@@ -18,15 +18,6 @@ use masque_tests::engines;
 use masque_tests::stages::{KERAS, Stages};
 use serde::Deserialize;
 
-/// Models that are called leaking though Keras shows nothing, each with the reason. A name that is right leaves the list.
-const TOO_CAREFUL: [(&str, &str); 2] = [
-    (
-        "131-mha-causal",
-        "that every position may look at itself is not known, so that a row might see no key at all",
-    ),
-    ("134-mha-q-x-v-nomask", "the mean of equal rows is one of them, which holds but for the last bit"),
-];
-
 /// `leak.json`.
 #[derive(Debug, Deserialize)]
 struct Truth {
@@ -60,13 +51,6 @@ fn check(case: &Path) -> Result<Completion, String> {
     let padding = inferred.padding().map_err(|error| error.to_string())?;
     let said: BTreeSet<String> =
         padding.outputs.iter().flat_map(|output| output.reads.words()).map(str::to_owned).collect();
-    let name = case.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if let Some((_, reason)) = TOO_CAREFUL.iter().find(|(careful, _)| *careful == name) {
-        return match truth.reads == said {
-            true => Err("it is right: take it from TOO_CAREFUL".into()),
-            false => Ok(Completion::ignored_with(*reason)),
-        };
-    }
     if truth.reads != said {
         return Err(format!("said to read {said:?}, but reads {:?}", truth.reads));
     }

@@ -91,6 +91,30 @@ impl Stack {
         self.layer("Embedding", json!({"input_dim": 8, "output_dim": 4, "mask_zero": true}), &[&ids])
     }
 
+    /// Attention of rows to one another, in all ways that differ for a row that sees nothing.
+    fn attention(&mut self, x: &BuilderTensor) -> BuilderTensor {
+        self.layers += 1;
+        let name = format!("layer_{}", self.layers);
+        let (class, settings) = match self.random.below(4) {
+            0 => ("Attention", json!({})),
+            1 => (
+                "GroupQueryAttention",
+                json!({"head_dim": 2, "num_query_heads": 4, "num_key_value_heads": 2}),
+            ),
+            2 => ("MultiHeadAttention", json!({"num_heads": 2, "key_dim": 2, "dropout": 0.1})),
+            _ => ("MultiHeadAttention", json!({"num_heads": 2, "key_dim": 2})),
+        };
+        let causal = [("use_causal_mask", json!(self.random.below(2) == 0).into())];
+        let value =
+            self.seen.get(self.random.below(1 + self.seen.len())).cloned().unwrap_or_else(|| x.clone());
+        if class == "Attention" {
+            let both: &[&BuilderTensor] = &[x, &value];
+            let arguments = [("inputs", both.into()), causal[0].clone()];
+            return self.model.layer_with(class, &name, settings, &[], &arguments);
+        }
+        self.model.layer_with(class, &name, settings, &[x, &value], &causal)
+    }
+
     fn grow(&mut self, x: BuilderTensor) -> BuilderTensor {
         if self.random.below(4) == 0 && !self.seen.is_empty() {
             let other = self.seen[self.random.below(self.seen.len())].clone();
@@ -101,6 +125,9 @@ impl Stack {
             } else {
                 joined
             };
+        }
+        if self.random.below(6) == 0 {
+            return self.attention(&x);
         }
         let (class, settings) = middle(&mut self.random);
         if settings["padding"] != "same" && settings["padding"] != "causal" && !settings["padding"].is_null()

@@ -66,6 +66,37 @@ fn findings_as_people_see_them() {
     }
 }
 
+/// Why an output reads nothing of the padding, and why another one does.
+#[test]
+fn what_an_output_reads() {
+    for (name, model) in [
+        ("gru", "seed/embedding-gru-dense"),
+        ("attention", "leaks/120-attention-x-x"),
+        ("leak", "leaks/043-adaptiveaveragepooling1d-1"),
+    ] {
+        let folder = root().join("tests/golden").join(model);
+        let done = masque(&folder, &["explain", "model.keras", "--padding", "output_0"]).succeeded().unwrap();
+        pin(format!("padding-{name}"), done.text());
+    }
+}
+
+/// Where the masks of a running Keras model are not the intended ones.
+#[test]
+fn what_was_meant() {
+    let folder = root().join("tests/golden/leaks/146-post-ln-block-x2-tokens-out");
+    let done = masque(&folder, &["diff", "model.keras"]);
+    assert_eq!(done.status, Some(1));
+    pin("diff-intended".into(), done.text());
+}
+
+/// Every mask once, with what is known of it.
+#[test]
+fn what_is_known_of_masks() {
+    let folder = case("wide/concatenate-masks").folder;
+    let done = masque(&folder, &["masks", "model.keras", "--distinct"]).succeeded().unwrap();
+    pin("distinct-masks".into(), done.text());
+}
+
 /// The mathematics of a seed model, in every form.
 #[test]
 fn what_a_model_computes() {

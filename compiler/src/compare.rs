@@ -12,6 +12,7 @@ use masque_ir::layers::{ArgumentValue, CallId, TensorRef};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use crate::Inferred;
 use crate::table::{self, Row};
 
 pub use report::report;
@@ -19,7 +20,7 @@ pub use report::report;
 /// One property of a call that is another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Difference {
-    /// `reads`, `gives`, `mask`, or the name of a setting.
+    /// `reads`, `gives`, `mask`, `uses` (other masks than before, though the same come in), or the name of a setting.
     pub what: String,
     /// In the first model.
     pub before: String,
@@ -57,7 +58,7 @@ pub enum CallChange {
 }
 
 /// Everything that changed, in the order of the second model; what was removed stands where it was in the first.
-pub fn compare(before: &InferredGraph, after: &InferredGraph) -> Vec<CallChange> {
+pub fn compare(before: &Inferred, after: &Inferred) -> Vec<CallChange> {
     let (before, after) = (Side::new(before), Side::new(after));
     let pairs = matched(&before, &after);
     let partners: HashMap<CallId, CallId> = pairs.iter().map(|(left, right)| (*right, *left)).collect();
@@ -81,13 +82,15 @@ pub fn compare(before: &InferredGraph, after: &InferredGraph) -> Vec<CallChange>
 
 /// One of the models.
 struct Side<'a> {
+    inferred: &'a Inferred,
     model: &'a InferredGraph,
     rows: Vec<Row>,
 }
 
 impl<'a> Side<'a> {
-    fn new(model: &'a InferredGraph) -> Side<'a> {
-        Side { model, rows: table::rows(model) }
+    fn new(inferred: &'a Inferred) -> Side<'a> {
+        let model = inferred.graph();
+        Side { inferred, model, rows: table::rows(model) }
     }
 
     /// The calls that are lines of the mask table.
@@ -102,6 +105,15 @@ impl<'a> Side<'a> {
     fn mask(&self, call: CallId) -> String {
         let row = self.row(call);
         if row.short.is_empty() { row.status.to_string() } else { format!("{} {}", row.status, row.short) }
+    }
+
+    /// The masks that a call computes with.
+    fn used_masks(&self, call: CallId) -> String {
+        let row = self.row(call);
+        let used = self.inferred.used_masks(call);
+        let used = used.iter().zip(&row.masks_in).filter_map(|(used, written)| used.and(written.as_deref()));
+        let used: Vec<&str> = used.collect();
+        if used.is_empty() { "none".to_owned() } else { used.join(", ") }
     }
 
     /// The tensors that a call reads, and under which keyword; masks that are passed to it are seen as its mask.
@@ -225,6 +237,9 @@ fn changed(
     }
     differ("gives", before.row(left).types.join(", "), after.row(right).types.join(", "));
     differ("mask", before.mask(left), after.mask(right));
+    if before.mask(left) == after.mask(right) {
+        differ("uses", before.used_masks(left), after.used_masks(right));
+    }
     (!differences.is_empty()).then(|| CallChange::Changed { call: after.row(right).name(), differences })
 }
 

@@ -8,7 +8,7 @@ use masque_ir::mask::{MAX_HEIGHT, MAX_PARTS, MaskId, MaskPool};
 use masque_ir::{DType, Dim, Semantics, Type};
 
 use crate::layer::config::LARGEST_SIZE;
-use crate::layer::{Arguments, Layer, ShapeError, WeightSpec};
+use crate::layer::{Arguments, Layer, Passed, ShapeError, WeightSpec};
 use crate::masks::{self, Flow, Incoming, Rules};
 
 /// A model whose types do not fit together.
@@ -34,6 +34,8 @@ pub struct Inference {
     pub differing: Vec<Differing>,
     /// The weights of every layer, in the order of the layers.
     pub weights: Vec<Vec<WeightSpec>>,
+    /// For each output of the model a tensor that was given the mask which hangs on the output when all calls have run.
+    pub output_masks: Vec<Option<TensorRef>>,
 }
 
 /// A call that computes with other masks under one source than under the other.
@@ -79,6 +81,7 @@ pub fn infer(
             source,
         })?;
     }
+    let output_masks = graph.outputs().iter().map(|output| state.track.at_the_end(output.tensor)).collect();
     let weights: Vec<Vec<WeightSpec>> = state.weights.into_iter().map(Option::unwrap_or_default).collect();
     let declared = graph.layers().iter().zip(&weights).flat_map(|(layer, specs)| {
         specs.iter().map(|spec| WeightDecl {
@@ -95,7 +98,7 @@ pub fn infer(
         weights: declared.clone(),
     };
     let (facts, others) = (facts(state.track).compact(), facts(state.other).compact());
-    Ok(Inference { facts, others, differing: state.differing, weights })
+    Ok(Inference { facts, others, differing: state.differing, weights, output_masks })
 }
 
 /// The facts so far under one source of masks.
@@ -112,6 +115,19 @@ impl Track {
 
     fn fact(&self, tensor: TensorRef) -> &TensorFact {
         &self.calls[tensor.call.0 as usize].outputs[tensor.output as usize]
+    }
+
+    /// A tensor that was given the mask which hangs on this one when all calls have run.
+    fn at_the_end(&self, tensor: TensorRef) -> Option<TensorRef> {
+        let mask = self.flow.mask(tensor)?;
+        if self.fact(tensor).mask == Some(mask) {
+            return Some(tensor);
+        }
+        let outputs = self.calls.iter().enumerate().flat_map(|(call, fact)| {
+            let tensor = move |output| TensorRef { call: CallId(call as u32), output };
+            fact.outputs.iter().enumerate().map(move |(output, fact)| (tensor(output as u32), fact.mask))
+        });
+        outputs.into_iter().find(|(_, known)| *known == Some(mask)).map(|(tensor, _)| tensor)
     }
 
     fn incoming(
@@ -175,6 +191,16 @@ impl State<'_> {
         let arguments = Arguments::bind(call, layer.parameters()).map_err(|found| {
             ShapeError::new(format!("arguments of `call({})`", layer.parameters().join(", ")), found)
         })?;
+        for (parameter, passed) in arguments.iter() {
+            let is_mask = parameter == "mask" || parameter.ends_with("_mask");
+            if let (true, Passed::Constant(value)) = (is_mask && !layer.is_operation(), passed)
+                && !value.is_null()
+                && !parameter.starts_with("use_")
+            {
+                let expected = format!("a tensor as `{parameter}`, or nothing");
+                return Err(ShapeError::new(expected, crate::layer::config::brief(value)));
+            }
+        }
         let mut types = arguments.map(|&tensor| autocast(layer, &self.fact(tensor).ty));
         let mask_of = |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor));
         let incoming = self.track.incoming(layer, &arguments, mask_of);

@@ -61,6 +61,12 @@ pub trait Layer: Debug + Send + Sync {
         Effect::None
     }
 
+    /// The number that fills each row of its output behind the end, and stands nowhere before it, whatever its inputs
+    /// are; none where that is not so.
+    fn behind_the_end(&self) -> Option<f64> {
+        None
+    }
+
     /// Does a mask change what it computes at inference?
     fn uses_masks(&self) -> bool {
         self.reads() != Reads::Nothing

@@ -234,6 +234,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::CONCATENATE,
     &operations::CONJ,
     &operations::CONJUGATE,
+    &operations::CONSTANT,
     &operations::CONVERT_TO_TENSOR,
     &operations::COPY,
     &operations::COS,

@@ -63,7 +63,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use masque_ir::facts::{Facts, InferredGraph, MaskSource};
-use masque_ir::layers::LayerGraph;
+use masque_ir::layers::{LayerGraph, TensorRef};
 use masque_ir::plan::Provenance;
 use masque_ir::program::Program;
 use masque_ir::verify::{self, Violations};
@@ -206,6 +206,7 @@ impl Model {
             graph,
             others: inference.others,
             differing: inference.differing,
+            output_masks: inference.output_masks,
             layers,
             pointers,
             compiled,
@@ -222,6 +223,7 @@ pub struct Inferred {
     graph: InferredGraph,
     others: Facts,
     differing: Vec<infer::Differing>,
+    output_masks: Vec<Option<TensorRef>>,
     layers: Vec<Box<dyn Layer>>,
     pointers: Vec<String>,
     compiled: serde_json::Value,
@@ -310,6 +312,30 @@ impl Inferred {
         bind::write_hashes(&mut self.graph.facts, &weights);
         self.weights = Some(weights);
         Ok(())
+    }
+
+    /// Where a run has the masks that hang on the model's outputs at its end, which is when losses are computed: for each
+    /// output the key among the masks of all calls. A call may have taken an output's mask off it.
+    pub fn output_masks(&self) -> Vec<Option<String>> {
+        let key = |tensor: &TensorRef| lower::mask_key(&self.graph.graph, *tensor);
+        self.output_masks.iter().map(|tensor| tensor.as_ref().map(key)).collect()
+    }
+
+    /// The masks that a call computes with, one for each tensor that it reads as data, in order; fewer or none where it
+    /// does not look.
+    pub fn used_masks(&self, call: masque_ir::layers::CallId) -> Vec<Option<masque_ir::mask::MaskId>> {
+        let graph = &self.graph.graph;
+        let layer = self.layers[graph.call(call).layer.0 as usize].as_ref();
+        let rules = masks::Rules::of(graph, &self.graph.facts);
+        // Calls were bound when they were inferred.
+        let arguments = layer::Arguments::bind(graph.call(call), layer.parameters());
+        let all = &self.graph.facts.call(call).mask_in;
+        arguments.map_or_else(|_| vec![], |arguments| masks::used(rules, layer, &arguments, all))
+    }
+
+    /// What is known of the masks before anything runs.
+    pub fn mask_statics(&self) -> masks::statics::Statics<'_> {
+        masks::statics::Statics::of(&self.graph, &self.layers)
     }
 
     /// Every output that reads padding, as a warning.

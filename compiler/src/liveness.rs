@@ -19,6 +19,7 @@
 //! What is promised is about sequences padded **behind** their end, with at least one valid position, and ordinary
 //! finite numbers under the padding.
 
+pub mod derivation;
 pub mod layout;
 pub mod report;
 pub mod roots;
@@ -29,6 +30,7 @@ mod cycle;
 mod frame;
 mod joint;
 mod observe;
+mod through;
 mod window;
 
 use masque_ir::flow::Known;
@@ -99,7 +101,8 @@ impl Facts {
         let node = &program.nodes[place];
         let operands: Vec<Option<View>> = node.operands.iter().map(|operand| self.operand(operand)).collect();
         let caller = program.inputs().any(|(value, _)| value.node as usize == place);
-        let views = frame::apply(program, node, &operands, self.bases());
+        let mut views = frame::apply(program, node, &operands, self.bases());
+        views.iter_mut().for_each(|view| through::refine(self, program, node, view));
         let value = |result: usize| Value { node: place as u32, result: result as u32 };
         views
             .into_iter()

@@ -275,7 +275,7 @@ mod tests {
         let (x, padding) =
             (model.input("x", "float32", &[None, Some(3)]), model.input("padding", "bool", &[None]));
         let mask = model.layer("ops.LogicalNot", "mask", json!({}), &[&padding]);
-        let same = model.layer_with_mask("Identity", "same", json!({}), &x, &mask);
+        let same = model.layer_with("Identity", "same", json!({}), &[&x], &[("mask", (&mask).into())]);
         let inferred = model.finish(&[&same]).unwrap().infer().unwrap();
         let lowered = inferred.lower(Options { mask_outputs: true, ..Options::default() }).unwrap();
         assert!(masque_ir::verify::program(lowered.program()).is_ok());

@@ -5,6 +5,7 @@
 //! the model, long masks are named by the call that first carried them, and what goes on as in the line above is a
 //! ditto mark. Calls that only build masks, which Keras writes into its files, are rows but no lines.
 
+mod distinct;
 mod notation;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use masque_ir::mask::MaskId;
 use masque_ir::text::print_mask;
 use serde::Serialize;
 
+pub use distinct::{DistinctMask, distinct};
 use notation::Notation;
 
 /// One row of the table.

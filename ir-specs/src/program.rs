@@ -29,6 +29,21 @@ pub struct Literal {
     pub number: Float,
 }
 
+impl Literal {
+    /// Is it a number of its element type?
+    pub fn is_exact(self) -> bool {
+        let number = self.number.0;
+        let whole = |limit: f64| number.fract() == 0.0 && (-limit..=limit).contains(&number);
+        match self.dtype {
+            DType::F32 | DType::F64 => true,
+            DType::I32 => whole(2f64.powi(31)) && number < 2f64.powi(31),
+            DType::I64 => whole(2f64.powi(53)),
+            DType::Bool => number == 0.0 || number == 1.0,
+            DType::Str => false,
+        }
+    }
+}
+
 /// What a node reads in one place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Operand {
@@ -244,6 +259,14 @@ impl Builder {
             operands.iter().map(|operand| self.program.operand_type(operand)).collect();
         let results = op.infer(&types.iter().map(Option::as_ref).collect::<Vec<_>>())?;
         let mnemonic = op.info().mnemonic;
+        let inexact = operands.iter().find_map(|operand| match operand {
+            Operand::Literal(literal) if !literal.is_exact() => Some(literal),
+            _ => None,
+        });
+        if let Some(Literal { dtype, number }) = inexact {
+            let expected = format!("numbers of {dtype}");
+            return Err(OpError { op: mnemonic, expected, found: number.to_string() });
+        }
         let wanted =
             if self.scope.is_empty() { mnemonic.to_owned() } else { format!("{}/{mnemonic}", self.scope) };
         let results: Vec<ResultInfo> =

@@ -191,6 +191,11 @@ pub fn print_number(dtype: DType, number: Float) -> String {
     printer::number(dtype, number)
 }
 
+/// One node of a program on a line, without the body of a loop: `%y = add(%x, 1.0) : f32[B]`.
+pub fn print_node(program: &Program, node: usize) -> String {
+    program.nodes.get(node).map_or_else(String::new, |node| printer::node(program, node))
+}
+
 /// The text of a stage whose form is a tensor graph.
 pub fn print_program(program: &Program, stage: ProgramStage) -> String {
     printer::program(program, stage.into())

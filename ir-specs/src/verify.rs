@@ -63,7 +63,6 @@ pub use layers::{inferred, layers};
 pub use plan::plan;
 pub use program::program;
 
-use crate::program::Literal;
 use crate::ty::{DType, Type};
 
 /// A property that does not hold.
@@ -128,17 +127,4 @@ pub fn is_mask_of(mask: &Type, ty: &Type) -> bool {
 /// Are all sizes known, and not negative?
 fn is_static(ty: &Type) -> bool {
     ty.shape.iter().all(|size| size.known().is_some_and(|size| size >= 0))
-}
-
-/// Is it a number of its element type?
-fn is_number(literal: Literal) -> bool {
-    let number = literal.number.0;
-    let whole = |limit: f64| number.fract() == 0.0 && (-limit..=limit).contains(&number);
-    match literal.dtype {
-        DType::F32 | DType::F64 => true,
-        DType::I32 => whole(2f64.powi(31)) && number < 2f64.powi(31),
-        DType::I64 => whole(2f64.powi(53)),
-        DType::Bool => number == 0.0 || number == 1.0,
-        DType::Str => false,
-    }
 }

@@ -469,6 +469,20 @@ def joined(config):
     config["config"]["output_layers"] = [[before, 0, 0]]
 
 
+def number_beyond(config):
+    """A number that the type of the tensor beside it cannot hold."""
+    entry = layer(config, "head")
+    entry.update(class_name="Add", module="keras.src.ops.numpy", registered_name="Add", build_config={})
+    entry["config"] = {"name": "head"}
+    ids = copy.deepcopy(entry["inbound_nodes"][0]["args"][0])
+    ids["config"] = {"keras_history": ["ids", 0, 0]}
+    entry["inbound_nodes"] = [{"args": [ids, 3000000000], "kwargs": {}}]
+
+
+def name_delete(config):
+    layer(config, "head")["name"] = "he\u007fd"
+
+
 def nested(config):
     """A model inside a model, fourteen deep, each calling the one below ten times: more calls than there are atoms."""
     ids, head = layer(config, "ids"), layer(config, "head")
@@ -546,6 +560,8 @@ def graphs(config):
         ("vocabulary-url", "a vocabulary at an address", ["vocabulary"], text_layer("https://example.com/v")),
         ("infinity", "Dense(Infinity)", CONFIG_WORDS, set_option("head", "units", float("inf"))),
         ("name-control", "a name that clears the screen", ["control"], control_name),
+        ("name-delete", "a name with a character that deletes", ["control"], name_delete),
+        ("number-beyond", "whole numbers of 32 bits and 3000000000", ["3000000000"], number_beyond),
         ("name-long", "a name of 5000 letters", ["name"], long_name),
         ("shape-product", "2**31 steps, 2**31 times", ["shape", "large"], set_option("ids", "batch_shape", [None, 1 << 31, 1 << 31])),
         ("shape-beyond", "2**62 steps", ["shape", "large"], set_option("ids", "batch_shape", [None, 1 << 62])),

@@ -27,6 +27,8 @@ pub struct Stages {
     pub compiled: serde_json::Value,
     /// With types and masks.
     pub masks: InferredGraph,
+    /// Where a run has the masks that its outputs have at its end.
+    pub output_masks: Vec<Option<String>>,
     /// As operations.
     pub lowered: Program,
     /// The operations rewritten.
@@ -49,6 +51,7 @@ impl Stages {
         let mut inferred = model.infer()?;
         inferred.load_weights()?;
         let (masks, compiled) = (inferred.graph().clone(), inferred.compiled().clone());
+        let output_masks = inferred.output_masks();
         let lowered = inferred.lower(options)?;
         let (program, weights) = (lowered.program().clone(), lowered.weights().clone());
         let optimized = lowered.optimize();
@@ -57,7 +60,16 @@ impl Stages {
             Err(Error::Plan { .. }) if weights.is_empty() => None,
             planned => Some(planned?),
         };
-        Ok(Stages { layers, compiled, masks, lowered: program, optimized: rewritten, planned, weights })
+        Ok(Stages {
+            layers,
+            compiled,
+            masks,
+            output_masks,
+            lowered: program,
+            optimized: rewritten,
+            planned,
+            weights,
+        })
     }
 
     /// Every stage as a document.

@@ -111,7 +111,8 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
     }
     let calls = Calls::new(raw, &layers);
     calls.check_outputs()?;
-    let order = calls.order()?;
+    let mut order = calls.order()?;
+    calls.add_unread_inputs(&mut order)?;
     let ids: HashMap<CallKey, CallId> =
         order.iter().enumerate().map(|(place, key)| (*key, CallId(place as u32))).collect();
     for key in &order {
@@ -332,6 +333,19 @@ impl<'a> Calls<'a> {
         let order = execution_order(&graph, &outputs)
             .map_err(|cycle| AssembleError::Cycle { calls: cycle.iter().take(8).map(name).collect() })?;
         Ok(order.into_iter().map(|node| graph[node]).collect())
+    }
+
+    /// Inputs that nothing reads are passed to the model all the same; Keras has them last.
+    fn add_unread_inputs(&self, order: &mut Vec<CallKey>) -> Result<(), AssembleError> {
+        let read: HashSet<CallKey> = order.iter().copied().collect();
+        for input in &self.raw.inputs {
+            let key = self.find("the model's input", input)?;
+            let is_input = self.raw.layers[key.0].class == "InputLayer";
+            if is_input && !read.contains(&key) && !order[read.len()..].contains(&key) {
+                order.push(key);
+            }
+        }
+        Ok(())
     }
 
     /// The order that the front end knows, if it names every call before those that read it. Calls that it does not name

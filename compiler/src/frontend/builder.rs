@@ -39,6 +39,29 @@ impl BuilderTensor {
     }
 }
 
+/// What is passed to a call by name: a tensor, several of them, or anything that is none.
+#[derive(Clone, Debug)]
+pub struct BuilderArgument(RawArgument);
+
+impl From<&BuilderTensor> for BuilderArgument {
+    fn from(tensor: &BuilderTensor) -> BuilderArgument {
+        BuilderArgument(RawArgument::Tensor(tensor.0.clone()))
+    }
+}
+
+impl From<&[&BuilderTensor]> for BuilderArgument {
+    fn from(tensors: &[&BuilderTensor]) -> BuilderArgument {
+        let tensors = tensors.iter().map(|tensor| RawArgument::Tensor(tensor.0.clone()));
+        BuilderArgument(RawArgument::List(tensors.collect()))
+    }
+}
+
+impl From<Json> for BuilderArgument {
+    fn from(constant: Json) -> BuilderArgument {
+        BuilderArgument(RawArgument::Constant(constant))
+    }
+}
+
 impl ModelBuilder {
     /// A model without layers, under the rules of Keras 3.15.
     pub fn new(name: &str) -> ModelBuilder {
@@ -78,20 +101,31 @@ impl ModelBuilder {
         self.call(class, name, settings, vec![(None, argument)])
     }
 
-    /// The same with a mask passed by hand.
-    pub fn layer_with_mask(
+    /// The same with arguments as Keras' `call` has them: tensors one after the other, and others by name: masks passed by
+    /// hand, initial states, `use_causal_mask`. An argument that no layer knows is an error of [`Model::infer`].
+    ///
+    /// ```
+    /// # use masque::frontend::builder::ModelBuilder;
+    /// # use serde_json::json;
+    /// # let mut model = ModelBuilder::new("m");
+    /// # let x = model.input("x", "float32", &[None, Some(8)]);
+    /// let settings = json!({"num_heads": 2, "key_dim": 4});
+    /// let causal = [("use_causal_mask", json!(true).into())];
+    /// let y = model.layer_with("MultiHeadAttention", "attention", settings, &[&x, &x], &causal);
+    /// # model.finish(&[&y])?.infer()?;
+    /// # Ok::<(), masque::Error>(())
+    /// ```
+    pub fn layer_with(
         &mut self,
         class: &str,
         name: &str,
         settings: Json,
-        input: &BuilderTensor,
-        mask: &BuilderTensor,
+        inputs: &[&BuilderTensor],
+        by_name: &[(&str, BuilderArgument)],
     ) -> BuilderTensor {
-        let arguments = vec![
-            (None, RawArgument::Tensor(input.0.clone())),
-            (Some("mask".to_owned()), RawArgument::Tensor(mask.0.clone())),
-        ];
-        self.call(class, name, settings, arguments)
+        let inputs = inputs.iter().map(|input| (None, RawArgument::Tensor(input.0.clone())));
+        let by_name = by_name.iter().map(|(name, argument)| (Some((*name).to_owned()), argument.0.clone()));
+        self.call(class, name, settings, inputs.chain(by_name).collect())
     }
 
     fn call(&mut self, class: &str, name: &str, settings: Json, arguments: super::RawCall) -> BuilderTensor {

@@ -108,10 +108,12 @@ impl Dialect {
                 }
                 _ => nodes.iter().map(calls3::call).collect::<Result<_>>()?,
             };
-            layers.push(match self {
-                Dialect::Keras2 => tensorflow::translated(raw, &entry)?,
-                _ => raw,
-            });
+            if self == Dialect::Keras2 {
+                raw = tensorflow::translated(raw, &entry)?;
+            } else {
+                layers.extend(calls3::lift_arrays(&mut raw));
+            }
+            layers.push(raw);
         }
         let (mut inputs, mut outputs) = (vec![], vec![]);
         tensors(&body.get("input_layers"), &mut inputs)?;

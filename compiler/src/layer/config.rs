@@ -30,19 +30,18 @@ impl ConfigError {
     }
 }
 
-/// A value in at most a few words.
+/// A value in at most a few words, on one line.
 pub fn brief(value: &Json) -> String {
-    match value {
+    let text = match value {
         Json::Null => "nothing".to_owned(),
         Json::Object(map) if map.contains_key("class_name") => format!("a {}", map["class_name"]),
-        _ => {
-            let text = value.to_string();
-            if text.chars().count() > 60 {
-                text.chars().take(57).chain("...".chars()).collect()
-            } else {
-                text
-            }
-        }
+        _ => value.to_string(),
+    };
+    // JSON leaves some of the characters that steer a terminal as they are.
+    let shown = |letter: char| if letter.is_control() { '\u{fffd}' } else { letter };
+    match text.chars().nth(60) {
+        Some(_) => text.chars().map(shown).take(57).chain("...".chars()).collect(),
+        None => text.chars().map(shown).collect(),
     }
 }
 
@@ -316,4 +315,17 @@ impl Config {
 
 fn size(value: &Json) -> Option<i64> {
     value.as_i64().filter(|size| (1..=LARGEST_SIZE).contains(size))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::brief;
+
+    #[test]
+    fn brief_is_short_and_on_one_line() {
+        assert_eq!(brief(&json!("c\u{7f}nv1d\n\u{85}")), "\"c\u{fffd}nv1d\\n\u{fffd}\"");
+        assert_eq!(brief(&json!({"class_name": "x".repeat(99)})).chars().count(), 60);
+    }
 }

@@ -162,6 +162,11 @@ impl Layer for TextVectorization {
         MaskRule::Lost
     }
 
+    /// A token has a number from 1. An empty one is padding, and only a text that is not split can be one.
+    fn behind_the_end(&self) -> Option<f64> {
+        (self.output == TokenOutput::Int).then_some(0.0)
+    }
+
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let text = arguments.first().ok_or_else(|| ShapeError::new("texts", "none"))?;
         self.check(text)?;

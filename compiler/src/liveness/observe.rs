@@ -138,6 +138,17 @@ impl Facts {
             .filter_map(|&(place, case)| Some((node.operands.get(place).and_then(Operand::value)?, case)))
     }
 
+    /// Everything that decides what is seen of an output.
+    pub(super) fn behind(&self, program: &Program, output: Value) -> BTreeSet<(Value, usize)> {
+        let mut open: Vec<(Value, usize)> =
+            self.seen(program, output).cases.into_iter().map(|case| (output, case)).collect();
+        let mut found: BTreeSet<(Value, usize)> = open.iter().copied().collect();
+        while let Some((value, case)) = open.pop() {
+            open.extend(self.edges(program, value, case).filter(|&part| found.insert(part)));
+        }
+        found
+    }
+
     /// The shortest way back from what is seen to where something of the padding comes in, first what stands there.
     fn path(&self, program: &Program, value: Value, seen: &Seen, reads: Reads) -> Vec<Step> {
         let wanted = |own: Reads| if reads.content { own.content } else { own.length };

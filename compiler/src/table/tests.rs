@@ -6,8 +6,7 @@ use super::{rows, text};
 use crate::diff::{Change, lines};
 use crate::frontend::builder::{BuilderTensor, ModelBuilder};
 
-/// A transformer with its normalization ahead of each part. The attention of each block is a layer that, as attention
-/// does, reads the mask and carries it on.
+/// A transformer with its normalization ahead of each part.
 struct Transformer {
     model: ModelBuilder,
     x: BuilderTensor,
@@ -38,7 +37,9 @@ impl Transformer {
             let name = |part: &str| format!("block_{block}_{part}");
             let before = at.x.clone();
             at.call("LayerNormalization", &name("norm"), json!({}));
-            at.call("GRU", &name("attention"), json!({"units": 768, "return_sequences": true}));
+            let heads = json!({"num_heads": 12, "key_dim": 64});
+            let x = at.x.clone();
+            at.x = at.model.layer_with("MultiHeadAttention", &name("attention"), heads, &[&x, &x], &[]);
             at.add(&name("add"), &before);
             let before = at.x.clone();
             at.call("LayerNormalization", &name("norm_2"), json!({}));
@@ -119,7 +120,7 @@ fn what_only_builds_masks_is_no_line() {
     );
     let kept = model.layer("ops.Cast", "kept", json!({"dtype": "bool"}), &[&ids]);
     let padded = model.layer("ops.LogicalNot", "padded", json!({}), &[&kept]);
-    let y = model.layer_with_mask("GRU", "gru", json!({"units": 3}), &x, &kept);
+    let y = model.layer_with("GRU", "gru", json!({"units": 3}), &[&x], &[("mask", (&kept).into())]);
     let inferred = model.clone().finish(&[&y]).unwrap().infer().unwrap();
     assert!(!text(&rows(inferred.graph())).contains("kept "));
     assert!(rows(inferred.graph()).iter().any(|row| row.layer == "kept" && row.plumbing));

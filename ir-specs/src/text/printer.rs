@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 pub use layers::layer_lines;
 pub(super) use layers::{masks, tensor};
 pub(super) use plan::plan;
-pub(super) use program::program;
+pub(super) use program::{node, program};
 
 use super::{Stage, VERSION, lexer};
 use crate::facts::Facts;

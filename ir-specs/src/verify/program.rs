@@ -1,6 +1,6 @@
 //! Programs.
 
-use super::{Check, Findings, Violations, is_mask_of, is_number, is_static, require};
+use super::{Check, Findings, Violations, is_mask_of, is_static, require};
 use crate::ops::{Leaf, MAX_LOOPS, Op, Scan};
 use crate::program::{Literal, Node, Operand, Program, ResultInfo, Value};
 use crate::semantics::Semantics;
@@ -56,7 +56,7 @@ fn operands(program: &Program, place: usize) -> Check {
 
 /// Also for plans.
 pub(super) fn number(label: &'static str, literal: Literal) -> Check {
-    require(label, is_number(literal), || format!("{} is not a number of {}", literal.number, literal.dtype))
+    require(label, literal.is_exact(), || format!("{} is not a number of {}", literal.number, literal.dtype))
 }
 
 /// What an operation holds, whatever it is applied to: sizes, elements, a body.
@@ -66,7 +66,7 @@ pub(super) fn applied(op: &Op, semantics: Semantics, loops: u32) -> Check {
         Op::Leaf(Leaf::Constant { ty, values }) => {
             fixed(ty)?;
             let mut elements = values.iter().map(|&number| Literal { dtype: ty.dtype, number });
-            let wrong = elements.find(|element| !is_number(*element));
+            let wrong = elements.find(|element| !element.is_exact());
             require("PROGRAM-7", wrong.is_none(), || format!("an element is not a number of {}", ty.dtype))
         }
         Op::Scan(Scan::Scan { body, .. }) => self::body(body, semantics, loops + 1),

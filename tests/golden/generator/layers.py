@@ -666,11 +666,26 @@ def text_adapted():
 # Everything ---------------------------------------------------------------------------------------
 
 
+def constants():
+    """Arrays among the arguments of layers, and an input that nothing reads."""
+    x, unread = x_input(), x_input("unread")
+    causal = np.tril(np.ones((STEPS, STEPS), bool))
+    attention = layers.MultiHeadAttention(2, 3)
+    outputs = [
+        attention(x, x, attention_mask=causal),
+        attention(x, x, attention_mask=causal.T.astype("int32")),
+        layers.Add()([x, np.ones((1, STEPS, FEATURES), "float32")]),
+        layers.LSTM(UNITS)(x, mask=np.array(IDS != 0)),
+    ]
+    return Case("constants", "arrays among arguments, an input nobody reads", Model([x, unread], outputs), {"x": X, "unread": X})
+
+
 def cases():
     """All of them, each made when it is asked for."""
     for kind in RECURRENT:
         yield from recurrent_cases(kind)
     yield encoder_decoder()
+    yield constants()
     yield masked_case("rnn-unrolled", "unroll=True", unrolled)
     yield masked_case(
         "rnn-unrolled-zero-backwards",

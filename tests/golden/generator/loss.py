@@ -71,6 +71,16 @@ def cases():
                 target=target(rng, shape),
             )
     ids, x = embedded()
+    hidden = layers.Dense(UNITS)(x)
+    yield Case(
+        "mse-mask-taken",
+        "mse: an attention layer takes the mask off the model's output after it was made",
+        Model(ids, [hidden, layers.MultiHeadAttention(2, 3)(hidden, hidden)]),
+        {"ids": TWO_OF_FOUR},
+        loss="mse",
+        target=[numbers(np.random.default_rng(seed), (2, 4, UNITS)) for seed in (1, 2)],
+    )
+    ids, x = embedded()
     yield Case(
         "mse-one-unit",
         "mse: one prediction a step, [B, T, 1]",

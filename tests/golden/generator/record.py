@@ -168,6 +168,7 @@ class Watch:
 
         def watched(*args, **kwargs):
             explicit = kwargs.get("mask")
+            explicit = tf.constant(explicit) if isinstance(explicit, np.ndarray) else explicit
             by_hand = {k: v for k, v in kwargs.items() if k.endswith("_mask") and tf.is_tensor(v)}
             data = {k: v for k, v in kwargs.items() if k != "mask" and k not in by_hand}
             tensors = [t for t in tree.flatten((args, data)) if tf.is_tensor(t)]

@@ -165,8 +165,8 @@ pub(crate) struct Check {
 pub(crate) struct Diff {
     /// The model as it was: a .keras, .json or .mq file
     pub(crate) before: PathBuf,
-    /// The model as it is
-    pub(crate) after: PathBuf,
+    /// The model as it is; if absent, the same file with the intended masks in place of those of a running Keras model
+    pub(crate) after: Option<PathBuf>,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: TextOrJson,
@@ -219,6 +219,9 @@ pub(crate) struct Explain {
     pub(crate) what: PathBuf,
     /// One call of the model, such as gru or dense:1; all of them if absent
     pub(crate) call: Option<String>,
+    /// Derive what this output reads of the padding, step by step
+    #[arg(long, value_name = "OUTPUT", conflicts_with_all = ["call", "format"])]
+    pub(crate) padding: Option<String>,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: MathFormat,
@@ -238,8 +241,11 @@ pub(crate) struct Masks {
     /// In which form
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: TableFormat,
+    /// Every distinct mask once, with what is known of it before anything runs
+    #[arg(long)]
+    pub(crate) distinct: bool,
     /// Compare the text with this file; exit status 1 if it is another
-    #[arg(long, value_name = "FILE", conflicts_with = "format")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "distinct"])]
     pub(crate) check: Option<PathBuf>,
     /// With --check: write the file
     #[arg(long, requires = "check")]

@@ -1,9 +1,9 @@
 //! Calls as Keras 3 writes them: `{"args": […], "kwargs": {…}}`, tensors as objects anywhere inside.
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::super::config::{Node, Result};
-use super::super::{RawArgument, RawCall};
+use super::super::{RawArgument, RawCall, RawLayer, RawTensor};
 
 pub(super) fn call(node: &Node<'_>) -> Result<RawCall> {
     if node.value.is_array() {
@@ -27,11 +27,6 @@ fn argument(node: &Node<'_>) -> Result<RawArgument> {
             Some("__keras_tensor__") => {
                 node.get("config").get("keras_history").tensor().map(RawArgument::Tensor)
             }
-            // An array, or a number, with its element type beside it.
-            Some("__numpy__" | "__tensor__") => {
-                let value = node.get("config").get("value").value;
-                Ok(RawArgument::Constant(value.clone()))
-            }
             Some("DTypePolicy") => Ok(RawArgument::Constant(node.get("config").get("name").value.clone())),
             Some(_) => Ok(RawArgument::Constant(node.value.clone())),
             None => nest(node, &node.sorted()?),
@@ -39,6 +34,47 @@ fn argument(node: &Node<'_>) -> Result<RawArgument> {
         Json::Array(_) => nest(node, &node.list()?),
         value => Ok(RawArgument::Constant(value.clone())),
     }
+}
+
+/// An array, or a number, with its element type beside it.
+fn is_array(value: &Json) -> bool {
+    matches!(value.get("class_name").and_then(Json::as_str), Some("__numpy__" | "__tensor__"))
+}
+
+/// Operations read arrays among their arguments themselves. What a layer gets is a tensor, whoever makes it: an array
+/// becomes the result of a call of its own. Gives the layers that make them.
+pub(super) fn lift_arrays(layer: &mut RawLayer) -> Vec<RawLayer> {
+    let is_operation = layer.class.starts_with("ops.");
+    let mut made: Vec<RawLayer> = vec![];
+    for (keyword, argument) in layer.calls.iter_mut().flatten() {
+        let items = match argument {
+            RawArgument::List(items) => items.as_mut_slice(),
+            one => std::slice::from_mut(one),
+        };
+        for item in items {
+            let RawArgument::Constant(array) = item else { continue };
+            if !is_array(array) {
+                continue;
+            }
+            let array = array.take();
+            if is_operation {
+                *item = RawArgument::Constant(array.pointer("/config/value").cloned().unwrap_or_default());
+                continue;
+            }
+            let number = if made.is_empty() { String::new() } else { format!(".{}", made.len() + 1) };
+            let name = format!("{}/{}{number}", layer.name, keyword.as_deref().unwrap_or("array"));
+            *item = RawArgument::Tensor(RawTensor { layer: name.clone(), call: 0, output: 0 });
+            made.push(RawLayer {
+                name,
+                class: "ops.Constant".to_owned(),
+                settings: Map::from_iter([("array".to_owned(), array)]),
+                calls: vec![vec![]],
+                pointer: layer.pointer.clone(),
+                nested: None,
+            });
+        }
+    }
+    made
 }
 
 /// A nest with a tensor in it is a list of tensors to us, in Keras' order.

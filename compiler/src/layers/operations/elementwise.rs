@@ -164,6 +164,12 @@ impl Binary {
     }
 }
 
+/// A number beside a tensor of that type.
+fn number(dtype: DType, value: f64) -> Literal {
+    let number = if dtype == DType::Bool { f64::from(u8::from(value != 0.0)) } else { value };
+    Literal { dtype, number: Float(number) }
+}
+
 impl Layer for Binary {
     operation!();
 
@@ -187,12 +193,16 @@ impl Layer for Binary {
             [Side::Tensor(x), _] | [_, Side::Tensor(x)] => x.shape.clone(),
             _ => return Err(ShapeError::new(expected, "no tensor")),
         };
-        let texts = sides.iter().any(|side| matches!(side, Side::Tensor(ty) if ty.dtype == DType::Str));
-        if texts {
-            Err(ShapeError::new(expected, "texts"))
-        } else {
-            Ok(vec![Type::new(self.dtypes(&sides).1, shape)])
+        let (operands, result) = self.dtypes(&sides);
+        for side in &sides {
+            if let Side::Number { value, .. } = side
+                && !number(operands, *value).is_exact()
+            {
+                return Err(ShapeError::new(format!("numbers of {operands}"), value));
+            }
         }
+        let texts = sides.iter().any(|side| matches!(side, Side::Tensor(ty) if ty.dtype == DType::Str));
+        if texts { Err(ShapeError::new(expected, "texts")) } else { Ok(vec![Type::new(result, shape)]) }
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -211,7 +221,7 @@ impl Layer for Binary {
                     let array = scope.builder.emit(Leaf::Constant { ty, values }, &[])?;
                     scope.cast(&array, dtype)?
                 }
-                Side::Number { value, .. } => Operand::Literal(Literal { dtype, number: Float(value) }),
+                Side::Number { value, .. } => Operand::Literal(number(dtype, value)),
             });
         }
         let [a, b] = [term(&operands[0]), term(&operands[1])];

@@ -169,6 +169,9 @@ pub(in crate::layers) static IN_TOP_K: LayerDef = def("ops.InTopK", |config| {
     let k = config.size("k")?;
     let among = Built::new(&["targets", "predictions"], move |scope, arguments| {
         let (targets, predictions) = (given(scope, arguments, "targets")?, tensor(arguments, "predictions")?);
+        if !dtype_of(scope, &predictions).is_float() {
+            return refuse("predictions in floating point", scope.builder.type_of(&predictions));
+        }
         let axis = axis_of(scope, &predictions, -1)?;
         let targets = scope.cast(&targets, DType::I64)?;
         let targets = with_axis(scope, &targets, axis as usize)?;

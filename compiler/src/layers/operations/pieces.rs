@@ -1,20 +1,31 @@
 //! Operations that cut tensors into pieces and put pieces together.
 
 use masque_ir::Dim;
-use masque_ir::ops::{Index, Shape};
+use masque_ir::ops::{Index, Leaf, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{DType, ty::resolve_axis};
 use serde_json::Value as Json;
 
 use super::built::{
-    Built, Outcome, axis_of, dtype_of, emit, given, integers, literal, of_one, optional_integer, refuse,
-    shape_of, tensor,
+    Built, Outcome, array, axis_of, dtype_of, emit, given, integers, literal, of_one, optional_integer,
+    refuse, shape_of, tensor,
 };
 use super::def;
 use super::formula::term;
 use super::shapes::{flat, permuted, with_axis, without_axis};
 use crate::layer::config::brief;
 use crate::layer::{Config, ConfigError, Layer, LayerDef, Passed, Scope};
+
+/// An array that stands in a model's description, as the result of a call without arguments.
+pub(in crate::layers) static CONSTANT: LayerDef = def("ops.Constant", |config| {
+    let json = config.take("array").unwrap_or_default();
+    let (ty, values) = array(&json).ok_or_else(|| ConfigError::new("array", "an array of numbers", &json))?;
+    config.keep("array", json);
+    let constant = Built::new(&[], move |scope, _| {
+        scope.builder.emit(Leaf::Constant { ty: ty.clone(), values: values.clone() }, &[])
+    });
+    constant.boxed()
+});
 
 pub(in crate::layers) static GET_ITEM: LayerDef = def("ops.GetItem", |_| {
     let get = Built::new(&["x", "key"], |scope, arguments| {

@@ -39,7 +39,7 @@ pub(super) fn permuted(scope: &mut Scope<'_>, x: &Operand, perm: Vec<u32>) -> Ou
 
 /// The same tensor with an axis of size 1 put in.
 pub(super) fn with_axis(scope: &mut Scope<'_>, x: &Operand, axis: usize) -> Outcome {
-    Ok(scope.builder.insert_axis(x, axis)?)
+    scope.builder.insert_axis(x, axis)
 }
 
 /// The same tensor without an axis, which has size 1.

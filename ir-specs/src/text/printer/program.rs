@@ -2,7 +2,7 @@
 
 use super::{Writer, application, literal, name, word};
 use crate::ops::{Leaf, Op};
-use crate::program::{Operand, Program, ResultInfo, Value};
+use crate::program::{Node, Operand, Program, ResultInfo, Value};
 use crate::text::Stage;
 
 /// The text of a program.
@@ -13,17 +13,19 @@ pub(crate) fn program(program: &Program, stage: Stage) -> String {
     writer.text
 }
 
+/// The line of a node, without the body of a loop.
+pub(crate) fn node(program: &Program, node: &Node) -> String {
+    let names: Vec<String> = node.results.iter().map(|result| name(sigil(&node.op), &result.name)).collect();
+    let operands = node.operands.iter().map(|operand| self::operand(program, operand));
+    let types: Vec<String> = node.results.iter().map(|result| result_type(program, result)).collect();
+    format!("{} = {} : {}", names.join(", "), application(&node.op, operands), types.join(", "))
+}
+
 impl Writer {
     /// The nodes of a program or of a body, and what it gives.
     pub(super) fn nodes(&mut self, program: &Program) {
         for node in &program.nodes {
-            let names: Vec<String> =
-                node.results.iter().map(|result| name(sigil(&node.op), &result.name)).collect();
-            let operands = node.operands.iter().map(|operand| self::operand(program, operand));
-            let types: Vec<String> = node.results.iter().map(|result| result_type(program, result)).collect();
-            let line =
-                format!("{} = {} : {}", names.join(", "), application(&node.op, operands), types.join(", "));
-            self.statement(&line, &node.op);
+            self.statement(&self::node(program, node), &node.op);
         }
         if self.indent == 0 {
             self.blank();

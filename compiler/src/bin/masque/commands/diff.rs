@@ -1,8 +1,11 @@
-//! `masque diff A B`
+//! `masque diff A B`, `masque diff A`
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use masque::Inferred;
 use masque::compare::{compare, report};
+use masque_ir::facts::MaskSource;
 use serde_json::json;
 
 use crate::args::{Common, Diff, TextOrJson};
@@ -10,9 +13,17 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Diff, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let infer = |model: &std::path::Path| commands::infer(model, common, terminal);
-    let (before, after) = (infer(&arguments.before)?, infer(&arguments.after)?);
-    let changes = compare(before.graph(), after.graph());
+    let infer = |model: &Path, masks: MaskSource| -> Result<Inferred, Failure> {
+        Ok(commands::open(model, common, terminal)?.infer_masks(masks)?)
+    };
+    let asked = common.mask_source();
+    let (before, after) = match &arguments.after {
+        Some(after) => (infer(&arguments.before, asked)?, infer(after, asked)?),
+        None => {
+            (infer(&arguments.before, MaskSource::Keras)?, infer(&arguments.before, MaskSource::Intended)?)
+        }
+    };
+    let changes = compare(&before, &after);
     match arguments.format {
         TextOrJson::Json => commands::print_json(&json!({ "changes": changes }))?,
         TextOrJson::Text => commands::print(&report(&changes, terminal.styles_output()))?,

@@ -48,17 +48,17 @@ pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) ->
 struct Output {
     name: String,
     layer: String,
-    mask: String,
+    mask: Option<String>,
 }
 
 fn outputs(inferred: &Inferred) -> Vec<Output> {
     let graph = &inferred.graph().graph;
-    let output = |output: &masque_ir::layers::Output| Output {
+    let output = |(output, mask): (&masque_ir::layers::Output, Option<String>)| Output {
         name: output.name.clone(),
         layer: graph.layer(graph.call(output.tensor.call).layer).name.clone(),
-        mask: lower::mask_key(graph, output.tensor),
+        mask,
     };
-    graph.outputs().iter().map(output).collect()
+    graph.outputs().iter().zip(inferred.output_masks()).map(output).collect()
 }
 
 /// The losses of the command line, or else those that the model was compiled with.
@@ -110,7 +110,11 @@ fn scored(
         predictions: numbers("predictions", &found.outputs[place].1)?,
         logits: logits.map(|logits| numbers("logits", logits)).transpose()?,
         targets: numbers("target", target)?,
-        mask: array(&found.masks, &output.mask).and_then(|mask| mask.as_bool().cloned()),
+        mask: output
+            .mask
+            .as_ref()
+            .and_then(|key| array(&found.masks, key))
+            .and_then(|mask| mask.as_bool().cloned()),
         weights: weights.map(|weights| numbers("sample weights", weights)).transpose()?,
     })
 }

@@ -1,22 +1,26 @@
-//! `masque explain MODEL [CALL]`, `masque explain CODE`
+//! `masque explain MODEL [CALL]`, `masque explain MODEL --padding OUTPUT`, `masque explain CODE`
 
 use std::process::ExitCode;
 
-use masque::Error;
 use masque::diagnostics::Code;
+use masque::liveness::derivation::Derivation;
 use masque::mathematics::{self, Explanation, Form};
+use masque::{Error, Inferred};
 
 use crate::args::{Common, Explain, MathFormat};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Explain, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    if let (Some(code), None) = (code(arguments), &arguments.call) {
+    if let (Some(code), None, None) = (code(arguments), &arguments.call, &arguments.padding) {
         commands::print(code.page())?;
         return Ok(ExitCode::SUCCESS);
     }
     let inferred = commands::infer(&arguments.what, common, terminal)?;
     let file = arguments.what.display().to_string();
+    if let Some(output) = &arguments.padding {
+        return derivation(&inferred, output, &file);
+    }
     let explained =
         mathematics::explain(&inferred).map_err(|source| Error::Lower { file: file.clone(), source })?;
     let wanted: Vec<&Explanation> = match &arguments.call {
@@ -39,6 +43,18 @@ pub(crate) fn run(arguments: &Explain, common: &Common, terminal: &Terminal) -> 
         terminal
             .inform(&format!("{}: see `masque check {file}`", commands::check::counted(findings, "finding")));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What an output reads of the padding, and why.
+fn derivation(inferred: &Inferred, output: &str, file: &str) -> Result<ExitCode, Failure> {
+    let padding = inferred.padding()?;
+    let Some(derivation) = Derivation::of(&padding, output) else {
+        let names: Vec<&str> = padding.outputs.iter().map(|output| output.name.as_str()).collect();
+        let message = format!("{file}: there is no output `{output}`; there are {}", names.join(", "));
+        return Err(Failure::Other(message));
+    };
+    commands::print(&derivation.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use masque::Inferred;
 use masque::diff::{self, Change};
 use masque::table;
 
@@ -15,6 +16,9 @@ use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let inferred = commands::infer(&arguments.model, common, terminal)?;
+    if arguments.distinct {
+        return distinct(&inferred, arguments.format);
+    }
     let rows = table::rows(inferred.graph());
     if let Some(file) = &arguments.check {
         return check(&arguments.model, file, &table::text(&rows), arguments.bless, terminal);
@@ -38,6 +42,19 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
                     "{findings} of them get a mask that they do not support: see `masque check`"
                 ));
             }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Every mask once.
+fn distinct(inferred: &Inferred, format: TableFormat) -> Result<ExitCode, Failure> {
+    let masks = table::distinct(inferred.graph(), &inferred.mask_statics());
+    match format {
+        TableFormat::Json => commands::print_json(&masks)?,
+        TableFormat::Text | TableFormat::Table => {
+            let cells: Vec<[String; 6]> = masks.iter().map(table::DistinctMask::cells).collect();
+            commands::print(&drawn(&table::DistinctMask::HEADER, &cells))?;
         }
     }
     Ok(ExitCode::SUCCESS)

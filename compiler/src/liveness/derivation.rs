@@ -1,0 +1,168 @@
+//! Why an output reads what it reads of the padding, or nothing of it: the facts behind what is seen of it, one
+//! operation after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Write};
+
+use masque_ir::flow;
+use masque_ir::ops::{Leaf, Op};
+use masque_ir::program::Value;
+use masque_ir::text::print_node;
+
+use super::view::{Fact, Holds, Reads};
+use super::{Output, Padding};
+
+/// The derivation of what one output reads of the padding. As text: the conclusion, where padding is, and the steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Derivation {
+    /// What is derived.
+    pub output: Output,
+    /// Where padding is, mask by mask, in words.
+    pub padding: Vec<String>,
+    /// The operations behind the output, in the order of the program; weights and other constants are left out.
+    pub steps: Vec<Line>,
+}
+
+/// What is known of one value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// The operation, as the dump of the tensor graph has it.
+    pub operation: String,
+    /// What is known of it, of some positions after the other.
+    pub known: Vec<Known>,
+}
+
+/// What is known of some positions of a value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// The axes that run over sequences, and whether the positions are padding there.
+    pub positions: Vec<(usize, bool)>,
+    /// All in all.
+    pub fact: Fact,
+    /// Does anything that is seen of the output depend on them?
+    pub is_read: bool,
+}
+
+impl Derivation {
+    /// Of the output of that name; none if there is none.
+    pub fn of(padding: &Padding, output: &str) -> Option<Derivation> {
+        let place = padding.outputs.iter().position(|known| known.name == output)?;
+        let operand = &padding.program.outputs[place].operand;
+        let behind =
+            operand.value().map_or_else(BTreeSet::new, |value| padding.facts.behind(&padding.program, value));
+        let values: BTreeSet<Value> = behind.iter().map(|(value, _)| *value).collect();
+        let steps = values.into_iter().filter_map(|value| line(padding, value, &behind));
+        Some(Derivation {
+            output: padding.outputs[place].clone(),
+            padding: masks(padding),
+            steps: steps.collect(),
+        })
+    }
+}
+
+fn line(padding: &Padding, value: Value, behind: &BTreeSet<(Value, usize)>) -> Option<Line> {
+    let Padding { program, facts, .. } = padding;
+    if matches!(program.nodes[value.node as usize].op, Op::Leaf(Leaf::Weight { .. } | Leaf::Constant { .. }))
+    {
+        return None;
+    }
+    let view = facts.view(value);
+    let mut known: BTreeMap<Vec<(usize, bool)>, Known> = BTreeMap::new();
+    for (case, fact) in view.facts.iter().enumerate() {
+        let positions = view.layout.sequences(case, facts.bases());
+        let new = Known {
+            positions: positions.clone(),
+            fact: fact.clone(),
+            is_read: behind.contains(&(value, case)),
+        };
+        known.entry(positions).and_modify(|known| known.add(&new)).or_insert(new);
+    }
+    Some(Line { operation: print_node(program, value.node as usize), known: known.into_values().collect() })
+}
+
+impl Known {
+    /// Takes in what is known of more positions of the kind; those that are read count before those that are not.
+    fn add(&mut self, more: &Known) {
+        match (self.is_read, more.is_read) {
+            (true, false) => {}
+            (false, true) => *self = more.clone(),
+            _ => self.fact = self.fact.or(&more.fact),
+        }
+    }
+}
+
+/// Where padding is, mask by mask.
+fn masks(padding: &Padding) -> Vec<String> {
+    let Padding { program, facts, .. } = padding;
+    let name = |value: Value| format!("%{}", program.result(value).name);
+    let masks = facts.roots.masks.iter().map(|mask| {
+        let size = &facts.bases().all[mask.place.0].size;
+        let holds = mask.values.first().map_or_else(String::new, |&value| name(value));
+        let source = mask.source.map(|(source, number)| {
+            let only = if mask.exact { ", and nowhere else" } else { "" };
+            format!("; {} is {number} there{only}", name(source))
+        });
+        format!("where {holds} is false, along {size}{}", source.unwrap_or_default())
+    });
+    let anywhere = facts.roots.anywhere.iter().map(|&value| format!("somewhere in {}", name(value)));
+    masks.chain(anywhere).collect()
+}
+
+impl fmt::Display for Derivation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Output { name, reads, by_position, .. } = &self.output;
+        writeln!(f, "`{name}` reads {} of the padding", words(*reads))?;
+        let seen = if *by_position { "at its valid positions" } else { "as a whole" };
+        writeln!(f, "\nit is seen {seen}")?;
+        match self.padding.as_slice() {
+            [] => writeln!(f, "nothing is padding: there is no mask")?,
+            masks => {
+                masks.iter().try_for_each(|mask| writeln!(f, "padding is {mask}"))?;
+                writeln!(f, "what is unread decides nothing that is seen")?;
+            }
+        }
+        self.steps.iter().try_for_each(|line| write!(f, "\n{line}"))
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.operation)?;
+        for Known { positions, fact, is_read } in &self.known {
+            let words: Vec<&str> =
+                positions.iter().map(|(_, padded)| if *padded { "padded" } else { "valid" }).collect();
+            let which = match words.as_slice() {
+                [] => String::new(),
+                words => format!("{} positions: ", words.join(" x ")),
+            };
+            let unread = if *is_read { "" } else { "; unread" };
+            writeln!(f, "    {which}{}{unread}", described(fact, !positions.is_empty()))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is known, in words.
+fn described(fact: &Fact, by_position: bool) -> String {
+    let mut text = match (fact.known, fact.holds) {
+        (flow::Known::Number(number), _) => return number.to_string(),
+        (flow::Known::Not(number), _) => format!("not {number}, "),
+        (flow::Known::Low, _) => "too low to count, ".to_owned(),
+        (flow::Known::Position { .. }, _) => "the number of the position, ".to_owned(),
+        (flow::Known::Anything, Holds::Same) if by_position => "one and the same row, ".to_owned(),
+        (flow::Known::Anything, Holds::Carried) => "the last valid row, carried on, ".to_owned(),
+        (flow::Known::Anything, _) => String::new(),
+    };
+    // Writing to a string does not fail.
+    let _ = write!(text, "reads {} of the padding", words(fact.reads));
+    text
+}
+
+fn words(reads: Reads) -> &'static str {
+    match (reads.content, reads.length) {
+        (false, false) => "nothing",
+        (true, false) => "the content",
+        (false, true) => "the length",
+        (true, true) => "the content and the length",
+    }
+}
