@@ -10,6 +10,7 @@ kind of machine give the same bytes. README.md tells what lies in a case's folde
 """
 
 import argparse
+import random
 from pathlib import Path
 
 from generator import environment
@@ -19,6 +20,7 @@ from generator import (  # after environment: it sets Keras up
     layers,
     loss,
     losses,
+    masked,
     operations,
     preprocessing,
     products,
@@ -39,7 +41,14 @@ AREAS = {
     "ops": keras_ops.cases,
     "attention": attention.cases,
     "products": products.cases,
+    "masked": masked.cases,
 }
+
+
+def start_again():
+    """Names that Keras makes up (`dense`, `not_equal_1`) and seeds that it draws begin again."""
+    environment.keras.backend.clear_session()
+    random.seed(0)
 
 
 def main():
@@ -52,6 +61,7 @@ def main():
     from generator import files  # needs Keras 2, too
 
     made = set()
+    start_again()
     for area, cases in (AREAS | {"files": files.cases}).items():
         for case in cases():
             path = f"{area}/{case.name}"
@@ -61,8 +71,7 @@ def main():
                 write = getattr(case, "write", lambda folder: record.write(case, folder))
                 write(HERE / area / case.name)
                 print(path)
-            # Names that Keras makes up (`dense`, `not_equal_1`) count from the start again.
-            environment.keras.backend.clear_session()
+            start_again()
     if options.only in "losses.json":
         losses.write_numbers(HERE / "losses.json")
         print("losses.json")

@@ -126,6 +126,30 @@ fn what_keras_2_wrote_and_nobody_computes_is_refused_by_name() {
 }
 
 #[test]
+fn texts_that_are_not_split_make_rows_only_where_there_are_rows() {
+    // Without rows Keras takes all texts of the batch for one: its length, its counts are the batch's.
+    let of_texts = |shape: &str, settings: &str| {
+        format!(
+            r#"{{"class_name": "Sequential", "module": "keras", "config": {{"name": "s", "layers": [
+            {{"class_name": "InputLayer", "module": "keras.layers",
+              "config": {{"name": "x", "dtype": "string", "batch_shape": {shape}}}}},
+            {{"class_name": "TextVectorization", "module": "keras.layers",
+              "config": {{"name": "t", "vocabulary": ["a", "b"], "split": null, {settings}}}}}]}}}}"#
+        )
+    };
+    for (shape, settings, found) in [
+        ("[null]", r#""ngrams": [2]"#, "found str[B]"),
+        ("[null]", r#""output_mode": "count""#, "found str[B]"),
+        ("[null]", r#""output_sequence_length": 3"#, "found str[B]"),
+        ("[null, 2, 2]", r#""ngrams": [2]"#, "found str[B, 2, 2]"),
+        ("[null, 2, 2]", r#""output_mode": "int""#, "found str[B, 2, 2]"),
+    ] {
+        let refusal = refusal(&of_texts(shape, settings));
+        assert!(refusal.contains("str[B, T]") && refusal.ends_with(found), "{refusal}");
+    }
+}
+
+#[test]
 fn versions_that_are_not_known_and_models_without_an_input_are_refused() {
     let version = r#"{"class_name": "Sequential", "config": [], "keras_version": "1.2.2"}"#;
     assert!(refusal(version).contains("1.2.2"));

@@ -57,9 +57,6 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         TokenOutput::TfIdf => DType::F32,
     };
     let (standardize, split, ngrams) = (standardize(config)?, split(config)?, ngrams(config)?);
-    // A text that is not split is one token.
-    let whole = split == Split::Whole && ngrams.is_empty() && length.known().is_none();
-    let length = if whole { Dim::constant(1) } else { length };
     let op = ops::Text::Vectorize { standardize, split, ngrams, output, length, to };
     Ok(Box::new(TextVectorization { op, output, tokens: size - special.len() as i64, columns }))
 }
@@ -126,10 +123,33 @@ fn ngrams(config: &mut Config) -> Result<Vec<u32>, ConfigError> {
 }
 
 impl TextVectorization {
-    /// Texts `[B]` that are not split are one token each: their numbers are `[B]`, too.
-    fn keeps_shape(&self, text: &Type) -> bool {
+    /// Is every text the one token that gives one number?
+    fn one_to_one(&self) -> bool {
+        let ops::Text::Vectorize { split, ngrams, length, output, .. } = &self.op;
+        let lined_up = *output == TokenOutput::Int && length.known().is_none();
+        *split == Split::Whole && ngrams.is_empty() && lined_up
+    }
+
+    /// The operation for these texts, whose number is that of their tokens if each is one.
+    fn op(&self, text: &Type) -> ops::Text {
+        let mut op = self.op.clone();
+        if self.one_to_one() {
+            let ops::Text::Vectorize { length, .. } = &mut op;
+            *length = text.shape.get(1).cloned().unwrap_or(Dim::constant(1));
+        }
+        op
+    }
+
+    /// Texts that are not split are tokens, those of a row in their order; those of a batch without rows would all be
+    /// tokens of one row, whose length and counts are those of the batch.
+    fn check(&self, text: &Type) -> Result<(), ShapeError> {
         let ops::Text::Vectorize { split, .. } = &self.op;
-        *split == Split::Whole && self.output == TokenOutput::Int && text.rank() == 1
+        let (expected, fits) = match (*split == Split::Whole, text.rank()) {
+            (true, rank) if self.one_to_one() => ("texts str[B] or str[B, T]", rank == 1 || rank == 2),
+            (true, rank) => ("texts str[B, T], those of a row together, as they are not split", rank == 2),
+            (false, rank) => ("texts str[B] or str[B, 1]", rank == 1 || rank == 2 && text.shape[1].is_one()),
+        };
+        if fits && text.dtype == DType::Str { Ok(()) } else { Err(ShapeError::new(expected, text)) }
     }
 }
 
@@ -149,14 +169,10 @@ impl Layer for TextVectorization {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let text = arguments.first().ok_or_else(|| ShapeError::new("texts", "none"))?;
-        let fits =
-            text.dtype == DType::Str && (text.rank() == 1 || text.rank() == 2 && text.shape[1].is_one());
-        if !fits {
-            return Err(ShapeError::new("texts str[B] or str[B, 1]", text));
-        }
+        self.check(text)?;
         let vocabulary = Type::new(DType::Str, vec![Dim::constant(self.tokens)]);
         let weights = Type::new(DType::F32, vec![Dim::constant(self.columns)]);
-        ops::Op::from(self.op.clone())
+        ops::Op::from(self.op(text))
             .infer(&[
                 Some(text),
                 Some(&vocabulary),
@@ -164,8 +180,8 @@ impl Layer for TextVectorization {
             ])
             .map_err(|error| ShapeError { expected: error.expected, found: error.found })
             .map(|mut types| {
-                if self.keeps_shape(text) {
-                    types[0].shape.truncate(1);
+                if self.one_to_one() {
+                    types[0].shape.truncate(text.rank());
                 }
                 types
             })
@@ -191,8 +207,8 @@ impl Layer for TextVectorization {
         let text = arguments.data()[0].clone();
         let ty = scope.builder.type_of(&text);
         let operands = [text, scope.weight("vocabulary"), scope.weight("idf_weights")];
-        let numbers = scope.builder.emit(self.op.clone(), &operands)?;
-        if self.keeps_shape(&ty) {
+        let numbers = scope.builder.emit(self.op(&ty), &operands)?;
+        if self.one_to_one() && ty.rank() == 1 {
             return Ok(vec![scope.builder.emit(Shape::Reshape { shape: ty.shape }, &[numbers])?]);
         }
         Ok(vec![numbers])

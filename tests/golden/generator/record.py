@@ -17,6 +17,7 @@ from . import archive
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
 DESTROYED = "was passed an input with a mask attached to it"
+MODELS = ("Functional", "Sequential")
 
 
 @dataclass
@@ -79,6 +80,11 @@ def graph_of(model):
 
 def input_names(model):
     return [tensor._keras_history.operation.name for tensor in graph_of(model).inputs]
+
+
+def destroyed(warning):
+    """Does Keras say that a mask is lost? A model inside a model says so too, though the mask reaches its layers."""
+    return DESTROYED in warning and not any(f"(of type {kind})" in warning for kind in MODELS)
 
 
 def to_tensor(value):
@@ -187,7 +193,7 @@ class Watch:
             self.running = False
             # The projections inside this one complain about a mask that the layer itself uses.
             falsely = isinstance(operation, keras.layers.GroupQueryAttention)
-            if any(DESTROYED in str(w.message) for w in caught) and not falsely:
+            if any(destroyed(str(w.message)) for w in caught) and not falsely:
                 self.recording.destroyers.append(operation.name)
             # A Sequential's file lists its layers only, not the mask arithmetic between them.
             if self.in_file or isinstance(operation, keras.layers.Layer):
