@@ -162,9 +162,10 @@ impl Layer for TextVectorization {
         MaskRule::Lost
     }
 
-    /// A token has a number from 1. An empty one is padding, and only a text that is not split can be one.
+    /// A token has a number from 1, but an empty one has that of padding: what is split has none of these.
     fn behind_the_end(&self) -> Option<f64> {
-        (self.output == TokenOutput::Int).then_some(0.0)
+        let ops::Text::Vectorize { split, .. } = &self.op;
+        (self.output == TokenOutput::Int && *split != Split::Whole).then_some(0.0)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
