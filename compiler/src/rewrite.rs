@@ -8,6 +8,7 @@
 //! loop's body is an attribute of the loop: nothing looks into it.
 
 mod apply;
+mod by_class;
 mod extract;
 mod facts;
 mod numbers;
@@ -15,6 +16,7 @@ mod rebuild;
 pub mod rules;
 mod term;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -62,17 +64,18 @@ pub struct Report {
 /// Optimizes a program: the same outputs, under the same names.
 pub fn optimize(program: &Program, limits: Limits) -> (Program, Report) {
     let mut report = Report { saturated: true, ..Report::default() };
-    let mut current = program.clone();
+    let mut current = Cow::Borrowed(program);
     while report.rounds < limits.rounds {
         let saturated = saturate(&current, rules::RULES, limits);
         report.add(&saturated.runner);
         let next = saturated.cheapest();
-        if next == current {
+        drop(saturated);
+        if next == *current {
             break;
         }
-        current = next;
+        current = Cow::Owned(next);
     }
-    (current, report)
+    (current.into_owned(), report)
 }
 
 impl Report {
@@ -164,7 +167,7 @@ fn insert(program: &Program) -> (Graph, Places) {
             continue;
         }
         let operands = node.operands.iter().map(|operand| operand_class(operand, &mut graph, &places));
-        let operands: Vec<Id> = operands.collect();
+        let operands: term::Children = operands.collect();
         let term = match &node.op {
             Op::Leaf(leaf) => Term::leaf(leaf, &node.results[0].name),
             op => Term::apply(op, operands, &mut graph),
@@ -179,7 +182,7 @@ fn insert(program: &Program) -> (Graph, Places) {
             node.results
                 .iter()
                 .zip(&classes)
-                .all(|(result, class)| { graph[*class].data.types == [result.ty.clone()] })
+                .all(|(result, class)| { graph[*class].data.types.as_slice() == [result.ty.clone()] })
         );
         places.classes.push(classes);
     }

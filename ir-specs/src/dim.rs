@@ -17,8 +17,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// A size along one axis; see the module's documentation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Dim {
-    /// Sorted by product; factors are never zero; the empty product is the constant.
-    terms: Vec<(Product, i64)>,
+    /// Sorted by product; factors are never zero; the empty product is the constant. Shared: types are copied a lot.
+    terms: Arc<[(Product, i64)]>,
 }
 
 /// A product of atoms, sorted.
@@ -40,12 +40,12 @@ impl Dim {
 
     /// A size known at compile time.
     pub fn constant(size: i64) -> Dim {
-        Dim { terms: if size == 0 { vec![] } else { vec![(vec![], size)] } }
+        Dim { terms: if size == 0 { Arc::default() } else { Arc::new([(vec![], size)]) } }
     }
 
     /// A size known only when the model runs.
     pub fn symbol(name: &str) -> Dim {
-        Dim { terms: vec![(vec![Atom::Symbol(name.into())], 1)] }
+        Dim { terms: Arc::new([(vec![Atom::Symbol(name.into())], 1)]) }
     }
 
     /// The batch size, `B`.
@@ -64,7 +64,7 @@ impl Dim {
 
     /// The number, where the size holds no symbol.
     pub fn known(&self) -> Option<i64> {
-        match self.terms.as_slice() {
+        match &*self.terms {
             [] => Some(0),
             [(product, factor)] if product.is_empty() => Some(*factor),
             _ => None,
@@ -73,7 +73,7 @@ impl Dim {
 
     /// The symbol's name, where the size is exactly one symbol.
     pub fn as_symbol(&self) -> Option<&Arc<str>> {
-        match self.terms.as_slice() {
+        match &*self.terms {
             [(product, 1)] => match product.as_slice() {
                 [Atom::Symbol(name)] => Some(name),
                 _ => None,
@@ -98,7 +98,7 @@ impl Dim {
                 terms: self.terms.iter().map(|(p, factor)| (p.clone(), factor / divisor)).collect(),
             };
         }
-        Dim { terms: vec![(vec![Atom::Floor(Box::new(self.clone()), divisor)], 1)] }
+        Dim { terms: Arc::new([(vec![Atom::Floor(Box::new(self.clone()), divisor)], 1)]) }
     }
 
     /// `self / divisor` where that leaves no remainder: term by term, or a common symbol.
@@ -107,7 +107,7 @@ impl Dim {
             return (number > 0 && self.terms.iter().all(|(_, factor)| factor % number == 0))
                 .then(|| self.floor_div(number));
         }
-        let [(product, factor)] = divisor.terms.as_slice() else {
+        let [(product, factor)] = &*divisor.terms else {
             return (self == divisor).then(|| Dim::constant(1));
         };
         let quotient = self.terms.iter().map(|(whole, number)| {
@@ -128,7 +128,7 @@ impl Dim {
     /// Parts of a size may be negative where the whole is not: `floor((T - 1)/2) + 1` of no steps is 0.
     fn eval_signed(&self, bindings: &Bindings) -> Option<i64> {
         let mut total = 0i64;
-        for (product, factor) in &self.terms {
+        for (product, factor) in self.terms.iter() {
             let mut value = *factor;
             for atom in product {
                 let size = match atom {
@@ -168,7 +168,7 @@ impl From<i64> for Dim {
 impl std::ops::Add for &Dim {
     type Output = Dim;
     fn add(self, other: &Dim) -> Dim {
-        Dim::from_terms(self.terms.iter().chain(&other.terms).cloned())
+        Dim::from_terms(self.terms.iter().chain(other.terms.iter()).cloned())
     }
 }
 

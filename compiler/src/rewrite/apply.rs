@@ -65,7 +65,7 @@ impl Typed {
             }
             Condition::Derive(vars, derive, new) => {
                 let op = derive(&read(graph, vars, &subst)?)?;
-                subst.insert(*new, graph.add(Term::Attributes(op)));
+                subst.insert(*new, graph.add(Term::Attributes(op.into())));
             }
         }
         match &self.once {

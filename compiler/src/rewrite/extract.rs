@@ -11,6 +11,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use egg::{Id, Language};
 
+use super::by_class::ByClass;
 use super::term::Term;
 use super::{Graph, canonical};
 
@@ -24,7 +25,7 @@ pub(super) enum Prefer {
 }
 
 /// The chosen form of every class that has one.
-pub(super) type Choices<'a> = HashMap<Id, &'a Term>;
+pub(super) type Choices<'a> = ByClass<&'a Term>;
 
 /// What decides between forms of a class, the smallest being taken: the most expensive path, all operands together,
 /// preference, and the order of the e-graph.
@@ -54,15 +55,15 @@ pub(super) fn cheapest<'a>(graph: &'a Graph, own: &[Term], prefer: Prefer) -> Ch
         old.entry(canonical(graph, term)).or_insert(place);
     }
     let mut forms: Vec<Form<'a>> = vec![];
-    let mut users: HashMap<Id, Vec<usize>> = HashMap::new();
+    let mut users: ByClass<Vec<usize>> = ByClass::default();
     let mut queue: BinaryHeap<Reverse<Rank>> = BinaryHeap::new();
-    let mut costs: HashMap<Id, u64> = HashMap::with_capacity(graph.number_of_classes());
+    let mut costs: ByClass<u64> = ByClass::default();
     for (class, term) in graph.classes().flat_map(|class| class.nodes.iter().map(|term| (class.id, term))) {
         let mut parts: Vec<Id> = term.children().iter().map(|child| graph.find(*child)).collect();
         parts.sort_unstable();
         parts.dedup();
         for part in &parts {
-            users.entry(*part).or_default().push(forms.len());
+            users.entry(*part).get_or_insert_default().push(forms.len());
         }
         let preference = match (prefer, old.get(term)) {
             (Prefer::Old, place) => place.copied().unwrap_or(usize::MAX),
@@ -73,15 +74,15 @@ pub(super) fn cheapest<'a>(graph: &'a Graph, own: &[Term], prefer: Prefer) -> Ch
             queue.push(Reverse(rank(graph, &forms, forms.len() - 1, &costs)));
         }
     }
-    let mut chosen = Choices::with_capacity(graph.number_of_classes());
+    let mut chosen = Choices::default();
     while let Some(Reverse((cost, _, _, place))) = queue.pop() {
         let Form { class, term, .. } = forms[place];
-        if costs.contains_key(&class) {
+        if costs.contains(class) {
             continue;
         }
         costs.insert(class, cost);
         chosen.insert(class, term);
-        for &user in users.get(&class).into_iter().flatten() {
+        for &user in users.get(class).into_iter().flatten() {
             forms[user].open -= 1;
             if forms[user].open == 0 {
                 queue.push(Reverse(rank(graph, &forms, user, &costs)));
@@ -91,9 +92,9 @@ pub(super) fn cheapest<'a>(graph: &'a Graph, own: &[Term], prefer: Prefer) -> Ch
     chosen
 }
 
-fn rank(graph: &Graph, forms: &[Form<'_>], place: usize, costs: &HashMap<Id, u64>) -> Rank {
+fn rank(graph: &Graph, forms: &[Form<'_>], place: usize, costs: &ByClass<u64>) -> Rank {
     let Form { term, preference, .. } = &forms[place];
-    let parts = term.children().iter().filter_map(|child| costs.get(&graph.find(*child)));
+    let parts = term.children().iter().filter_map(|child| costs.get(graph.find(*child)));
     let (longest, all) = parts.fold((0, 0), |(longest, all), &part| (part.max(longest), all + part));
     (longest + own_cost(term), all, *preference, place)
 }

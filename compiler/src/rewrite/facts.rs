@@ -7,6 +7,7 @@ use masque_ir::dim::Bindings;
 use masque_ir::ops::{Op, Shape};
 use masque_ir::program::{Literal, Program};
 use masque_runtime::Tensor;
+use smallvec::{SmallVec, smallvec};
 
 use super::Graph;
 use super::numbers;
@@ -36,7 +37,7 @@ impl Knowledge {
 pub(super) struct Facts {
     /// The types of the results; none for what is no value, and for terms that a rule made of operands that do not
     /// fit: those are equal to nothing.
-    pub(super) types: Vec<Type>,
+    pub(super) types: SmallVec<[Type; 1]>,
     /// The number that every element is.
     pub(super) number: Option<Literal>,
 }
@@ -45,13 +46,13 @@ impl Analysis<Term> for Knowledge {
     type Data = Facts;
 
     fn make(graph: &mut Graph, term: &Term, _: Id) -> Facts {
-        let known = |types: Vec<Type>| Facts { types, number: None };
+        let known = |types: SmallVec<[Type; 1]>| Facts { types, number: None };
         match term {
             Term::Absent | Term::Attributes(_) | Term::Outputs(_) => Facts::default(),
             Term::Literal(literal) => {
-                Facts { types: vec![Type::scalar(literal.dtype)], number: Some(*literal) }
+                Facts { types: smallvec![Type::scalar(literal.dtype)], number: Some(*literal) }
             }
-            Term::Leaf(_, leaf) => known(Op::from(leaf.clone()).infer(&[]).unwrap_or_default()),
+            Term::Leaf(leaf) => known(Op::from(leaf.1.clone()).infer(&[]).unwrap_or_default().into()),
             Term::Result(result, of) => {
                 known(graph[*of].data.types.get(*result as usize).cloned().into_iter().collect())
             }
@@ -89,7 +90,7 @@ pub(super) fn operation(graph: &Graph, mnemonic: &'static str, children: &[Id]) 
 /// The attributes that a class is; none for every other class.
 pub(super) fn attributes(graph: &Graph, id: Id) -> Option<&Op> {
     graph[id].nodes.iter().find_map(|term| match term {
-        Term::Attributes(op) => Some(op),
+        Term::Attributes(op) => Some(op.as_ref()),
         _ => None,
     })
 }
@@ -101,7 +102,7 @@ fn applied(graph: &Graph, mnemonic: &'static str, children: &[Id]) -> Facts {
     let types = op.infer(&types).unwrap_or_default();
     let number = operands.iter().map(|operand| operand.number).collect::<Option<Vec<_>>>();
     let number = number.filter(|_| types.iter().all(|ty| graph.analysis.binds(ty)));
-    Facts { number: number.and_then(|numbers| fold(&op, &numbers)), types }
+    Facts { number: number.and_then(|numbers| fold(&op, &numbers)), types: types.into() }
 }
 
 /// The number that an operation gives everywhere, of operands that are numbers everywhere.

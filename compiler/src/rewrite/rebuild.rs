@@ -4,12 +4,13 @@
 //! has the name that the old program gave it; of several values that turned out to be one, the first layer's name
 //! stays, or else the first step's. Inputs, states and weights are called by their names, and always keep them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use egg::{Id, Language};
 use masque_ir::ops::{Leaf, Op};
 use masque_ir::program::{Node, Operand, Program, ProgramOutput, ResultInfo, Value};
 
+use super::by_class::ByClass;
 use super::extract::Choices;
 use super::facts::operation;
 use super::term::Term;
@@ -20,7 +21,7 @@ pub(super) fn rebuild(program: &Program, graph: &Graph, places: &Places, choices
     let names = program.nodes.iter().flat_map(|node| &node.results).map(|result| result.name.as_str());
     let names = names.collect();
     let mut rebuild =
-        Rebuild { program, graph, choices, origins, names, built: HashMap::new(), nodes: vec![] };
+        Rebuild { program, graph, choices, origins, names, built: ByClass::default(), nodes: vec![] };
     for (value, _) in program.inputs().chain(program.states()) {
         places.class(graph, value).into_iter().for_each(|class| rebuild.build(class));
     }
@@ -29,7 +30,7 @@ pub(super) fn rebuild(program: &Program, graph: &Graph, places: &Places, choices
     }
     rebuild.annotate_masks(places);
     let operand = |operand: &Operand| match operand.value().and_then(|value| places.class(graph, value)) {
-        Some(class) => rebuild.built[&class].clone(),
+        Some(class) => rebuild.built[class].clone(),
         None => operand.clone(),
     };
     let outputs = program.outputs.iter();
@@ -44,12 +45,12 @@ pub(super) fn rebuild(program: &Program, graph: &Graph, places: &Places, choices
 }
 
 /// By class: the value of the old program whose name and mask it has.
-fn origins(program: &Program, graph: &Graph, places: &Places) -> HashMap<Id, Value> {
-    let mut origins: HashMap<Id, Value> = HashMap::new();
+fn origins(program: &Program, graph: &Graph, places: &Places) -> ByClass<Value> {
+    let mut origins: ByClass<Value> = ByClass::default();
     for (node, classes) in places.classes.iter().enumerate() {
         for (result, class) in classes.iter().enumerate() {
             let value = Value { node: node as u32, result: result as u32 };
-            let known = origins.entry(graph.find(*class)).or_insert(value);
+            let known = origins.entry(graph.find(*class)).get_or_insert(value);
             if weight_of_name(program, value) > weight_of_name(program, *known) {
                 *known = value;
             }
@@ -70,10 +71,10 @@ struct Rebuild<'a> {
     program: &'a Program,
     graph: &'a Graph,
     choices: &'a Choices<'a>,
-    origins: HashMap<Id, Value>,
+    origins: ByClass<Value>,
     /// The names of the old program.
     names: HashSet<&'a str>,
-    built: HashMap<Id, Operand>,
+    built: ByClass<Operand>,
     nodes: Vec<Node>,
 }
 
@@ -82,14 +83,14 @@ impl Rebuild<'_> {
     fn build(&mut self, class: Id) {
         let mut open = vec![class];
         while let Some(&class) = open.last() {
-            if self.built.contains_key(&class) {
+            if self.built.contains(class) {
                 open.pop();
                 continue;
             }
-            let term = self.choices[&class];
+            let term = self.choices[class];
             let parts = term.children().iter().rev().map(|child| self.graph.find(*child));
             let before = open.len();
-            open.extend(parts.filter(|part| !self.built.contains_key(part)));
+            open.extend(parts.filter(|part| !self.built.contains(*part)));
             if open.len() == before {
                 let operand = self.emit(class, term);
                 self.built.insert(class, operand);
@@ -104,18 +105,18 @@ impl Rebuild<'_> {
             Term::Absent | Term::Attributes(_) | Term::Outputs(_) => return Operand::Absent,
             Term::Literal(literal) => return Operand::Literal(*literal),
             Term::Result(result, whole) => {
-                let whole = self.built[&self.graph.find(*whole)].value();
+                let whole = self.built[self.graph.find(*whole)].value();
                 return whole.map_or(Operand::Absent, |value| {
                     Operand::Value(Value { node: value.node, result: *result })
                 });
             }
-            Term::Leaf(_, leaf) => (Op::Leaf(leaf.clone()), &[][..]),
+            Term::Leaf(leaf) => (Op::Leaf(leaf.1.clone()), &[][..]),
             Term::Apply(mnemonic, children) => {
                 let (op, operands) = operation(self.graph, mnemonic, children);
                 (op, &children[..operands])
             }
         };
-        let operands = operands.iter().map(|child| self.built[&self.graph.find(*child)].clone()).collect();
+        let operands = operands.iter().map(|child| self.built[self.graph.find(*child)].clone()).collect();
         let results = self.results(class, &op);
         let node = self.nodes.len() as u32;
         self.nodes.push(Node { op, operands, results });
@@ -127,7 +128,7 @@ impl Rebuild<'_> {
         let types = &self.graph[class].data.types;
         let result = |(result, ty): (usize, &masque_ir::Type)| {
             let own = if types.len() == 1 { Some(class) } else { self.result_class(result as u32, class) };
-            let origin = own.and_then(|own| self.origins.get(&own));
+            let origin = own.and_then(|own| self.origins.get(own));
             let name = origin.map(|value| self.program.result(*value).name.clone());
             let name = name.unwrap_or_else(|| self.fresh(op.info().mnemonic, result));
             ResultInfo { name, ty: ty.clone(), mask: None }
@@ -139,7 +140,7 @@ impl Rebuild<'_> {
     fn result_class(&self, result: u32, whole: Id) -> Option<Id> {
         let term = Term::Result(result, whole);
         let class = self.graph.lookup(term.clone())?;
-        (canonical(self.graph, self.choices[&class]) == term).then_some(class)
+        (canonical(self.graph, self.choices[class]) == term).then_some(class)
     }
 
     /// A name that the old program did not have. Nodes are counted, so that it is given once.
@@ -155,10 +156,10 @@ impl Rebuild<'_> {
     fn annotate_masks(&mut self, places: &Places) {
         let classes = places.classes.iter().flatten().map(|class| self.graph.find(*class));
         for class in classes.collect::<Vec<Id>>() {
-            let mask = self.program.result(self.origins[&class]).mask;
+            let mask = self.program.result(self.origins[class]).mask;
             let mask = mask.and_then(|mask| places.class(self.graph, mask));
-            let mask = mask.and_then(|mask| self.built[&mask].value());
-            if let (Some(value), Some(mask)) = (self.built[&class].value(), mask)
+            let mask = mask.and_then(|mask| self.built[mask].value());
+            if let (Some(value), Some(mask)) = (self.built[class].value(), mask)
                 && mask.node < value.node
             {
                 self.nodes[value.node as usize].results[value.result as usize].mask = Some(mask);

@@ -3,11 +3,14 @@
 //! An operation is its mnemonic and its operands; its attributes, if it has any, are one more child at the end. So
 //! a pattern binds attributes as it binds operands: `(transpose ?x ?a)`.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
 use egg::{EGraph, FromOp, Id, Language};
 use masque_ir::ops::{Arity, Leaf, Op};
 use masque_ir::program::Literal;
+use smallvec::SmallVec;
 
 /// A node of the e-graph.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,32 +20,35 @@ pub(super) enum Term {
     /// A number.
     Literal(Literal),
     /// An operation with its attributes, its operands left out: the last child of [`Term::Apply`].
-    Attributes(Op),
-    /// Where a program starts: the name keeps apart what is not the same tensor.
-    Leaf(String, Leaf),
+    Attributes(Arc<Op>),
+    /// Where a program starts: the name keeps apart what is not the same tensor. Shared, as egg keeps terms several times.
+    Leaf(Arc<(String, Leaf)>),
     /// An operation, by mnemonic, applied: operands, then attributes.
-    Apply(&'static str, Vec<Id>),
+    Apply(&'static str, Children),
     /// One result of an operation with several.
     Result(u32, Id),
     /// What the program gives: the one reader of a value that is no operation.
     Outputs(Vec<Id>),
 }
 
+/// Few operations have more children; egg keeps every term several times.
+pub(super) type Children = SmallVec<[Id; 4]>;
+
 impl Term {
     /// Where a program starts. Two inputs of one type are two tensors; two equal constants are one.
     pub(super) fn leaf(leaf: &Leaf, name: &str) -> Term {
         let name = if matches!(leaf, Leaf::Constant { .. }) { "" } else { name };
-        Term::Leaf(name.to_owned(), leaf.clone())
+        Term::Leaf(Arc::new((name.to_owned(), leaf.clone())))
     }
 
     /// An operation applied to operands.
     pub(super) fn apply<N: egg::Analysis<Term>>(
         op: &Op,
-        mut operands: Vec<Id>,
+        mut operands: Children,
         graph: &mut EGraph<Term, N>,
     ) -> Term {
         if !op.info().attributes.is_empty() {
-            operands.push(graph.add(Term::Attributes(op.clone())));
+            operands.push(graph.add(Term::Attributes(Arc::new(op.clone()))));
         }
         Term::Apply(op.info().mnemonic, operands)
     }
@@ -50,8 +56,16 @@ impl Term {
 
 /// The operation with that mnemonic, which has no attributes.
 pub(super) fn plain(mnemonic: &str) -> Op {
-    Op::from_parts(mnemonic, serde_json::Value::Object(Default::default()))
-        .expect("a term without attributes has the mnemonic of an operation without attributes")
+    static PLAIN: LazyLock<HashMap<&str, Op>> = LazyLock::new(|| {
+        let plain = Op::table().filter(|info| info.attributes.is_empty());
+        let plain = plain.filter_map(|info| {
+            let op = Op::from_parts(info.mnemonic, serde_json::Value::Object(Default::default()));
+            op.ok().map(|op| (info.mnemonic, op))
+        });
+        plain.collect()
+    });
+    let op = PLAIN.get(mnemonic).cloned();
+    op.expect("a term without attributes has the mnemonic of an operation without attributes")
 }
 
 impl Language for Term {
@@ -80,7 +94,8 @@ impl Language for Term {
 
     fn children(&self) -> &[Id] {
         match self {
-            Term::Apply(_, children) | Term::Outputs(children) => children,
+            Term::Apply(_, children) => children,
+            Term::Outputs(children) => children,
             Term::Result(_, of) => std::slice::from_ref(of),
             _ => &[],
         }
@@ -88,7 +103,8 @@ impl Language for Term {
 
     fn children_mut(&mut self) -> &mut [Id] {
         match self {
-            Term::Apply(_, children) | Term::Outputs(children) => children,
+            Term::Apply(_, children) => children,
+            Term::Outputs(children) => children,
             Term::Result(_, of) => std::slice::from_mut(of),
             _ => &mut [],
         }
@@ -101,8 +117,8 @@ impl fmt::Display for Term {
             Term::Absent => f.write_str("_"),
             Term::Literal(literal) => write!(f, "{}:{}", literal.number, literal.dtype),
             Term::Attributes(op) => write!(f, "{{{}}}", op.attributes()),
-            Term::Leaf(name, leaf) if name.is_empty() => write!(f, "{leaf:?}"),
-            Term::Leaf(name, _) => write!(f, "%{name}"),
+            Term::Leaf(leaf) if leaf.0.is_empty() => write!(f, "{:?}", leaf.1),
+            Term::Leaf(leaf) => write!(f, "%{}", leaf.0),
             Term::Apply(mnemonic, _) => f.write_str(mnemonic),
             Term::Result(result, _) => write!(f, "result-{result}"),
             Term::Outputs(_) => f.write_str("outputs"),
@@ -131,7 +147,7 @@ impl FromOp for Term {
         let expected = info.operands.len() + usize::from(!info.attributes.is_empty());
         let many = info.operands.last().is_some_and(|last| last.arity == Arity::Many);
         if children.len() == expected || many && children.len() + 1 >= expected {
-            Ok(Term::Apply(info.mnemonic, children))
+            Ok(Term::Apply(info.mnemonic, children.into()))
         } else {
             Err(wrong())
         }
