@@ -16,6 +16,7 @@ from pathlib import Path
 from generator import environment
 from generator import (  # after environment: it sets Keras up
     attention,
+    edges,
     keras_ops,
     layers,
     loss,
@@ -42,6 +43,7 @@ AREAS = {
     "attention": attention.cases,
     "products": products.cases,
     "masked": masked.cases,
+    "edges": edges.cases,
 }
 
 
