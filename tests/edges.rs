@@ -80,8 +80,7 @@ fn weights_are_shared_among_the_valid() {
     });
 }
 
-/// A recurrent layer stays in its initial state over nothing but padding, and over no steps at all; what stands under
-/// the mask does not matter.
+/// A recurrent layer stays in its initial state over nothing but padding, and over no steps at all.
 #[test]
 fn over_nothing_a_state_stays() {
     let stages = model("edges/lstm-one-row");

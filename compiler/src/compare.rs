@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::Inferred;
+use crate::layer::arguments::takes_masks;
 use crate::table::{self, Row};
 
 pub use report::report;
@@ -119,8 +120,7 @@ impl<'a> Side<'a> {
     /// The tensors that a call reads, and under which keyword; masks that are passed to it are seen as its mask.
     fn reads(&self, call: CallId) -> Vec<(Option<&str>, TensorRef)> {
         let arguments = self.model.graph.call(call).arguments.iter();
-        let shown = arguments
-            .filter(|argument| !argument.keyword.as_deref().is_some_and(|word| word.ends_with("mask")));
+        let shown = arguments.filter(|argument| !argument.keyword.as_deref().is_some_and(takes_masks));
         shown
             .flat_map(|argument| {
                 let keyword = argument.keyword.as_deref();

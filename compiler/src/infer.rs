@@ -1,13 +1,15 @@
 //! Inference: types and masks of every tensor, call by call, before anything runs.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use masque_ir::facts::{CallFact, Facts, MaskSource, TensorFact, WeightDecl};
-use masque_ir::layers::{CallId, LayerGraph, LayerId, TensorRef};
+use masque_ir::layers::{CallId, LayerGraph, LayerId, Output, TensorRef};
 use masque_ir::mask::{MAX_HEIGHT, MAX_PARTS, MaskId, MaskPool};
 use masque_ir::{DType, Dim, Semantics, Type};
 
-use crate::layer::config::LARGEST_SIZE;
+use crate::layer::arguments::takes_masks;
+use crate::layer::config::{LARGEST_SIZE, brief};
 use crate::layer::{Arguments, Layer, Passed, ShapeError, WeightSpec};
 use crate::masks::{self, Flow, Incoming, Rules};
 
@@ -81,7 +83,7 @@ pub fn infer(
             source,
         })?;
     }
-    let output_masks = graph.outputs().iter().map(|output| state.track.at_the_end(output.tensor)).collect();
+    let output_masks = state.track.output_masks(graph);
     let weights: Vec<Vec<WeightSpec>> = state.weights.into_iter().map(Option::unwrap_or_default).collect();
     let declared = graph.layers().iter().zip(&weights).flat_map(|(layer, specs)| {
         specs.iter().map(|spec| WeightDecl {
@@ -117,17 +119,18 @@ impl Track {
         &self.calls[tensor.call.0 as usize].outputs[tensor.output as usize]
     }
 
-    /// A tensor that was given the mask which hangs on this one when all calls have run.
-    fn at_the_end(&self, tensor: TensorRef) -> Option<TensorRef> {
-        let mask = self.flow.mask(tensor)?;
-        if self.fact(tensor).mask == Some(mask) {
-            return Some(tensor);
+    /// For each output of the model a tensor that was given the mask which hangs on the output when all calls have run.
+    fn output_masks(&self, graph: &LayerGraph) -> Vec<Option<TensorRef>> {
+        let mut given: HashMap<MaskId, TensorRef> = HashMap::new();
+        for (call, fact) in self.calls.iter().enumerate() {
+            for (output, mask) in
+                fact.outputs.iter().enumerate().filter_map(|(at, out)| Some((at, out.mask?)))
+            {
+                given.entry(mask).or_insert(TensorRef { call: CallId(call as u32), output: output as u32 });
+            }
         }
-        let outputs = self.calls.iter().enumerate().flat_map(|(call, fact)| {
-            let tensor = move |output| TensorRef { call: CallId(call as u32), output };
-            fact.outputs.iter().enumerate().map(move |(output, fact)| (tensor(output as u32), fact.mask))
-        });
-        outputs.into_iter().find(|(_, known)| *known == Some(mask)).map(|(tensor, _)| tensor)
+        let mask = |output: &Output| self.flow.mask(output.tensor).and_then(|mask| given.get(&mask).copied());
+        graph.outputs().iter().map(mask).collect()
     }
 
     fn incoming(
@@ -191,16 +194,7 @@ impl State<'_> {
         let arguments = Arguments::bind(call, layer.parameters()).map_err(|found| {
             ShapeError::new(format!("arguments of `call({})`", layer.parameters().join(", ")), found)
         })?;
-        for (parameter, passed) in arguments.iter() {
-            let is_mask = parameter == "mask" || parameter.ends_with("_mask");
-            if let (true, Passed::Constant(value)) = (is_mask && !layer.is_operation(), passed)
-                && !value.is_null()
-                && !parameter.starts_with("use_")
-            {
-                let expected = format!("a tensor as `{parameter}`, or nothing");
-                return Err(ShapeError::new(expected, crate::layer::config::brief(value)));
-            }
-        }
+        check_passed_masks(layer, &arguments)?;
         let mut types = arguments.map(|&tensor| autocast(layer, &self.fact(tensor).ty));
         let mask_of = |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor));
         let incoming = self.track.incoming(layer, &arguments, mask_of);
@@ -301,6 +295,19 @@ fn differing(some: &[Option<MaskId>], others: &[Option<MaskId>]) -> Option<usize
 /// Layers compute in float32: wider floats are converted on the way in.
 pub(crate) fn autocast(layer: &dyn Layer, ty: &Type) -> Type {
     if ty.dtype == DType::F64 && !layer.is_operation() { ty.with_dtype(DType::F32) } else { ty.clone() }
+}
+
+/// A mask that is passed by hand is a tensor.
+fn check_passed_masks(layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Result<(), ShapeError> {
+    let masks = arguments.iter().filter(|(parameter, _)| !layer.is_operation() && takes_masks(parameter));
+    for (parameter, passed) in masks {
+        if let Passed::Constant(value) = passed
+            && !value.is_null()
+        {
+            return Err(ShapeError::new(format!("a tensor as `{parameter}`, or nothing"), brief(value)));
+        }
+    }
+    Ok(())
 }
 
 /// Masks that later passes can walk over.

@@ -54,6 +54,7 @@ mod unit_normalization;
 mod vocabulary;
 
 pub(crate) use attending::band;
+pub(crate) use time_distributed::keeps_states;
 
 use crate::layer::LayerDef;
 
@@ -274,7 +275,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::FMAX,
     &operations::FMIN,
     &operations::FMOD,
-    &time_distributed::FOLD_STEPS,
+    &operations::FOLD_STEPS,
     &operations::FULL,
     &operations::FULL_LIKE,
     &operations::GCD,
@@ -439,7 +440,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::TRIU,
     &operations::TRUE_DIVIDE,
     &operations::TRUNC,
-    &time_distributed::UNFOLD_STEPS,
+    &operations::UNFOLD_STEPS,
     &operations::UNRAVEL_INDEX,
     &operations::UNSTACK,
     &operations::VANDER,

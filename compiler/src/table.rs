@@ -16,6 +16,7 @@ use masque_ir::mask::MaskId;
 use masque_ir::text::print_mask;
 use serde::Serialize;
 
+use crate::layer::arguments::takes_masks;
 pub use distinct::{DistinctMask, distinct};
 use notation::Notation;
 
@@ -99,7 +100,7 @@ pub fn plumbing(graph: &LayerGraph) -> Vec<bool> {
         let place = id.0 as usize;
         plumbing[place] = graph.layer_of(id).class.starts_with("ops.") && read[place] && !read_as_data[place];
         for argument in &graph.call(id).arguments {
-            let as_mask = argument.keyword.as_deref().is_some_and(|keyword| keyword.ends_with("mask"));
+            let as_mask = argument.keyword.as_deref().is_some_and(takes_masks);
             for tensor in argument.value.tensors() {
                 read[tensor.call.0 as usize] = true;
                 read_as_data[tensor.call.0 as usize] |= !(as_mask || plumbing[place]);

@@ -7,6 +7,7 @@ use masque_ir::layers::{CallId, TensorRef};
 use masque_ir::mask::{MaskExpr, MaskId};
 
 use super::Subject;
+use crate::layer::arguments::takes_masks;
 
 /// What a walk found.
 #[derive(Default)]
@@ -59,8 +60,7 @@ impl Subject<'_> {
 
     /// Does a call read a tensor as data, and has nobody passed it a mask by hand?
     fn reads_as_data(&self, reader: CallId, tensor: TensorRef) -> bool {
-        let is_mask =
-            |keyword: &Option<String>| keyword.as_deref().is_some_and(|keyword| keyword.ends_with("mask"));
+        let is_mask = |keyword: &Option<String>| keyword.as_deref().is_some_and(takes_masks);
         let arguments = &self.model.graph.call(reader).arguments;
         arguments
             .iter()

@@ -337,11 +337,11 @@ impl<'a> Calls<'a> {
 
     /// Inputs that nothing reads are passed to the model all the same; Keras has them last.
     fn add_unread_inputs(&self, order: &mut Vec<CallKey>) -> Result<(), AssembleError> {
-        let read: HashSet<CallKey> = order.iter().copied().collect();
+        let mut known: HashSet<CallKey> = order.iter().copied().collect();
         for input in &self.raw.inputs {
             let key = self.find("the model's input", input)?;
             let is_input = self.raw.layers[key.0].class == "InputLayer";
-            if is_input && !read.contains(&key) && !order[read.len()..].contains(&key) {
+            if is_input && known.insert(key) {
                 order.push(key);
             }
         }

@@ -25,6 +25,11 @@ impl<T> Passed<T> {
     }
 }
 
+/// Does a parameter of that name take masks? (`use_causal_mask` takes true or false.)
+pub fn takes_masks(parameter: &str) -> bool {
+    parameter == "mask" || parameter.ends_with("_mask") && !parameter.starts_with("use_")
+}
+
 /// The arguments of one call by parameter name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arguments<T> {
@@ -115,8 +120,7 @@ impl<T> Arguments<T> {
 
     /// The names of the parameters that were given data: tensors that are not masks.
     pub fn data_parameters(&self) -> Vec<&str> {
-        let is_mask = |name: &str| name == "mask" || name.ends_with("_mask");
-        let data = self.iter().filter(|(name, passed)| !is_mask(name) && !passed.tensors().is_empty());
+        let data = self.iter().filter(|(name, passed)| !takes_masks(name) && !passed.tensors().is_empty());
         data.map(|(name, _)| name).collect()
     }
 

@@ -22,6 +22,7 @@ mod reduce;
 mod scatter;
 mod shapes;
 mod stacks;
+mod steps;
 mod subscripts;
 mod windows;
 
@@ -41,6 +42,7 @@ pub(super) use reduce::ANY;
 pub(super) use scatter::*;
 pub(super) use shapes::*;
 pub(super) use stacks::*;
+pub(super) use steps::*;
 pub(super) use windows::*;
 
 use masque_ir::DType;

@@ -15,98 +15,6 @@ use crate::layer::{
 pub(super) static TIME_DISTRIBUTED: LayerDef =
     LayerDef { class: "TimeDistributed", supports_masking: Supports::Always, masks: "keep", parse };
 
-/// Around a model, the layer is three calls: this one, the model's, and [`UNFOLD_STEPS`].
-pub(super) static FOLD_STEPS: LayerDef = LayerDef {
-    class: "ops.FoldSteps",
-    supports_masking: Supports::Never,
-    masks: "refused",
-    parse: |_| Ok(Box::new(FoldSteps)),
-};
-
-/// What came of the steps, with batch and steps as they were.
-pub(super) static UNFOLD_STEPS: LayerDef = LayerDef {
-    class: "ops.UnfoldSteps",
-    supports_masking: Supports::Never,
-    masks: "none",
-    parse: |_| Ok(Box::new(UnfoldSteps)),
-};
-
-#[derive(Debug)]
-struct FoldSteps;
-
-impl Layer for FoldSteps {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "mask"]
-    }
-
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    fn is_operation(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Lost
-    }
-
-    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        let expected = "a tensor [batch, steps, ...] with at least three axes, and without a mask, for a model on \
-                        every step";
-        match (arguments.data(), arguments.mask()) {
-            ([x], None) if x.rank() >= 3 => Ok(vec![Type::new(x.dtype, fold(&x.shape))]),
-            (_, Some(mask)) => Err(ShapeError::new(expected, format!("a mask {mask}"))),
-            (data, None) => {
-                Err(ShapeError::new(expected, data.first().map_or("none".to_owned(), ToString::to_string)))
-            }
-        }
-    }
-
-    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
-        let x = arguments.data()[0].clone();
-        let shape = fold(&scope.builder.type_of(&x).shape);
-        Ok(vec![scope.builder.emit(Shape::Reshape { shape }, &[x])?])
-    }
-}
-
-#[derive(Debug)]
-struct UnfoldSteps;
-
-impl Layer for UnfoldSteps {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "steps"]
-    }
-
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    fn is_operation(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Lost
-    }
-
-    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        match (arguments.data(), arguments.tensors("steps")) {
-            ([y], [x]) if y.rank() >= 1 && x.rank() >= 2 => {
-                Ok(vec![Type::new(y.dtype, unfold(&x.shape[..2], &y.shape))])
-            }
-            _ => Err(ShapeError::new("one result for each step", "none")),
-        }
-    }
-
-    fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
-        let (y, x) = (arguments.data()[0].clone(), arguments.tensors("steps")[0].clone());
-        let front = scope.builder.type_of(&x).shape[..2].to_vec();
-        let shape = unfold(&front, &scope.builder.type_of(&y).shape);
-        Ok(vec![scope.builder.emit(Shape::Reshape { shape }, &[y])?])
-    }
-}
-
 #[derive(Debug)]
 struct TimeDistributed {
     layer: Box<dyn Layer>,
@@ -130,8 +38,9 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         Some(Json::Array(axes)) => axes.iter().filter_map(Json::as_i64).collect(),
         axis => axis.and_then(Json::as_i64).into_iter().collect(),
     };
+    let stateful = keeps_states(&kept);
     let kept = json!({"class_name": class, "config": kept});
-    if keeps_states(&kept) {
+    if stateful {
         let expected = "a layer without `stateful`: steps would go on where the one before them ended";
         return Err(ConfigError::new("layer", expected, &kept));
     }
@@ -139,15 +48,16 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     Ok(Box::new(TimeDistributed { layer, axes }))
 }
 
-/// Does a layer, or one inside of it, keep its states?
-fn keeps_states(layer: &Json) -> bool {
-    match layer {
-        Json::Object(map) => {
-            map.iter().any(|(key, value)| key == "stateful" && value == true || keeps_states(value))
+/// Does a layer with these settings, or one inside of it, keep its states?
+pub(crate) fn keeps_states<'a>(settings: impl IntoIterator<Item = (&'a String, &'a Json)>) -> bool {
+    fn inside(json: &Json) -> bool {
+        match json {
+            Json::Object(map) => keeps_states(map),
+            Json::Array(items) => items.iter().any(inside),
+            _ => false,
         }
-        Json::Array(items) => items.iter().any(keeps_states),
-        _ => false,
     }
+    settings.into_iter().any(|(key, value)| key == "stateful" && value == true || inside(value))
 }
 
 impl TimeDistributed {
@@ -193,12 +103,12 @@ fn check_mask(mask: &Type, x: &Type) -> Result<(), ShapeError> {
 }
 
 /// Batch and steps as one axis.
-fn fold(shape: &[Dim]) -> Vec<Dim> {
+pub(super) fn fold(shape: &[Dim]) -> Vec<Dim> {
     std::iter::once(&shape[0] * &shape[1]).chain(shape[2..].iter().cloned()).collect()
 }
 
 /// The inner layer's outputs with batch and steps apart again.
-fn unfold(front: &[Dim], shape: &[Dim]) -> Vec<Dim> {
+pub(super) fn unfold(front: &[Dim], shape: &[Dim]) -> Vec<Dim> {
     front.iter().chain(shape.iter().skip(1)).cloned().collect()
 }
 

@@ -26,7 +26,7 @@ pub struct Derivation {
 /// What is known of one value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// The operation, as the dump of the tensor graph has it.
+    /// The operation, as the dump of the tensor graph has it; of several results, which one.
     pub operation: String,
     /// What is known of it, of some positions after the other.
     pub known: Vec<Known>,
@@ -77,7 +77,12 @@ fn line(padding: &Padding, value: Value, behind: &BTreeSet<(Value, usize)>) -> O
         };
         known.entry(positions).and_modify(|known| known.add(&new)).or_insert(new);
     }
-    Some(Line { operation: print_node(program, value.node as usize), known: known.into_values().collect() })
+    let node = print_node(program, value.node as usize);
+    let operation = match program.nodes[value.node as usize].results.as_slice() {
+        [_] => node,
+        results => format!("%{} of {node}", results[value.result as usize].name),
+    };
+    Some(Line { operation, known: known.into_values().collect() })
 }
 
 impl Known {

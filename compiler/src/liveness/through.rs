@@ -3,7 +3,7 @@
 //!
 //! Two such things decide whether attention reads padding. A causal mask lets every valid position see at least
 //! itself: a mask of pairs is true on its *diagonal*. And weights that sum to one take of rows that are all the same
-//! that very row, however many there are: a value is *uniform* along an axis.
+//! that very row, however many there are, but for rounding: a value is *uniform* along an axis.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

@@ -47,34 +47,33 @@ pub(super) fn lift_arrays(layer: &mut RawLayer) -> Vec<RawLayer> {
     let is_operation = layer.class.starts_with("ops.");
     let mut made: Vec<RawLayer> = vec![];
     for (keyword, argument) in layer.calls.iter_mut().flatten() {
-        let items = match argument {
-            RawArgument::List(items) => items.as_mut_slice(),
-            one => std::slice::from_mut(one),
-        };
-        for item in items {
-            let RawArgument::Constant(array) = item else { continue };
-            if !is_array(array) {
-                continue;
-            }
-            let array = array.take();
+        arrays_mut(argument, &mut |array| {
             if is_operation {
-                *item = RawArgument::Constant(array.pointer("/config/value").cloned().unwrap_or_default());
-                continue;
+                return RawArgument::Constant(array.pointer("/config/value").cloned().unwrap_or_default());
             }
             let number = if made.is_empty() { String::new() } else { format!(".{}", made.len() + 1) };
             let name = format!("{}/{}{number}", layer.name, keyword.as_deref().unwrap_or("array"));
-            *item = RawArgument::Tensor(RawTensor { layer: name.clone(), call: 0, output: 0 });
             made.push(RawLayer {
-                name,
+                name: name.clone(),
                 class: "ops.Constant".to_owned(),
                 settings: Map::from_iter([("array".to_owned(), array)]),
                 calls: vec![vec![]],
                 pointer: layer.pointer.clone(),
                 nested: None,
             });
-        }
+            RawArgument::Tensor(RawTensor { layer: name, call: 0, output: 0 })
+        });
     }
     made
+}
+
+/// Puts something else in the place of every array in an argument.
+fn arrays_mut(argument: &mut RawArgument, instead: &mut impl FnMut(Json) -> RawArgument) {
+    match argument {
+        RawArgument::List(items) => items.iter_mut().for_each(|item| arrays_mut(item, instead)),
+        RawArgument::Constant(array) if is_array(array) => *argument = instead(array.take()),
+        RawArgument::Constant(_) | RawArgument::Tensor(_) => {}
+    }
 }
 
 /// A nest with a tensor in it is a list of tensors to us, in Keras' order.

@@ -4,17 +4,17 @@
 //! around it. That is Keras' loop over the steps as long as nothing in the model looks from one example at another.
 
 use masque_ir::Semantics;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use super::super::config::{Node, Result};
 use super::super::{RawArgument, RawLayer, RawModel, RawTensor};
+use crate::layers::keeps_states;
 
 /// The class of the layer and of what stands for it.
 pub(in crate::frontend) const CLASS: &str = "TimeDistributed";
 
 /// Operations that work element by element: whatever else a model applies may look along the batch.
-const ELEMENTWISE: [&str; 20] = [
-    "ops.Abs",
+const ELEMENTWISE: [&str; 19] = [
     "ops.Absolute",
     "ops.Add",
     "ops.Cast",
@@ -64,18 +64,19 @@ pub(super) fn around(
         pointer: config.pointer.clone(),
         nested: None,
     };
-    inner.calls = vec![vec![argument("fold")]];
+    // Named after the model, so that none of them can have its name.
     let model = inner.name.clone();
-    let mut layers =
-        vec![layer("steps", "InputLayer", vec![]), layer("fold", "ops.FoldSteps", vec!["steps"])];
+    let [steps, fold, unfold] = ["steps", "fold", "unfold"].map(|what| format!("{model}_{what}"));
+    inner.calls = vec![vec![argument(&fold)]];
+    let mut layers = vec![layer(&steps, "InputLayer", vec![]), layer(&fold, "ops.FoldSteps", vec![&steps])];
     layers.push(inner);
-    layers.push(layer("unfold", "ops.UnfoldSteps", vec![&model, "steps"]));
+    layers.push(layer(&unfold, "ops.UnfoldSteps", vec![&model, &steps]));
     Ok(RawModel {
         name: name.to_owned(),
         semantics,
         layers,
-        inputs: vec![tensor("steps")],
-        outputs: vec![tensor("unfold")],
+        inputs: vec![tensor(&steps)],
+        outputs: vec![tensor(&unfold)],
         compiled: Json::Null,
         schedule: vec![],
     })
@@ -99,10 +100,22 @@ fn looks_around(model: &RawModel) -> Option<String> {
             () if class.starts_with("ops.") && !ELEMENTWISE.contains(&class.as_str()) => {
                 "may look along the batch"
             }
-            () if settings.get("stateful") == Some(&json!(true)) => "keeps its states",
+            () if keeps_states(settings) => "keeps its states",
             () if axes.any(|axis| along(&axis)) => "may look along the batch",
             () => return None,
         };
         Some(format!("`{name}` ({class}), which {text}"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ELEMENTWISE;
+
+    #[test]
+    fn what_works_element_by_element_is_known() {
+        for class in ELEMENTWISE {
+            assert!(crate::layers::find(class).is_some(), "{class}");
+        }
+    }
 }

@@ -49,26 +49,34 @@ fn gathered(
     let hits = scope.builder.trail_axes(&hits, rank + 1)?;
     let updates = with_axis(scope, updates, 0)?;
     let axes = vec![1];
-    let dtype = dtype_of(scope, &updates);
-    let (neutral, fold): (f64, Reduce) = match together {
-        Together::Product => (1.0, Reduce::Product { axes, keep: false }),
-        Together::Largest => (extremes(dtype).0, Reduce::ReduceMax { axes, keep: false }),
-        Together::Smallest => (extremes(dtype).1, Reduce::ReduceMin { axes, keep: false }),
-        _ => (0.0, Reduce::Sum { axes, keep: false }),
+    let (neutral, fold) = match together {
+        Together::Product => (literal(dtype_of(scope, &updates), 1.0), Reduce::Product { axes, keep: false }),
+        Together::Largest => (extreme(scope, &updates, together)?, Reduce::ReduceMax { axes, keep: false }),
+        Together::Smallest => (extreme(scope, &updates, together)?, Reduce::ReduceMin { axes, keep: false }),
+        _ => (literal(dtype_of(scope, &updates), 0.0), Reduce::Sum { axes, keep: false }),
     };
-    let chosen = term(&updates).if_so(term(&hits), neutral).build(scope)?;
+    let chosen = term(&updates).if_so(term(&hits), term(&neutral)).build(scope)?;
     Ok((emit(scope, fold, &[&chosen])?, any))
 }
 
-/// The smallest and the largest number of a type, which stand where nothing comes. Of 64-bit integers those that a
-/// literal can hold.
-fn extremes(dtype: DType) -> (f64, f64) {
-    match dtype {
+/// A number beside which that of any row of `updates` `[1, N, …]` counts: the smallest or the largest of the type. No
+/// literal holds those of 64-bit integers, of which the rows' own extreme is taken.
+fn extreme(scope: &mut Scope<'_>, updates: &Operand, together: Together) -> Outcome {
+    let dtype = dtype_of(scope, updates);
+    let (least, most) = match dtype {
         DType::F32 => (f64::from(f32::MIN), f64::from(f32::MAX)),
         DType::F64 => (f64::MIN, f64::MAX),
-        DType::I64 => (-(2f64.powi(53)), 2f64.powi(53)),
+        DType::I64 => {
+            let (axes, keep) = (vec![1], true);
+            let own = match together {
+                Together::Largest => Reduce::ReduceMin { axes, keep },
+                _ => Reduce::ReduceMax { axes, keep },
+            };
+            return emit(scope, own, &[updates]);
+        }
         _ => (f64::from(i32::MIN), f64::from(i32::MAX)),
-    }
+    };
+    Ok(literal(dtype, if together == Together::Largest { least } else { most }))
 }
 
 fn segments(config: &mut Config, together: Together) -> Result<Box<dyn Layer>, ConfigError> {
