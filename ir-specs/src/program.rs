@@ -259,11 +259,19 @@ impl Builder {
             operands.iter().map(|operand| self.program.operand_type(operand)).collect();
         let results = op.infer(&types.iter().map(Option::as_ref).collect::<Vec<_>>())?;
         let mnemonic = op.info().mnemonic;
-        let inexact = operands.iter().find_map(|operand| match operand {
-            Operand::Literal(literal) if !literal.is_exact() => Some(literal),
+        let literals = operands.iter().filter_map(|operand| match operand {
+            Operand::Literal(literal) => Some(*literal),
             _ => None,
         });
-        if let Some(Literal { dtype, number }) = inexact {
+        let elements = match &op {
+            Op::Leaf(Leaf::Constant { ty, values }) => Some((ty.dtype, values)),
+            _ => None,
+        };
+        let elements = elements
+            .into_iter()
+            .flat_map(|(dtype, values)| values.iter().map(move |&number| Literal { dtype, number }));
+        if let Some(Literal { dtype, number }) = literals.chain(elements).find(|literal| !literal.is_exact())
+        {
             let expected = format!("numbers of {dtype}");
             return Err(OpError { op: mnemonic, expected, found: number.to_string() });
         }

@@ -479,6 +479,13 @@ def number_beyond(config):
     entry["inbound_nodes"] = [{"args": [ids, 3000000000], "kwargs": {}}]
 
 
+def array_beyond(config):
+    """Whole numbers of 64 bits that are not exact here."""
+    number_beyond(config)
+    array = {"class_name": "__numpy__", "config": {"value": [[1 << 61, 1, 2, 3, 4]], "dtype": "int64"}}
+    layer(config, "head")["inbound_nodes"][0]["args"][1] = array
+
+
 def name_delete(config):
     layer(config, "head")["name"] = "he\u007fd"
 
@@ -561,6 +568,7 @@ def graphs(config):
         ("infinity", "Dense(Infinity)", CONFIG_WORDS, set_option("head", "units", float("inf"))),
         ("name-control", "a name that clears the screen", ["control"], control_name),
         ("name-delete", "a name with a character that deletes", ["control"], name_delete),
+        ("array-beyond", "whole numbers of 64 bits beyond 2**53", ["numbers of i64"], array_beyond),
         ("number-beyond", "whole numbers of 32 bits and 3000000000", ["3000000000"], number_beyond),
         ("name-long", "a name of 5000 letters", ["name"], long_name),
         ("shape-product", "2**31 steps, 2**31 times", ["shape", "large"], set_option("ids", "batch_shape", [None, 1 << 31, 1 << 31])),

@@ -203,12 +203,19 @@ pub(super) fn array(value: &Json) -> Option<(Type, Vec<Float>)> {
     let dtype = match value.pointer("/config/dtype").and_then(Json::as_str) {
         Some(name) => DTYPES.iter().find(|(known, _)| *known == name)?.1,
         None if truth => DType::Bool,
-        None if whole && !values.is_empty() => DType::I32,
+        None if whole && !values.is_empty() => match values.iter().all(|value| narrow(value)) {
+            true => DType::I32,
+            false => DType::I64,
+        },
         None => DType::F32,
     };
     let shape: Vec<Dim> = shape.into_iter().map(|size| Dim::constant(size as i64)).collect();
     let values: Option<Vec<Float>> = values.iter().map(|value| number(value).map(Float)).collect();
     Some((Type::new(dtype, shape), values?))
+}
+
+fn narrow(value: &Json) -> bool {
+    value.as_i64().is_none_or(|number| i32::try_from(number).is_ok())
 }
 
 /// Lists in lists, row by row; all lists on one level have one length.

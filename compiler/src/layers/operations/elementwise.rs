@@ -195,10 +195,15 @@ impl Layer for Binary {
         };
         let (operands, result) = self.dtypes(&sides);
         for side in &sides {
-            if let Side::Number { value, .. } = side
-                && !number(operands, *value).is_exact()
-            {
-                return Err(ShapeError::new(format!("numbers of {operands}"), value));
+            let numbers = match side {
+                Side::Tensor(_) => vec![],
+                Side::Array(ty, values) => {
+                    values.iter().map(|&number| Literal { dtype: ty.dtype, number }).collect()
+                }
+                Side::Number { value, .. } => vec![number(operands, *value)],
+            };
+            if let Some(Literal { dtype, number }) = numbers.into_iter().find(|number| !number.is_exact()) {
+                return Err(ShapeError::new(format!("numbers of {dtype}"), number.0));
             }
         }
         let texts = sides.iter().any(|side| matches!(side, Side::Tensor(ty) if ty.dtype == DType::Str));
