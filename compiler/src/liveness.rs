@@ -33,13 +33,16 @@ mod observe;
 mod through;
 mod window;
 
+use std::collections::HashMap;
+
 use masque_ir::flow::Known;
+use masque_ir::ops::{Leaf, Op};
 use masque_ir::program::{Operand, Program, Value};
 
 pub use observe::{Liveness, Output, Step};
 
 use layout::{Bases, Factor};
-use roots::Roots;
+use roots::{Roots, Said};
 use view::{Fact, Holds, Reads, View};
 
 /// What is known of the padding of every value of a program: a value beside it.
@@ -47,6 +50,7 @@ use view::{Fact, Holds, Reads, View};
 pub struct Facts {
     /// Where padding comes from.
     pub roots: Roots,
+    said: HashMap<Value, Said>,
     views: Vec<Vec<View>>,
 }
 
@@ -74,7 +78,7 @@ impl Facts {
     /// Finds out what the padded positions of every value hold, and what of the padding decides the others.
     pub fn of(program: &Program) -> Facts {
         let roots = roots::find(program);
-        let mut facts = Facts { roots, views: vec![] };
+        let mut facts = Facts { said: roots.said(), roots, views: vec![] };
         for place in 0..program.nodes.len() {
             let views = facts.node(program, place);
             facts.views.push(views);
@@ -100,7 +104,7 @@ impl Facts {
     fn node(&self, program: &Program, place: usize) -> Vec<View> {
         let node = &program.nodes[place];
         let operands: Vec<Option<View>> = node.operands.iter().map(|operand| self.operand(operand)).collect();
-        let caller = program.inputs().any(|(value, _)| value.node as usize == place);
+        let caller = matches!(node.op, Op::Leaf(Leaf::Input { .. }));
         let mut views = frame::apply(program, node, &operands, self.bases());
         views.iter_mut().for_each(|view| through::refine(self, program, node, view));
         let value = |result: usize| Value { node: place as u32, result: result as u32 };
@@ -113,7 +117,9 @@ impl Facts {
 
     /// Adds what masks say of the value that they are, or are made from, and what callers may put under them.
     fn refined(&self, value: Value, mut view: View, caller: bool) -> View {
-        if self.roots.anywhere.contains(&value) {
+        let nothing = Said::default();
+        let said = self.said.get(&value).unwrap_or(&nothing);
+        if said.anywhere {
             view.facts = view
                 .facts
                 .into_iter()
@@ -121,17 +127,15 @@ impl Facts {
                 .collect();
             return view;
         }
-        let own = self.roots.masks.iter().filter(|mask| mask.values.contains(&value));
-        let made =
-            self.roots.masks.iter().filter(|mask| mask.source.is_some_and(|(source, _)| source == value));
-        let made: Vec<_> = made.collect();
-        for mask in own.clone().chain(made.iter().copied()) {
+        let masks =
+            |places: &[usize]| places.iter().map(|&place| &self.roots.masks[place]).collect::<Vec<_>>();
+        let (own, made) = (masks(&said.is), masks(&said.decides));
+        for mask in own.iter().chain(&made) {
             view = self.over(view, mask.place.0);
         }
-        for mask in own {
+        for mask in &own {
             self.each(&mut view, mask.place, |fact, holds| *fact = Fact::number(f64::from(u8::from(holds))));
         }
-        let named = self.roots.masks.iter().any(|mask| mask.values.contains(&value));
         for mask in &made {
             let number = mask.source.map_or(0.0, |(_, number)| number);
             let exact = mask.exact;
@@ -141,7 +145,7 @@ impl Facts {
                 true => {}
             });
         }
-        if caller && !named && made.is_empty() {
+        if caller && own.is_empty() && made.is_empty() {
             view = self.under_masks(view);
         }
         view

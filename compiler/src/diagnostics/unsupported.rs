@@ -37,7 +37,6 @@ fn unsupported(subject: &Subject<'_>, id: CallId, mask: MaskId, severity: Severi
     finding.labels.extend(behind.users.iter().map(|&user| subject.label(user, "takes padding for data")));
     finding.labels.push(subject.label(id, "and cannot be used here"));
 
-    let reached = subject.behind(id, |_| true).outputs;
     finding.notes = vec![
         subject.birth(path[0], mask),
         format!("{class}: {}", advice.reason),
@@ -48,7 +47,10 @@ fn unsupported(subject: &Subject<'_>, id: CallId, mask: MaskId, severity: Severi
                            valid positions is right"
                     .to_owned()
             }
-            ([], false) => format!("so what stands under the padding has a part in {}", enumerated(&reached)),
+            ([], false) => {
+                let reached = subject.behind(id, |_| true).outputs;
+                format!("so what stands under the padding has a part in {}", enumerated(&reached))
+            }
             (users, _) => format!("so {} take{} padding for data", subject.listed(users), plural(users)),
         },
     ];

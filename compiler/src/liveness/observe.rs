@@ -151,6 +151,9 @@ impl Facts {
 
     /// The shortest way back from what is seen to where something of the padding comes in, first what stands there.
     fn path(&self, program: &Program, value: Value, seen: &Seen, reads: Reads) -> Vec<Step> {
+        if !reads.any() {
+            return vec![];
+        }
         let wanted = |own: Reads| if reads.content { own.content } else { own.length };
         let mut before: BTreeMap<(Value, usize), Option<(Value, usize)>> = BTreeMap::new();
         let mut open: VecDeque<(Value, usize)> = seen.cases.iter().map(|&case| (value, case)).collect();

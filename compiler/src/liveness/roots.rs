@@ -1,6 +1,6 @@
 //! Where padding comes from: the masks of a program, and what they say of the values that they are made from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use masque_ir::flow::{Element, Flow, Fold, Known};
 use masque_ir::program::{Operand, Program, Value};
@@ -32,19 +32,46 @@ pub struct Roots {
     pub bases: Bases,
 }
 
+/// What the masks say of a value.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Said {
+    /// Padding is somewhere in it.
+    pub(super) anywhere: bool,
+    /// The masks that it is.
+    pub(super) is: Vec<usize>,
+    /// The masks that are made from it.
+    pub(super) decides: Vec<usize>,
+}
+
+impl Roots {
+    /// The same by value, so that nobody asks every mask about every value.
+    pub(super) fn said(&self) -> HashMap<Value, Said> {
+        let mut said: HashMap<Value, Said> = HashMap::new();
+        for &value in &self.anywhere {
+            said.entry(value).or_default().anywhere = true;
+        }
+        for (place, mask) in self.masks.iter().enumerate() {
+            for &value in &mask.values {
+                said.entry(value).or_default().is.push(place);
+            }
+            if let Some((source, _)) = mask.source {
+                said.entry(source).or_default().decides.push(place);
+            }
+        }
+        said
+    }
+}
+
 /// Finds the masks that the values of a program carry or that its composites read.
 pub fn find(program: &Program) -> Roots {
-    let mut born = BTreeSet::new();
-    let mut seen = BTreeSet::new();
-    for node in &program.nodes {
-        let carried = node.results.iter().filter_map(|result| result.mask);
-        let rows = node.op.info().operands.iter().zip(&node.operands);
-        let read = rows.filter(|(row, _)| row.name.ends_with("mask") && node.op.is_composite());
-        for mask in carried.chain(read.filter_map(|(_, operand)| operand.value())) {
-            births(program, mask, &mut seen, &mut born);
-        }
-    }
-    let mut search = Search { program, roots: Roots::default(), named: BTreeMap::new() };
+    let born = births(program);
+    let mut search = Search {
+        program,
+        roots: Roots::default(),
+        named: BTreeMap::new(),
+        readers: readers(program),
+        padded: HashSet::new(),
+    };
     let (exact, other): (Vec<Value>, Vec<Value>) =
         born.into_iter().partition(|&mask| search.compared(mask).is_some_and(|(_, _, exact)| exact));
     for mask in exact.into_iter().chain(other) {
@@ -53,32 +80,52 @@ pub fn find(program: &Program) -> Roots {
     search.roots
 }
 
-/// The bool values that a mask is computed from and that are computed from no other.
-fn births(program: &Program, mask: Value, seen: &mut BTreeSet<Value>, born: &mut BTreeSet<Value>) -> bool {
+/// The bool values that the masks of a program are computed from and that are computed from no other.
+fn births(program: &Program) -> BTreeSet<Value> {
+    let varying = varying(program);
     let of = |value: Value| &program.result(value).ty;
-    if of(mask).dtype != DType::Bool {
-        return false;
+    let below = |mask: Value| {
+        let operands = program.nodes[mask.node as usize].operands.iter().filter_map(Operand::value);
+        operands.filter(move |&value| {
+            // A truth value for every feature is no mask yet.
+            let rows = of(value).rank() <= of(mask).rank() || of(value).shape.last().is_some_and(Dim::is_one);
+            rows && of(value).dtype == DType::Bool
+        })
+    };
+    let mut masks = BTreeSet::new();
+    for node in &program.nodes {
+        let carried = node.results.iter().filter_map(|result| result.mask);
+        let rows = node.op.info().operands.iter().zip(&node.operands);
+        let read = rows.filter(|(row, _)| row.name.ends_with("mask") && node.op.is_composite());
+        masks.extend(carried.chain(read.filter_map(|(_, operand)| operand.value())));
     }
-    if !seen.insert(mask) {
-        return true;
+    masks.retain(|&mask| of(mask).dtype == DType::Bool);
+    let mut open: Vec<Value> = masks.iter().copied().collect();
+    while let Some(mask) = open.pop() {
+        open.extend(below(mask).filter(|&value| masks.insert(value)));
     }
-    let node = &program.nodes[mask.node as usize];
-    let mut below = false;
-    for value in node.operands.iter().filter_map(Operand::value) {
-        // A truth value for every feature is no mask yet.
-        let rows = of(value).rank() <= of(mask).rank() || of(value).shape.last().is_some_and(Dim::is_one);
-        below |= rows && of(value).dtype == DType::Bool && births(program, value, seen, born);
+    // Operands stand before what reads them, so that every mask finds its own decided.
+    let (mut born, mut made) = (BTreeSet::new(), HashSet::new());
+    for mask in masks {
+        let computed = below(mask).any(|value| made.contains(&value));
+        if computed || varying[mask.node as usize] {
+            made.insert(mask);
+        }
+        if !computed && varying[mask.node as usize] {
+            born.insert(mask);
+        }
     }
-    if !below && varies(program, mask) {
-        born.insert(mask);
-    }
-    below || born.contains(&mask)
+    born
 }
 
 struct Search<'a> {
     program: &'a Program,
     roots: Roots,
     named: BTreeMap<(Value, u64), usize>,
+    /// The nodes that read each value.
+    readers: HashMap<Value, Vec<u32>>,
+    /// What the masks found so far say is padding in places, and all that is computed from it.
+    padded: HashSet<Value>,
 }
 
 impl Search<'_> {
@@ -108,6 +155,7 @@ impl Search<'_> {
         };
         if let Some((source, number)) = source {
             self.named.insert((source, number.to_bits()), self.roots.masks.len());
+            self.spread(source);
         }
         let exact = compared.is_some_and(|(_, _, exact)| exact);
         self.roots.masks.push(Mask { values: vec![mask], place, source, exact });
@@ -167,8 +215,6 @@ impl Search<'_> {
 
     /// Is it computed from something that another mask says is padding in places? Then it says nothing of its own.
     fn comes_from_padding(&self, mask: Value) -> bool {
-        let padded: BTreeSet<Value> =
-            self.roots.masks.iter().filter_map(|root| root.source.map(|(source, _)| source)).collect();
         let operands =
             |value: Value| self.program.nodes[value.node as usize].operands.iter().filter_map(Operand::value);
         // What the mask itself is made from may be padding by another mask as well.
@@ -177,35 +223,47 @@ impl Search<'_> {
             Some((source, _, _)) => vec![source],
             None => direct,
         };
-        let mut open: Vec<Value> = direct.iter().flat_map(|&value| operands(value)).collect();
-        let mut seen = BTreeSet::new();
+        direct.iter().flat_map(|&value| operands(value)).any(|value| self.padded.contains(&value))
+    }
+
+    /// Marks a value that is padding in places, and all that is computed from it.
+    fn spread(&mut self, padded: Value) {
+        let mut open = vec![padded];
         while let Some(value) = open.pop() {
-            if padded.contains(&value) {
-                return true;
-            }
-            if seen.insert(value) {
-                open.extend(operands(value));
+            if self.padded.insert(value) {
+                let readers = self.readers.get(&value).into_iter().flatten();
+                open.extend(readers.flat_map(|&node| {
+                    let results = self.program.nodes[node as usize].results.len() as u32;
+                    (0..results).map(move |result| Value { node, result })
+                }));
             }
         }
-        false
     }
 }
 
-/// Does anything that the caller passes decide it, and not only how much of it there is?
-fn varies(program: &Program, value: Value) -> bool {
-    let mut open = vec![value];
-    let mut seen = BTreeSet::new();
-    while let Some(value) = open.pop() {
-        let node = &program.nodes[value.node as usize];
+/// The nodes that read each value.
+fn readers(program: &Program) -> HashMap<Value, Vec<u32>> {
+    let mut readers: HashMap<Value, Vec<u32>> = HashMap::new();
+    for (place, node) in program.nodes.iter().enumerate() {
+        for value in node.operands.iter().filter_map(Operand::value) {
+            readers.entry(value).or_default().push(place as u32);
+        }
+    }
+    readers
+}
+
+/// For every node: does anything that the caller passes decide it, and not only how much of it there is?
+fn varying(program: &Program) -> Vec<bool> {
+    let mut varying: Vec<bool> = Vec::with_capacity(program.nodes.len());
+    for node in &program.nodes {
         let types: Vec<Option<Type>> =
             node.operands.iter().map(|operand| program.operand_type(operand)).collect();
         let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
-        match node.op.flow(&types) {
-            Flow::Given { caller: true, .. } => return true,
-            Flow::Positions(_) | Flow::Sizes(_) => continue,
-            _ if seen.insert(value) => open.extend(node.operands.iter().filter_map(Operand::value)),
-            _ => {}
-        }
+        varying.push(match node.op.flow(&types) {
+            Flow::Given { caller, .. } => caller,
+            Flow::Positions(_) | Flow::Sizes(_) => false,
+            _ => node.operands.iter().filter_map(Operand::value).any(|value| varying[value.node as usize]),
+        });
     }
-    false
+    varying
 }
