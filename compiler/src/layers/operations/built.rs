@@ -203,7 +203,7 @@ pub(super) fn array(value: &Json) -> Option<(Type, Vec<Float>)> {
     let dtype = match value.pointer("/config/dtype").and_then(Json::as_str) {
         Some(name) => DTYPES.iter().find(|(known, _)| *known == name)?.1,
         None if truth => DType::Bool,
-        None if whole && !values.is_empty() => match values.iter().all(|value| narrow(value)) {
+        None if whole && !values.is_empty() => match values.iter().all(narrow) {
             true => DType::I32,
             false => DType::I64,
         },
