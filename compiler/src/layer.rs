@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 
 use masque_ir::mask::Band;
-use masque_ir::ops::OpError;
+use masque_ir::ops::{Op, OpError};
 use masque_ir::program::{Builder, Operand};
 use masque_ir::{DType, Dim, Semantics, Type};
 
@@ -356,6 +356,26 @@ impl<'a> Scope<'a> {
         self.builder.keep(&format!("{}{name}", self.prefix), state);
     }
 
+    /// Applies one operation of the tensor graph.
+    ///
+    /// # Errors
+    ///
+    /// Operands that the operation does not take.
+    pub fn emit(&mut self, op: impl Into<Op>, operands: &[&Operand]) -> Result<Operand, OpError> {
+        let operands: Vec<Operand> = operands.iter().map(|&operand| operand.clone()).collect();
+        self.builder.emit(op, &operands)
+    }
+
+    /// Applies an operation to an operand and a number of its element type.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Scope::emit`].
+    pub fn with(&mut self, op: impl Into<Op>, x: &Operand, number: f64) -> Result<Operand, OpError> {
+        let number = self.builder.number(x, number);
+        self.emit(op, &[x, &number])
+    }
+
     /// The same numbers as floats of the compute type.
     pub fn float(&mut self, x: &Operand) -> Result<Operand, OpError> {
         self.cast(x, DType::F32)
@@ -366,7 +386,7 @@ impl<'a> Scope<'a> {
         if self.builder.type_of(x).dtype == to {
             return Ok(x.clone());
         }
-        self.builder.emit(masque_ir::ops::Elementwise::Cast { to }, std::slice::from_ref(x))
+        self.emit(masque_ir::ops::Elementwise::Cast { to }, &[x])
     }
 }
 

@@ -22,6 +22,7 @@ mod flatten;
 mod global_average_pooling1d;
 mod group_normalization;
 mod hashing;
+mod histogram_equalization;
 mod image_augmentation;
 mod image_resizing;
 mod index_lookup;
@@ -83,6 +84,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &category::CATEGORY_ENCODING,
     &image_resizing::CENTER_CROP,
     &merging::CONCATENATE,
+    &histogram_equalization::HISTOGRAM_EQUALIZATION,
     &convolution::CONV1D,
     &convolution::CONV1D_TRANSPOSE,
     &convolution::CONV2D,

@@ -12,7 +12,7 @@ use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Sc
 losing!(AUTO_CONTRAST, "AutoContrast", parse);
 
 /// The range in which Keras computes.
-const BYTES: [f64; 2] = [0.0, 255.0];
+pub(super) const BYTES: [f64; 2] = [0.0, 255.0];
 
 #[derive(Debug)]
 struct AutoContrast {
@@ -21,7 +21,8 @@ struct AutoContrast {
 
 fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     config.ignore(&["bounding_box_format", "data_format"]);
-    Ok(Box::new(AutoContrast { range: value_range(config)? }))
+    let [low, high] = value_range(config)?;
+    Ok(Box::new(AutoContrast { range: [low.min(high), low.max(high)] }))
 }
 
 /// Takes `value_range`, two numbers.
@@ -32,14 +33,19 @@ pub(super) fn value_range(config: &mut Config) -> Result<[f64; 2], ConfigError> 
     match numbers.as_deref() {
         Some(&[low, high]) if low != high => {
             config.keep("value_range", value);
-            Ok([low.min(high), low.max(high)])
+            Ok([low, high])
         }
         _ => Err(ConfigError::new("value_range", "two numbers that differ", &value)),
     }
 }
 
 /// Numbers of one range in another.
-fn into_range(scope: &mut Scope<'_>, x: Operand, from: [f64; 2], to: [f64; 2]) -> Result<Operand, OpError> {
+pub(super) fn into_range(
+    scope: &mut Scope<'_>,
+    x: Operand,
+    from: [f64; 2],
+    to: [f64; 2],
+) -> Result<Operand, OpError> {
     if from == to {
         return Ok(x);
     }

@@ -7,7 +7,7 @@ use std::f64::consts::{LN_10, TAU};
 
 use masque_ir::activation::Activation;
 use masque_ir::float::Float;
-use masque_ir::ops::{self, Elementwise, Leaf, Op, OpError, Reduce, Shape, Window as Conv};
+use masque_ir::ops::{self, Elementwise, Leaf, OpError, Reduce, Shape, Window as Conv};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
@@ -90,17 +90,6 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     }))
 }
 
-fn emit(scope: &mut Scope<'_>, op: impl Into<Op>, operands: &[&Operand]) -> Result<Operand, OpError> {
-    let operands: Vec<Operand> = operands.iter().map(|&operand| operand.clone()).collect();
-    scope.builder.emit(op, &operands)
-}
-
-/// An operation with a number behind.
-fn with(scope: &mut Scope<'_>, op: Elementwise, x: &Operand, number: f64) -> Result<Operand, OpError> {
-    let number = scope.builder.number(x, number);
-    emit(scope, op, &[x, &number])
-}
-
 /// Numbers in a column or a row.
 fn vector(
     scope: &mut Scope<'_>,
@@ -111,7 +100,7 @@ fn vector(
     let values: Vec<Float> = numbers.map(Float).collect();
     let length = Dim::constant(values.len() as i64);
     let shape = if column { vec![length, Dim::constant(1)] } else { vec![length] };
-    emit(scope, Leaf::Constant { ty: Type::new(dtype, shape), values }, &[])
+    scope.emit(Leaf::Constant { ty: Type::new(dtype, shape), values }, &[])
 }
 
 /// Frequencies in hertz as an ear hears them.
@@ -165,16 +154,16 @@ impl MelSpectrogram {
         use Elementwise::{Cos, Mod, Mul, Sin};
         let places = vector(scope, DType::F64, true, (0..self.points).map(|place| place as f64))?;
         let turns = vector(scope, DType::F64, false, (0..self.frequencies()).map(|turn| turn as f64))?;
-        let product = emit(scope, Mul, &[&places, &turns])?;
-        let rest = with(scope, Mod, &product, self.points as f64)?;
-        let angle = with(scope, Mul, &rest, TAU / self.points as f64)?;
-        let (cosines, sines) = (emit(scope, Cos, &[&angle])?, emit(scope, Sin, &[&angle])?);
-        let waves = emit(scope, Shape::Concat { axis: 1 }, &[&cosines, &sines])?;
+        let product = scope.emit(Mul, &[&places, &turns])?;
+        let rest = scope.with(Mod, &product, self.points as f64)?;
+        let angle = scope.with(Mul, &rest, TAU / self.points as f64)?;
+        let (cosines, sines) = (scope.emit(Cos, &[&angle])?, scope.emit(Sin, &[&angle])?);
+        let waves = scope.emit(Shape::Concat { axis: 1 }, &[&cosines, &sines])?;
         let weights = vector(scope, DType::F64, true, self.window())?;
-        let kernel = emit(scope, Mul, &[&waves, &weights])?;
+        let kernel = scope.emit(Mul, &[&waves, &weights])?;
         let kernel = scope.cast(&kernel, DType::F32)?;
         let shape = [self.points, 1, 2 * self.frequencies()].map(Dim::constant).to_vec();
-        emit(scope, Shape::Reshape { shape }, &[&kernel])
+        scope.emit(Shape::Reshape { shape }, &[&kernel])
     }
 
     /// The signals with half a frame of themselves mirrored at both ends: `[B, T', 1]`.
@@ -182,12 +171,12 @@ impl MelSpectrogram {
         let (margin, length) = (Dim::constant(self.points / 2), scope.builder.type_of(x).shape[1].clone());
         let one = Dim::constant(1);
         let mut turned = |start: Dim, stop: Dim| {
-            let part = emit(scope, Shape::Slice { axis: 1, start, stop, step: 1 }, &[x])?;
-            emit(scope, Shape::Reverse { axis: 1 }, &[&part])
+            let part = scope.emit(Shape::Slice { axis: 1, start, stop, step: 1 }, &[x])?;
+            scope.emit(Shape::Reverse { axis: 1 }, &[&part])
         };
         let before = turned(one.clone(), &margin + &one)?;
         let behind = turned(&(&length - &one) - &margin, &length - &one)?;
-        let all = emit(scope, Shape::Concat { axis: 1 }, &[&before, x, &behind])?;
+        let all = scope.emit(Shape::Concat { axis: 1 }, &[&before, x, &behind])?;
         let rank = scope.builder.type_of(&all).rank();
         scope.builder.trail_axes(&all, rank + 1)
     }
@@ -206,45 +195,45 @@ impl MelSpectrogram {
             |from: usize| vector(scope, DType::F32, false, edges[from..from + bands].iter().copied());
         let (lower, center, upper) = (edge(0)?, edge(1)?, edge(2)?);
         let mut slope = |a: &Operand, b: &Operand, c: &Operand, d: &Operand| {
-            let (rise, run) = (emit(scope, Sub, &[a, b])?, emit(scope, Sub, &[c, d])?);
-            emit(scope, Div, &[&rise, &run])
+            let (rise, run) = (scope.emit(Sub, &[a, b])?, scope.emit(Sub, &[c, d])?);
+            scope.emit(Div, &[&rise, &run])
         };
         let up = slope(&heard, &lower, &center, &lower)?;
         let down = slope(&upper, &heard, &upper, &center)?;
-        let inside = emit(scope, Min, &[&up, &down])?;
-        let share = with(scope, Max, &inside, 0.0)?;
+        let inside = scope.emit(Min, &[&up, &down])?;
+        let share = scope.with(Max, &inside, 0.0)?;
         let zero = scope.builder.number(&share, 0.0);
-        emit(scope, Shape::Pad { low: vec![1, 0], high: vec![0, 0], spread: vec![0, 0] }, &[&share, &zero])
+        scope.emit(Shape::Pad { low: vec![1, 0], high: vec![0, 0], spread: vec![0, 0] }, &[&share, &zero])
     }
 
     fn magnitude(&self, scope: &mut Scope<'_>, spectrum: &Operand) -> Result<Operand, OpError> {
         use Elementwise::{Add, Mul, Pow, Sqrt};
         let half = Dim::constant(self.frequencies());
         let mut squared = |start: Dim, stop: Dim| {
-            let part = emit(scope, Shape::Slice { axis: 2, start, stop, step: 1 }, &[spectrum])?;
-            emit(scope, Mul, &[&part, &part])
+            let part = scope.emit(Shape::Slice { axis: 2, start, stop, step: 1 }, &[spectrum])?;
+            scope.emit(Mul, &[&part, &part])
         };
         let cosines = squared(Dim::constant(0), half.clone())?;
         let sines = squared(half.clone(), &half + &half)?;
-        let power = emit(scope, Add, &[&cosines, &sines])?;
-        let magnitude = emit(scope, Sqrt, &[&power])?;
-        with(scope, Pow, &magnitude, self.exponent)
+        let power = scope.emit(Add, &[&cosines, &sines])?;
+        let magnitude = scope.emit(Sqrt, &[&power])?;
+        scope.with(Pow, &magnitude, self.exponent)
     }
 }
 
 impl Decibels {
     fn lower(&self, scope: &mut Scope<'_>, x: &Operand) -> Result<Operand, OpError> {
         use Elementwise::{Div, Log, Max, Mul, Sub};
-        let x = with(scope, Max, x, self.least)?;
-        let log = emit(scope, Log, &[&x])?;
-        let log = with(scope, Div, &log, LN_10)?;
-        let decibels = with(scope, Mul, &log, 10.0)?;
+        let x = scope.with(Max, x, self.least)?;
+        let log = scope.emit(Log, &[&x])?;
+        let log = scope.with(Div, &log, LN_10)?;
+        let decibels = scope.with(Mul, &log, 10.0)?;
         let reference = 10.0 * self.reference.abs().max(self.least).log10();
-        let decibels = with(scope, Sub, &decibels, reference)?;
+        let decibels = scope.with(Sub, &decibels, reference)?;
         let axes = (0..scope.builder.type_of(&decibels).rank() as u32).collect();
-        let loudest = emit(scope, Reduce::ReduceMax { axes, keep: false }, &[&decibels])?;
-        let quietest = with(scope, Sub, &loudest, self.range)?;
-        emit(scope, Max, &[&decibels, &quietest])
+        let loudest = scope.emit(Reduce::ReduceMax { axes, keep: false }, &[&decibels])?;
+        let quietest = scope.with(Sub, &loudest, self.range)?;
+        scope.emit(Max, &[&decibels, &quietest])
     }
 }
 
@@ -256,14 +245,14 @@ impl Layer for MelSpectrogram {
         let signals = self.mirrored(scope, &x)?;
         let kernel = self.kernel(scope)?;
         let conv = Conv::Conv { strides: vec![self.stride], dilation: vec![1], groups: 1, same: false };
-        let spectrum = emit(scope, conv, &[&signals, &kernel])?;
+        let spectrum = scope.emit(conv, &[&signals, &kernel])?;
         let magnitude = self.magnitude(scope, &spectrum)?;
         let bands = self.bands(scope)?;
         let dense = ops::Dense::Dense { activation: Activation::Linear };
-        let mut y = emit(scope, dense, &[&magnitude, &bands, &Operand::Absent])?;
+        let mut y = scope.emit(dense, &[&magnitude, &bands, &Operand::Absent])?;
         if let Some(decibels) = &self.decibels {
             y = decibels.lower(scope, &y)?;
         }
-        Ok(vec![emit(scope, Shape::Transpose { perm: vec![0, 2, 1] }, &[&y])?])
+        Ok(vec![scope.emit(Shape::Transpose { perm: vec![0, 2, 1] }, &[&y])?])
     }
 }

@@ -1,6 +1,6 @@
 //! `STFTSpectrogram`: the spectrum of each frame of a signal, by a convolution with kernels that stand in the file.
 
-use masque_ir::ops::{Elementwise, Op, OpError, Shape, Window};
+use masque_ir::ops::{Elementwise, OpError, Shape, Window};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
@@ -73,23 +73,18 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     }))
 }
 
-fn emit(scope: &mut Scope<'_>, op: impl Into<Op>, operands: &[&Operand]) -> Result<Operand, OpError> {
-    let operands: Vec<Operand> = operands.iter().map(|&operand| operand.clone()).collect();
-    scope.builder.emit(op, &operands)
-}
-
 impl Spectrogram {
     /// Part of the spectrum of each channel on its own: `[B, C, T', F]`.
     fn part(&self, scope: &mut Scope<'_>, x: &Operand, kernel: &str) -> Result<Operand, OpError> {
         let ty = scope.builder.type_of(x);
         let [batch, channels, time] = [0, 1, 2].map(|axis| ty.shape[axis].clone());
         let shape = vec![&batch * &channels, time, Dim::constant(1)];
-        let signals = emit(scope, Shape::Reshape { shape }, &[x])?;
+        let signals = scope.emit(Shape::Reshape { shape }, &[x])?;
         let conv = Window::Conv { strides: vec![self.step], dilation: vec![1], groups: 1, same: self.same };
-        let spectra = emit(scope, conv, &[&signals, &scope.weight(kernel)])?;
+        let spectra = scope.emit(conv, &[&signals, &scope.weight(kernel)])?;
         let shape = scope.builder.type_of(&spectra).shape;
         let shape = vec![batch, channels, shape[1].clone(), shape[2].clone()];
-        emit(scope, Shape::Reshape { shape }, &[&spectra])
+        scope.emit(Shape::Reshape { shape }, &[&spectra])
     }
 
     fn spectrum(&self, scope: &mut Scope<'_>, x: &Operand) -> Result<Operand, OpError> {
@@ -102,27 +97,27 @@ impl Spectrogram {
         let real = self.part(scope, x, "real_kernel")?;
         let imaginary = self.part(scope, x, "imag_kernel")?;
         if self.mode == Mode::Both {
-            return emit(scope, Shape::Concat { axis: 3 }, &[&real, &imaginary]);
+            return scope.emit(Shape::Concat { axis: 3 }, &[&real, &imaginary]);
         }
-        let (a, b) = (emit(scope, Mul, &[&real, &real])?, emit(scope, Mul, &[&imaginary, &imaginary])?);
-        let power = emit(scope, Add, &[&a, &b])?;
+        let (a, b) = (scope.emit(Mul, &[&real, &real])?, scope.emit(Mul, &[&imaginary, &imaginary])?);
+        let power = scope.emit(Add, &[&a, &b])?;
         if self.mode == Mode::Density {
             let (start, stop) = (Dim::constant(1), Dim::constant(self.frequencies - 1));
-            let inner = emit(scope, Shape::Slice { axis: 3, start, stop, step: 1 }, &[&power])?;
+            let inner = scope.emit(Shape::Slice { axis: 3, start, stop, step: 1 }, &[&power])?;
             let zero = scope.builder.number(&inner, 0.0);
             let ends = vec![0, 0, 0, 1];
             let pad = Shape::Pad { low: ends.clone(), high: ends, spread: vec![0; 4] };
-            let inner = emit(scope, pad, &[&inner, &zero])?;
-            return emit(scope, Add, &[&power, &inner]);
+            let inner = scope.emit(pad, &[&inner, &zero])?;
+            return scope.emit(Add, &[&power, &inner]);
         }
         let epsilon = scope.builder.number(&power, EPSILON);
-        let power = emit(scope, Max, &[&power, &epsilon])?;
-        let magnitude = emit(scope, Sqrt, &[&power])?;
+        let power = scope.emit(Max, &[&power, &epsilon])?;
+        let magnitude = scope.emit(Sqrt, &[&power])?;
         if self.mode == Mode::Magnitude {
             return Ok(magnitude);
         }
-        let magnitude = emit(scope, Max, &[&magnitude, &epsilon])?;
-        emit(scope, Log, &[&magnitude])
+        let magnitude = scope.emit(Max, &[&magnitude, &epsilon])?;
+        scope.emit(Log, &[&magnitude])
     }
 
     /// The spectra in the layer's own order of axes.
@@ -133,7 +128,7 @@ impl Spectrogram {
             (false, true) => vec![0, 2, 3, 1],
             (false, false) => vec![0, 2, 1, 3],
         };
-        let y = emit(scope, Shape::Transpose { perm }, &[y])?;
+        let y = scope.emit(Shape::Transpose { perm }, &[y])?;
         if self.expand {
             return Ok(y);
         }
@@ -141,7 +136,7 @@ impl Spectrogram {
         let place = if self.spatial.channels_first { 1 } else { 2 };
         let joined = shape.remove(place);
         shape[place] = &joined * &shape[place];
-        emit(scope, Shape::Reshape { shape }, &[&y])
+        scope.emit(Shape::Reshape { shape }, &[&y])
     }
 
     fn check(&self, arguments: &Arguments<Type>) -> Result<(), ShapeError> {
@@ -168,7 +163,7 @@ impl Layer for Spectrogram {
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let mut x = scope.float(&arguments.data()[0])?;
         if !self.spatial.channels_first {
-            x = emit(scope, Shape::Transpose { perm: vec![0, 2, 1] }, &[&x])?;
+            x = scope.emit(Shape::Transpose { perm: vec![0, 2, 1] }, &[&x])?;
         }
         let y = self.spectrum(scope, &x)?;
         Ok(vec![self.arranged(scope, &y)?])

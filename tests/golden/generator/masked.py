@@ -111,6 +111,7 @@ IMAGES = [
     *AUGMENTATIONS,
     lambda: layers.AutoContrast(),
     lambda: layers.CenterCrop(2, 1),
+    lambda: layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 1)),
     lambda: layers.Pipeline([layers.Rescaling(2.0), layers.RandomFlip()]),
     lambda: layers.Resizing(3, 4),
 ]

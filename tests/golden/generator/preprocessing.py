@@ -316,6 +316,31 @@ def auto_contrast():
     return Case("auto-contrast", title, Model([x, whole], outputs), inputs)
 
 
+def histogram_equalization():
+    """Tiles that fit and tiles that do not, no limit, integers, channels before the others, images of any size, one image."""
+    equalization = layers.ContrastLimitedAdaptiveHistogramEqualization
+    x, whole = image_input(), image_input("whole", dtype="int32")
+    any_size = Input((None, None, 2), name="any_size")
+    one = Input((5, 2), name="one")
+    outputs = [
+        equalization()(whole),
+        equalization(value_range=(0, 1), clip_limit=2, tile_grid_size=(2, 3))(x),
+        equalization(value_range=(2, -2), clip_limit=0, tile_grid_size=(3, 4))(x),
+        equalization(tile_grid_size=(2, 1), data_format="channels_first")(whole),
+        equalization(clip_limit=40, tile_grid_size=(3, 2))(any_size),
+        equalization(tile_grid_size=(2, 2))(one),
+    ]
+    inputs = {
+        "images": numbers(2, 4, 6, 3),
+        "whole": pixels(2, 4, 6, 3, dtype="int32"),
+        "any_size": pixels(2, 7, 5, 2) + 0.5,
+        "one": pixels(4, 5, 2),
+    }
+    inputs["any_size"][0, 0, :2] = [[-3, 300], [1e6, -1e6]]
+    title = "CLAHE: tiles, limits, ranges, integers, an image of any size"
+    return Case("histogram-equalization", title, Model([x, whole, any_size, one], outputs), inputs)
+
+
 # Sound --------------------------------------------------------------------------------------------
 
 
@@ -405,6 +430,7 @@ def cases():
     yield resizing_kinds()
     yield image_masked()
     yield auto_contrast()
+    yield histogram_equalization()
     yield stft_spectrogram()
     yield mel_spectrogram()
     yield pipeline()

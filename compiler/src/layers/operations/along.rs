@@ -55,7 +55,7 @@ pub(super) fn sorted(scope: &mut Scope<'_>, x: &Operand, axis: u32) -> Outcome {
 }
 
 /// The positions along an axis as i64, in a shape that broadcasts against `x`.
-pub(super) fn positions(scope: &mut Scope<'_>, x: &Operand, axis: usize) -> Outcome {
+pub(in crate::layers) fn positions(scope: &mut Scope<'_>, x: &Operand, axis: usize) -> Outcome {
     let shape = shape_of(scope, x);
     let mut spread = vec![Dim::constant(1); shape.len()];
     spread[axis] = shape[axis].clone();
@@ -106,7 +106,7 @@ fn accumulate(config: &mut Config, start: f64) -> Result<Box<dyn Layer>, ConfigE
 }
 
 /// What the positions up to each come to: their sum if `start` is 0, their product if it is 1.
-pub(super) fn running(scope: &mut Scope<'_>, x: &Operand, axis: u32, start: f64) -> Outcome {
+pub(in crate::layers) fn running(scope: &mut Scope<'_>, x: &Operand, axis: u32, start: f64) -> Outcome {
     let x = numeric(scope, x)?;
     // The loop runs along axis 1, behind some other one.
     let rank = shape_of(scope, &x).len();

@@ -249,8 +249,7 @@ pub(super) fn literal(dtype: DType, number: f64) -> Operand {
 
 /// Applies one operation of the tensor graph.
 pub(super) fn emit(scope: &mut Scope<'_>, op: impl Into<Op>, operands: &[&Operand]) -> Outcome {
-    let operands: Vec<Operand> = operands.iter().map(|&operand| operand.clone()).collect();
-    scope.builder.emit(op, &operands)
+    scope.emit(op, operands)
 }
 
 /// The shape of an operand.
