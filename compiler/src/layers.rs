@@ -1,4 +1,45 @@
 //! The registry: one line for every layer. A layer's file holds all that is known about it.
+//!
+//! Whoever wants only what Keras does in one layer, and no model around it, asks here: which shapes come out, which
+//! weights it has, what becomes of a mask, which operations compute it.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::collections::HashMap;
+//!
+//! use masque::layer::{Arguments, Config, MaskRule, Scope};
+//! use masque::layers;
+//! use masque_ir::program::Builder;
+//! use masque_ir::{DType, Dim, Semantics, Type};
+//! use serde_json::json;
+//!
+//! let def = layers::find("LSTM").ok_or("no such layer")?;
+//! let settings = json!({"units": 8, "return_sequences": true});
+//! let mut config = Config::new(settings.as_object().cloned().unwrap_or_default())?;
+//! let layer = (def.parse)(&mut config)?;
+//! config.finish()?; // nothing in the settings is unknown
+//!
+//! let x = Type::new(DType::F32, vec![Dim::batch(), Dim::symbol("T"), Dim::constant(3)]);
+//! let arguments = Arguments::of("sequences", vec![x.clone()]);
+//! assert_eq!(layer.infer(&arguments)?[0].to_string(), "f32[B, T, 8]");
+//! assert!(layer.supports_masking());
+//! assert_eq!(layer.mask_rule(&arguments).of_output(0), &MaskRule::Keep);
+//!
+//! let mut builder = Builder::new("lstm", Semantics::Keras3_15);
+//! let specs = layer.weights(&arguments)?;
+//! let weights: HashMap<_, _> =
+//!     specs.iter().map(|spec| (spec.name.clone(), builder.weight(&spec.name, spec.ty.clone(), None))).collect();
+//! assert_eq!(specs[0].name, "kernel");
+//! assert_eq!(specs[0].ty.to_string(), "f32[3, 32]");
+//!
+//! let x = builder.input("x", x);
+//! let mut scope = Scope::new(&mut builder, &weights, String::new());
+//! let outputs = layer.lower(&mut scope, &Arguments::of("sequences", vec![x]))?;
+//! builder.output("y", outputs[0].clone());
+//! assert_eq!(builder.finish().output_types()[0].to_string(), "f32[B, T, 8]");
+//! # Ok(())
+//! # }
+//! ```
 
 mod activation;
 mod arithmetic_merging;
