@@ -3,6 +3,7 @@
 use std::fs;
 
 use masque::Model;
+use masque::rewrite::{self, Limits};
 use masque_ir::text::{parse, print_layers};
 use masque_tests::corpus::{self, Case};
 use masque_tests::stages::{KERAS, Stages, verified};
@@ -45,6 +46,17 @@ fn every_stage_is_well_formed_and_reads_back() {
             }
         }
         Ok(())
+    });
+}
+
+#[test]
+fn an_optimized_model_is_its_own_optimized_model() {
+    for_every_case(|_, stages| {
+        let (again, _) = rewrite::optimize(&stages.optimized, Limits::DEFAULT);
+        match again == stages.optimized {
+            true => Ok(()),
+            false => Err("it can be optimized further".into()),
+        }
     });
 }
 

@@ -1,6 +1,8 @@
 //! Optimization as equality saturation: the program becomes an e-graph (egg), rules add equal forms, and the
-//! cheapest form of every value comes back as a program. That is done over again until it changes nothing, so that
-//! an optimized program is its own optimized program.
+//! cheapest form of every value comes back as a program. That is done over again until it can change nothing, so that
+//! an optimized program is its own optimized program. Once is enough where the search ended by itself: what rules find
+//! in the new program they found before, as its terms were all there. Only a rule that must not do work twice may find
+//! more when others no longer read what it replaces; then there is another round.
 //!
 //! What egg makes of a program must depend on the program alone: the search is bounded by nodes and iterations,
 //! never by time, egg is built with insertion-ordered maps, and where forms cost the same, the program's own one
@@ -18,6 +20,8 @@ mod term;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use egg::{EGraph, Id, Language, Runner, SimpleScheduler, StopReason};
@@ -51,7 +55,7 @@ impl Limits {
 /// How the search went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How often the program was optimized; the last time changed nothing, unless the limit was met.
+    /// How often the program was optimized, at most as often as the limit says.
     pub rounds: usize,
     /// How often all rules were tried, in all rounds.
     pub iterations: usize,
@@ -68,12 +72,13 @@ pub fn optimize(program: &Program, limits: Limits) -> (Program, Report) {
     while report.rounds < limits.rounds {
         let saturated = saturate(&current, rules::RULES, limits);
         report.add(&saturated.runner);
-        let next = saturated.cheapest();
+        let (next, last) = (saturated.cheapest(), saturated.is_final());
         drop(saturated);
-        if next == *current {
+        let changed = next != *current;
+        current = Cow::Owned(next);
+        if last || !changed {
             break;
         }
-        current = Cow::Owned(next);
     }
     (current.into_owned(), report)
 }
@@ -94,7 +99,11 @@ pub struct Saturated<'a> {
     program: &'a Program,
     runner: Runner<Term, Knowledge>,
     places: Places,
+    waits: Waits,
 }
+
+/// Did a rule find its left side in this iteration, and somebody else who reads a part of it?
+type Waits = Arc<AtomicBool>;
 
 /// Finds all forms of a program that some rules lead to.
 pub fn saturate<'a, 'r>(
@@ -103,15 +112,21 @@ pub fn saturate<'a, 'r>(
     limits: Limits,
 ) -> Saturated<'a> {
     let (graph, places) = insert(program);
-    let rules: Vec<_> = rules.into_iter().map(apply::rewrite).collect();
+    let waits = Waits::default();
+    let rules: Vec<_> = rules.into_iter().map(|rule| apply::rewrite(rule, &waits)).collect();
+    let iteration = waits.clone();
     let runner = Runner::new(Knowledge::default())
         .with_egraph(graph)
         .with_scheduler(SimpleScheduler)
         .with_iter_limit(limits.iterations)
         .with_node_limit(1_000 + limits.growth * program.nodes.len())
         .with_time_limit(Duration::MAX)
+        .with_hook(move |_| {
+            iteration.store(false, Ordering::Relaxed);
+            Ok(())
+        })
         .run(&rules);
-    Saturated { program, runner, places }
+    Saturated { program, runner, places, waits }
 }
 
 impl Saturated<'_> {
@@ -123,6 +138,11 @@ impl Saturated<'_> {
     /// The cheapest forms; where several are, those that rules found. Whoever tests a rule looks at them.
     pub fn newest(&self) -> Program {
         self.extract(Prefer::New)
+    }
+
+    /// Would a search in the program of the cheapest forms find nothing more?
+    fn is_final(&self) -> bool {
+        matches!(self.runner.stop_reason, Some(StopReason::Saturated)) && !self.waits.load(Ordering::Relaxed)
     }
 
     /// How the search went.

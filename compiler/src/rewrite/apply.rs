@@ -1,17 +1,20 @@
 //! Rules as egg runs them.
 
+use std::sync::atomic::Ordering;
+
 use egg::{Applier, ENodeOrVar, Id, Language, Pattern, PatternAst, Rewrite, Subst, Symbol, Var};
 use masque_ir::float::Float;
 use masque_ir::ops::Op;
 
-use super::Graph;
 use super::facts::{Knowledge, attributes};
 use super::rules::{Derive, Holds, Rule, When};
 use super::term::Term;
+use super::{Graph, Waits};
 
 /// A rule for egg. What is wrong with a rule is wrong with the program: a test reads them all.
-pub(super) fn rewrite(rule: &Rule) -> Rewrite<Term, Knowledge> {
+pub(super) fn rewrite(rule: &Rule, waits: &Waits) -> Rewrite<Term, Knowledge> {
     let applier = Typed {
+        waits: waits.clone(),
         right: pattern(rule.right).ast,
         once: rule.once.map(|text| pattern(text).ast),
         condition: match rule.when {
@@ -49,6 +52,7 @@ struct Typed {
     right: PatternAst<Term>,
     once: Option<PatternAst<Term>>,
     condition: Condition,
+    waits: Waits,
 }
 
 impl Typed {
@@ -68,10 +72,13 @@ impl Typed {
                 subst.insert(*new, graph.add(Term::Attributes(op.into())));
             }
         }
-        match &self.once {
-            Some(part) => read_once(graph, find(graph, part, &subst)?).then_some(subst),
-            None => Some(subst),
+        if let Some(part) = &self.once
+            && !read_once(graph, find(graph, part, &subst)?)
+        {
+            self.waits.store(true, Ordering::Relaxed);
+            return None;
         }
+        Some(subst)
     }
 }
 
