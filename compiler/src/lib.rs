@@ -135,20 +135,22 @@ impl Model {
         Model::of(path.as_ref(), frontend::read_bytes(path.as_ref(), bytes)?)
     }
 
-    fn of(path: &Path, ModelFile { raw, weights, hash }: ModelFile) -> Result<Model, Error> {
+    fn of(path: &Path, ModelFile { mut raw, weights, hash }: ModelFile) -> Result<Model, Error> {
         let fail = |error| LoadError { file: path.to_owned(), problem: Problem::Graph(error) };
-        let assembled = frontend::assemble(&raw).map_err(fail)?;
+        let compiled = raw.compiled.take();
+        let assembled = frontend::assemble(raw).map_err(fail)?;
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let file = File { path: path.display().to_string(), name, hash };
-        Ok(Model { file, assembled, compiled: raw.compiled, weights })
+        Ok(Model { file, assembled, compiled, weights })
     }
 
     /// Makes a model of what a front end, or a person, put together; it has no weights.
-    pub(crate) fn build(raw: &RawModel) -> Result<Model, Error> {
-        let fail = |error| LoadError { file: raw.name.clone().into(), problem: Problem::Graph(error) };
+    pub(crate) fn build(mut raw: RawModel) -> Result<Model, Error> {
+        let (name, compiled) = (raw.name.clone(), raw.compiled.take());
+        let fail = |error| LoadError { file: name.clone().into(), problem: Problem::Graph(error) };
         let assembled = frontend::assemble(raw).map_err(fail)?;
-        let file = File { path: raw.name.clone(), name: raw.name.clone(), hash: String::new() };
-        Ok(Model { file, assembled, compiled: raw.compiled.clone(), weights: WeightSource::none() })
+        let file = File { path: name.clone(), name, hash: String::new() };
+        Ok(Model { file, assembled, compiled, weights: WeightSource::none() })
     }
 
     /// Makes a model of a layer graph: what its text form says. It has no weights.
@@ -159,7 +161,7 @@ impl Model {
     pub fn of_graph(graph: &LayerGraph) -> Result<Model, Error> {
         let raw = frontend::text::raw(graph)
             .map_err(|error| LoadError { file: graph.name.clone().into(), problem: error.into() })?;
-        Model::build(&raw)
+        Model::build(raw)
     }
 
     /// The layer graph.

@@ -10,6 +10,8 @@ mod notation;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use masque_ir::facts::{InferredGraph, MaskStatus};
 use masque_ir::layers::{CallId, LayerGraph, TensorRef};
 use masque_ir::mask::MaskId;
@@ -51,20 +53,25 @@ pub struct Row {
 impl Row {
     /// `gru`, or `dense:1` for a later call; on one line, whatever the file calls it.
     pub fn name(&self) -> String {
-        let layer: String = self.layer.chars().flat_map(shown).collect();
-        if self.call == 0 { layer } else { format!("{layer}:{}", self.call) }
+        let mut name = String::with_capacity(self.layer.len());
+        for letter in self.layer.chars() {
+            // What would end the line or speak to the terminal.
+            match letter.is_control() {
+                true => name.extend(letter.escape_default()),
+                false => name.push(letter),
+            }
+        }
+        if self.call == 0 { name } else { format!("{name}:{}", self.call) }
     }
-}
-
-/// A character as it is, or escaped where it would end the line or speak to the terminal.
-fn shown(letter: char) -> Vec<char> {
-    if letter.is_control() { letter.escape_default().collect() } else { vec![letter] }
 }
 
 /// The table of a model.
 pub fn rows(model: &InferredGraph) -> Vec<Row> {
     let (graph, facts) = (&model.graph, &model.facts);
-    let expression = |mask: Option<MaskId>| mask.map(|mask| print_mask(graph, facts, mask));
+    let mut written: HashMap<MaskId, String> = HashMap::new();
+    let mut expression = |mask: Option<MaskId>| {
+        mask.map(|mask| written.entry(mask).or_insert_with(|| print_mask(graph, facts, mask)).clone())
+    };
     let plumbing = plumbing(graph);
     let notation = Notation::new(model);
     let row = |id: CallId| {
@@ -82,7 +89,7 @@ pub fn rows(model: &InferredGraph) -> Vec<Row> {
             types: tensors.map(|tensor| tensor.ty.to_string()).collect(),
             masks_in: fact.mask_in.iter().map(|mask| expression(*mask)).collect(),
             short: notation.of(id, if masks.iter().any(Option::is_some) { &masks } else { &fact.mask_in }),
-            masks_out: masks.into_iter().map(expression).collect(),
+            masks_out: masks.into_iter().map(&mut expression).collect(),
         }
     };
     graph.calls().map(row).collect()
@@ -132,7 +139,7 @@ pub fn text(rows: &[Row]) -> String {
     let mut above = None;
     for row in rows.iter().filter(|row| !row.plumbing) {
         let [call, class, output, status, mask] = cells(row);
-        let now = Some((status.clone(), mask.clone()));
+        let now = Some((row.status, row.short.as_str()));
         let (status, mask) = match (above == now, row.short.is_empty()) {
             (true, _) => (DITTO, ""),
             (false, true) => (status.as_str(), ""),

@@ -16,9 +16,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// A size along one axis; see the module's documentation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Dim {
-    /// Sorted by product; factors are never zero; the empty product is the constant. Shared: types are copied a lot.
-    terms: Arc<[(Product, i64)]>,
+pub struct Dim(Form);
+
+/// Types are copied a lot: a number takes no memory of its own, a sum is shared.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Form {
+    Number(i64),
+    /// Sorted by product; factors are never zero; the empty product is the constant, and never alone.
+    Sum(Arc<[(Product, i64)]>),
 }
 
 /// A product of atoms, sorted.
@@ -40,17 +45,21 @@ impl Dim {
 
     /// A size known at compile time.
     pub fn constant(size: i64) -> Dim {
-        Dim { terms: if size == 0 { Arc::default() } else { Arc::new([(vec![], size)]) } }
+        Dim(Form::Number(size))
     }
 
     /// A size known only when the model runs.
     pub fn symbol(name: &str) -> Dim {
-        Dim { terms: Arc::new([(vec![Atom::Symbol(name.into())], 1)]) }
+        Dim::atom(Atom::Symbol(name.into()))
     }
 
     /// The batch size, `B`.
     pub fn batch() -> Dim {
         Dim::symbol(Dim::BATCH)
+    }
+
+    fn atom(atom: Atom) -> Dim {
+        Dim(Form::Sum(Arc::new([(vec![atom], 1)])))
     }
 
     fn from_terms(terms: impl IntoIterator<Item = (Product, i64)>) -> Dim {
@@ -59,21 +68,36 @@ impl Dim {
             let entry = sum.entry(product).or_insert(0);
             *entry = entry.saturating_add(factor);
         }
-        Dim { terms: sum.into_iter().filter(|(_, factor)| *factor != 0).collect() }
+        sum.retain(|_, factor| *factor != 0);
+        match sum.first_key_value() {
+            None => Dim::constant(0),
+            Some((product, &number)) if product.is_empty() && sum.len() == 1 => Dim::constant(number),
+            Some(_) => Dim(Form::Sum(sum.into_iter().collect())),
+        }
+    }
+
+    /// Products and their factors, the constant first.
+    fn terms(&self) -> impl Iterator<Item = (&[Atom], i64)> + Clone {
+        let (number, sum) = match &self.0 {
+            Form::Number(number) => (*number, &[][..]),
+            Form::Sum(sum) => (0, &**sum),
+        };
+        let number = (number != 0).then_some((&[][..], number));
+        number.into_iter().chain(sum.iter().map(|(product, factor)| (product.as_slice(), *factor)))
     }
 
     /// The number, where the size holds no symbol.
     pub fn known(&self) -> Option<i64> {
-        match &*self.terms {
-            [] => Some(0),
-            [(product, factor)] if product.is_empty() => Some(*factor),
-            _ => None,
+        match self.0 {
+            Form::Number(number) => Some(number),
+            Form::Sum(_) => None,
         }
     }
 
     /// The symbol's name, where the size is exactly one symbol.
     pub fn as_symbol(&self) -> Option<&Arc<str>> {
-        match &*self.terms {
+        let Form::Sum(sum) = &self.0 else { return None };
+        match &**sum {
             [(product, 1)] => match product.as_slice() {
                 [Atom::Symbol(name)] => Some(name),
                 _ => None,
@@ -93,25 +117,24 @@ impl Dim {
         if let Some(number) = self.known() {
             return Dim::constant(number.div_euclid(divisor));
         }
-        if self.terms.iter().all(|(_, factor)| factor % divisor == 0) {
-            return Dim {
-                terms: self.terms.iter().map(|(p, factor)| (p.clone(), factor / divisor)).collect(),
-            };
+        if self.terms().all(|(_, factor)| factor % divisor == 0) {
+            return Dim::from_terms(self.terms().map(|(product, factor)| (product.to_vec(), factor / divisor)));
         }
-        Dim { terms: Arc::new([(vec![Atom::Floor(Box::new(self.clone()), divisor)], 1)]) }
+        Dim::atom(Atom::Floor(Box::new(self.clone()), divisor))
     }
 
     /// `self / divisor` where that leaves no remainder: term by term, or a common symbol.
     pub fn exact_div(&self, divisor: &Dim) -> Option<Dim> {
         if let Some(number) = divisor.known() {
-            return (number > 0 && self.terms.iter().all(|(_, factor)| factor % number == 0))
+            return (number > 0 && self.terms().all(|(_, factor)| factor % number == 0))
                 .then(|| self.floor_div(number));
         }
-        let [(product, factor)] = &*divisor.terms else {
+        let mut terms = divisor.terms();
+        let (Some((product, factor)), None) = (terms.next(), terms.next()) else {
             return (self == divisor).then(|| Dim::constant(1));
         };
-        let quotient = self.terms.iter().map(|(whole, number)| {
-            let mut rest = whole.clone();
+        let quotient = self.terms().map(|(whole, number)| {
+            let mut rest = whole.to_vec();
             for atom in product {
                 rest.remove(rest.iter().position(|candidate| candidate == atom)?);
             }
@@ -128,8 +151,8 @@ impl Dim {
     /// Parts of a size may be negative where the whole is not: `floor((T - 1)/2) + 1` of no steps is 0.
     fn eval_signed(&self, bindings: &Bindings) -> Option<i64> {
         let mut total = 0i64;
-        for (product, factor) in self.terms.iter() {
-            let mut value = *factor;
+        for (product, factor) in self.terms() {
+            let mut value = factor;
             for atom in product {
                 let size = match atom {
                     Atom::Symbol(name) => *bindings.get(name)?,
@@ -145,8 +168,7 @@ impl Dim {
     /// Every symbol in the size, once, in order.
     pub fn symbols(&self) -> Vec<Arc<str>> {
         let mut names: Vec<Arc<str>> = self
-            .terms
-            .iter()
+            .terms()
             .flat_map(|(product, _)| product)
             .flat_map(|atom| match atom {
                 Atom::Symbol(name) => vec![name.clone()],
@@ -168,42 +190,51 @@ impl From<i64> for Dim {
 impl std::ops::Add for &Dim {
     type Output = Dim;
     fn add(self, other: &Dim) -> Dim {
-        Dim::from_terms(self.terms.iter().chain(other.terms.iter()).cloned())
+        if let (Form::Number(a), Form::Number(b)) = (&self.0, &other.0) {
+            return Dim::constant(a.saturating_add(*b));
+        }
+        Dim::from_terms(owned(self.terms()).chain(owned(other.terms())))
     }
 }
 
 impl std::ops::Sub for &Dim {
     type Output = Dim;
     fn sub(self, other: &Dim) -> Dim {
-        let negative = other.terms.iter().map(|(product, factor)| (product.clone(), factor.saturating_neg()));
-        Dim::from_terms(self.terms.iter().cloned().chain(negative))
+        self + &(&Dim::constant(-1) * other)
     }
 }
 
 impl std::ops::Mul for &Dim {
     type Output = Dim;
     fn mul(self, other: &Dim) -> Dim {
-        Dim::from_terms(self.terms.iter().flat_map(|(left, a)| {
-            other.terms.iter().map(move |(right, b)| {
+        if let (Form::Number(a), Form::Number(b)) = (&self.0, &other.0) {
+            return Dim::constant(a.saturating_mul(*b));
+        }
+        Dim::from_terms(self.terms().flat_map(|(left, a)| {
+            other.terms().map(move |(right, b)| {
                 let mut product: Product = left.iter().chain(right).cloned().collect();
                 product.sort();
-                (product, a.saturating_mul(*b))
+                (product, a.saturating_mul(b))
             })
         }))
     }
 }
 
+fn owned<'a>(terms: impl Iterator<Item = (&'a [Atom], i64)>) -> impl Iterator<Item = (Product, i64)> {
+    terms.map(|(product, factor)| (product.to_vec(), factor))
+}
+
 /// `8`, `T`, `2*T + 1`, `T*D`, `floor((T - 1)/2)`: symbols first, the constant last.
 impl fmt::Display for Dim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.terms.is_empty() {
-            return f.write_str("0");
+        if let Form::Number(number) = self.0 {
+            return write!(f, "{number}");
         }
-        let (constants, products): (Vec<_>, Vec<_>) =
-            self.terms.iter().partition(|(product, _)| product.is_empty());
-        for (place, (product, factor)) in products.into_iter().chain(constants).enumerate() {
+        let products = self.terms().filter(|(product, _)| !product.is_empty());
+        let constant = self.terms().filter(|(product, _)| product.is_empty());
+        for (place, (product, factor)) in products.chain(constant).enumerate() {
             let magnitude = factor.unsigned_abs();
-            match (place, *factor < 0) {
+            match (place, factor < 0) {
                 (0, true) => f.write_str("-")?,
                 (0, false) => {}
                 (_, true) => f.write_str(" - ")?,
@@ -294,7 +325,7 @@ impl Reader<'_> {
     fn product(&mut self) -> Option<Dim> {
         let mut total = self.atom()?;
         while self.eat("*") {
-            self.quotients += u32::from(total.terms.len() > 1);
+            self.quotients += u32::from(total.terms().count() > 1);
             total = (self.quotients < 2).then(|| self.atom())?.map(|factor| &total * &factor)?;
         }
         Some(total)

@@ -85,19 +85,22 @@ pub struct Assembled {
 }
 
 /// Makes a layer graph of what a front end read.
-pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
+pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
+    let pointers = raw.layers.iter_mut().map(|layer| std::mem::take(&mut layer.pointer)).collect();
+    let settings: Vec<Map<String, Json>> =
+        raw.layers.iter_mut().map(|layer| std::mem::take(&mut layer.settings)).collect();
+    let raw = &raw;
     let mut graph = LayerGraph::new(&raw.name, raw.semantics);
     let mut symbols = Symbols::new(raw);
     let mut layers = Vec::with_capacity(raw.layers.len());
     let mut counted = None;
-    for entry in &raw.layers {
+    for (entry, mut settings) in raw.layers.iter().zip(settings) {
         let def = layers::find(&entry.class).ok_or_else(|| AssembleError::UnknownClass {
             layer: entry.name.clone(),
             reason: layers::refusal(&entry.class),
         })?;
         let setting =
             |source| AssembleError::Setting { layer: entry.name.clone(), class: entry.class.clone(), source };
-        let mut settings = entry.settings.clone();
         symbols.name_sizes(entry, &mut settings).map_err(setting)?;
         count_outputs(raw, entry, &mut counted, &mut settings);
         let mut config = match entry.class.starts_with("ops.") {
@@ -121,7 +124,6 @@ pub fn assemble(raw: &RawModel) -> Result<Assembled, AssembleError> {
     for output in &raw.outputs {
         graph.add_output(calls.tensor("the model's output", output, &ids)?)?;
     }
-    let pointers = raw.layers.iter().map(|layer| layer.pointer.clone()).collect();
     Ok(Assembled { graph, layers, pointers })
 }
 

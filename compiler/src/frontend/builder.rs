@@ -153,6 +153,6 @@ impl ModelBuilder {
     /// [`Error::Load`] names the layer that is not as it should be.
     pub fn finish(mut self, outputs: &[&BuilderTensor]) -> Result<Model, Error> {
         self.raw.outputs = outputs.iter().map(|output| output.0.clone()).collect();
-        Model::build(&self.raw)
+        Model::build(self.raw)
     }
 }

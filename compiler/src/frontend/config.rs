@@ -1,5 +1,7 @@
 //! A config's JSON while it is read: a value that knows where it stands, and errors that say it.
 
+use std::rc::Rc;
+
 use serde_json::{Map, Value as Json};
 
 use super::RawTensor;
@@ -27,22 +29,60 @@ pub(super) type Result<T> = std::result::Result<T, KerasConfigError>;
 #[derive(Clone)]
 pub(super) struct Node<'a> {
     pub(super) value: &'a Json,
-    pub(super) pointer: String,
+    /// The way from the whole to it; none if it is the whole. It becomes a text where somebody has to read it.
+    way: Option<Rc<Step<'a>>>,
+}
+
+struct Step<'a> {
+    before: Option<Rc<Step<'a>>>,
+    to: To<'a>,
+}
+
+enum To<'a> {
+    Key(&'a str),
+    Place(usize),
 }
 
 impl<'a> Node<'a> {
+    pub(super) fn root(value: &'a Json) -> Node<'a> {
+        Node { value, way: None }
+    }
+
+    fn inside(&self, value: &'a Json, to: To<'a>) -> Node<'a> {
+        Node { value, way: Some(Rc::new(Step { before: self.way.clone(), to })) }
+    }
+
+    /// Where it stands, as a JSON pointer.
+    pub(super) fn pointer(&self) -> String {
+        let mut steps = vec![];
+        let mut way = &self.way;
+        while let Some(step) = way {
+            steps.push(&step.to);
+            way = &step.before;
+        }
+        let mut pointer = String::new();
+        for step in steps.into_iter().rev() {
+            match step {
+                To::Key(key) => pointer.extend(["/", key]),
+                To::Place(place) => pointer.extend(["/", &place.to_string()]),
+            }
+        }
+        pointer
+    }
+
     pub(super) fn fail<T>(&self, expected: &str) -> Result<T> {
         self.fail_with(expected, brief(self.value))
     }
 
     pub(super) fn fail_with<T>(&self, expected: &str, found: impl Into<String>) -> Result<T> {
-        let pointer = if self.pointer.is_empty() { "/".to_owned() } else { self.pointer.clone() };
+        let pointer = self.pointer();
+        let pointer = if pointer.is_empty() { "/".to_owned() } else { pointer };
         Err(KerasConfigError { pointer, expected: expected.to_owned(), found: found.into() })
     }
 
     /// A member of an object; null if there is none.
-    pub(super) fn get(&self, key: &str) -> Node<'a> {
-        Node { value: self.value.get(key).unwrap_or(&Json::Null), pointer: format!("{}/{key}", self.pointer) }
+    pub(super) fn get(&self, key: &'a str) -> Node<'a> {
+        self.inside(self.value.get(key).unwrap_or(&Json::Null), To::Key(key))
     }
 
     pub(super) fn object(&self) -> Result<&'a Map<String, Json>> {
@@ -64,13 +104,13 @@ impl<'a> Node<'a> {
 
     pub(super) fn list(&self) -> Result<Vec<Node<'a>>> {
         let Some(items) = self.value.as_array() else { return self.fail("a list") };
-        let node = |(place, value)| Node { value, pointer: format!("{}/{place}", self.pointer) };
+        let node = |(place, value)| self.inside(value, To::Place(place));
         Ok(items.iter().enumerate().map(node).collect())
     }
 
     /// The members of an object, by sorted keys: the order in which Keras takes tensors out of one.
     pub(super) fn sorted(&self) -> Result<Vec<Node<'a>>> {
-        let mut keys: Vec<&String> = self.object()?.keys().collect();
+        let mut keys: Vec<&'a String> = self.object()?.keys().collect();
         keys.sort();
         Ok(keys.into_iter().map(|key| self.get(key)).collect())
     }
@@ -85,7 +125,7 @@ impl<'a> Node<'a> {
         };
         match parts {
             Some((layer, (call, output))) => {
-                let layer = Node { value: layer, pointer: format!("{}/0", self.pointer) }.name()?.to_owned();
+                let layer = self.inside(layer, To::Place(0)).name()?.to_owned();
                 Ok(RawTensor { layer, call, output })
             }
             None => self.fail("a tensor: [layer name, call, output]"),

@@ -119,15 +119,15 @@ fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) {
     let inputs: HashMap<&str, usize> =
         inner.inputs.iter().enumerate().rev().map(|(place, input)| (input.layer.as_str(), place)).collect();
     let passed: Vec<Passed> = scope.calls.iter().map(Passed::new).collect();
-    for layer in &inner.layers {
+    for layer in inner.layers {
         let place = inputs.get(layer.name.as_str()).copied();
         let mut expanded = RawLayer {
             name: format!("{}/{}", scope.name, layer.name),
-            pointer: layer.pointer.clone(),
-            class: if place.is_some() { "Identity".to_owned() } else { layer.class.clone() },
+            pointer: layer.pointer,
+            class: if place.is_some() { "Identity".to_owned() } else { layer.class },
             settings: match place {
                 Some(_) => Map::from_iter([("is_input".to_owned(), true.into())]),
-                None => layer.settings.clone(),
+                None => layer.settings,
             },
             calls: vec![],
             nested: None,

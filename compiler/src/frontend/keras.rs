@@ -8,6 +8,8 @@ mod settings2;
 mod steps;
 mod tensorflow;
 
+use std::collections::HashSet;
+
 use masque_ir::Semantics;
 use serde_json::{Map, Value as Json, json};
 
@@ -39,7 +41,7 @@ pub(super) use steps::CLASS as TIME_DISTRIBUTED;
 
 /// Reads a whole model.
 pub(super) fn read(config: &Json, dialect: Dialect) -> Result<RawModel> {
-    let root = Node { value: config, pointer: String::new() };
+    let root = Node::root(config);
     let class = root.get("class_name");
     root.object()?;
     let model = match class.text()? {
@@ -137,7 +139,7 @@ impl Dialect {
             Some(_) => layer.class == "Functional",
             None => false,
         });
-        let counted: Vec<String> = counted.map(|layer| layer.name.clone()).collect();
+        let counted: HashSet<String> = counted.map(|layer| layer.name.clone()).collect();
         let lower = |tensor: &mut RawTensor| {
             if counted.contains(&tensor.layer) {
                 tensor.call = tensor.call.saturating_sub(1);
@@ -174,7 +176,7 @@ impl Dialect {
             Dialect::Keras2 => settings2::translated(class, settings),
             _ => (class, settings),
         };
-        let (name, pointer) = (name.to_owned(), entry.pointer.clone());
+        let (name, pointer) = (name.to_owned(), entry.pointer());
         Ok(RawLayer { name, class, settings, calls: vec![], pointer, nested })
     }
 
@@ -248,7 +250,7 @@ fn unwritten_input(entry: &Node<'_>, item: &Node<'_>, first: &RawLayer, place: P
         class: "InputLayer".to_owned(),
         settings: settings.as_object().cloned().unwrap_or_default(),
         calls: vec![],
-        pointer: entry.pointer.clone(),
+        pointer: entry.pointer(),
         nested: None,
     })
 }

@@ -237,7 +237,7 @@ fn a_config_of_keras_2_that_is_damaged_anywhere_is_read_or_refused() {
             *damaged.pointer_mut(place).unwrap() = damages[turn % damages.len()].clone();
             let raw = keras::read(&damaged, keras::Dialect::Keras2).and_then(flatten::flatten);
             let inferred =
-                raw.map_err(|_| ()).and_then(|raw| Model::build(&raw).and_then(Model::infer).map_err(|_| ()));
+                raw.map_err(|_| ()).and_then(|raw| Model::build(raw).and_then(Model::infer).map_err(|_| ()));
             refused += usize::from(inferred.is_err());
         }
         assert!(refused > all.len() / 20, "only {refused} of {} were refused", all.len());

@@ -61,7 +61,7 @@ pub(super) fn around(
         class: class.to_owned(),
         settings: Map::new(),
         calls: vec![call.into_iter().map(argument).collect()],
-        pointer: config.pointer.clone(),
+        pointer: config.pointer(),
         nested: None,
     };
     // Named after the model, so that none of them can have its name.

@@ -1,6 +1,7 @@
 //! The stages `layers` and `masks`: a line for every call.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 
 use super::masks::MaskPrinter;
 use super::{Writer, json, quoted, settings, weight, word};
@@ -116,7 +117,7 @@ fn argument(graph: &LayerGraph, value: &ArgumentValue) -> String {
 fn layer_name(name: &str) -> String {
     let plain = !name.is_empty()
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_/-".contains(letter));
-    format!("%{}", if plain { name.to_owned() } else { quoted(name) })
+    if plain { format!("%{name}") } else { format!("%{}", quoted(name)) }
 }
 
 /// `%gru`, `%dense:1`, `%lstm.2`, `%"my layer":1.2`
@@ -124,10 +125,10 @@ pub(crate) fn tensor(graph: &LayerGraph, tensor: TensorRef) -> String {
     let call = graph.call(tensor.call);
     let mut text = layer_name(&graph.layer(call.layer).name);
     if call.index > 0 {
-        text.push_str(&format!(":{}", call.index));
+        _ = write!(text, ":{}", call.index);
     }
     if tensor.output > 0 {
-        text.push_str(&format!(".{}", tensor.output));
+        _ = write!(text, ".{}", tensor.output);
     }
     text
 }
