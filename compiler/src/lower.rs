@@ -225,7 +225,7 @@ impl<'a> Lowering<'a> {
             MaskExpr::Spread(_, x) => {
                 let column = self.builder.trail_axes(&parts[0], rank)?;
                 let shape = self.facts.tensor(x).ty.shape[..rank].to_vec();
-                self.builder.emit(Shape::Broadcast { shape }, &[column])
+                self.builder.emit(Shape::Broadcast { shape: shape.into() }, &[column])
             }
             MaskExpr::Reverse(axis, _) => self.builder.emit(Shape::Reverse { axis }, parts),
             MaskExpr::Concat(axis, _) => self.builder.emit(Shape::Concat { axis }, parts),
@@ -243,7 +243,7 @@ impl<'a> Lowering<'a> {
     fn filled(&mut self, x: &TensorRef, rank: usize, truth: f64) -> Result<Operand, OpError> {
         let shape = self.facts.tensor(*x).ty.shape[..rank].to_vec();
         let literal = Literal { dtype: DType::Bool, number: masque_ir::float::Float(truth) };
-        self.builder.emit(Shape::Broadcast { shape }, &[Operand::Literal(literal)])
+        self.builder.emit(Shape::Broadcast { shape: shape.into() }, &[Operand::Literal(literal)])
     }
 
     /// Every mask that a call's output carries.

@@ -19,7 +19,7 @@ use masque_ir::facts::{CallFact, Facts, MaskSource, MaskStatus, TensorFact};
 use masque_ir::layers::{LayerGraph, TensorRef};
 use masque_ir::mask::{MaskExpr, MaskId, MaskPool};
 use masque_ir::ty::broadcast;
-use masque_ir::{DType, Dim, Semantics, Type};
+use masque_ir::{DType, Dim, Semantics, Sizes, Type};
 
 use crate::layer::{Arguments, Effect, Layer, MaskRule, Reads};
 pub use apply::apply;
@@ -256,17 +256,20 @@ pub fn type_by_parts(
         }
         MaskExpr::Expand(axis, inner) => {
             let mut shape = part(inner);
-            shape.insert(shape.len().min(*axis as usize), Dim::constant(1));
+            let place = shape.len().min(*axis as usize);
+            shape.insert(place, Dim::constant(1));
             shape
         }
         MaskExpr::Band(_, rows, columns) => {
             let steps = |x: &TensorRef| tensor(*x).shape.into_iter().nth(1);
             [Some(Dim::constant(1)), steps(rows), steps(columns)].into_iter().flatten().collect()
         }
-        MaskExpr::Or(parts) | MaskExpr::And(parts) => parts.iter().map(part).fold(vec![], |all, shape| {
-            let wider = if all.len() > shape.len() { all.clone() } else { shape.clone() };
-            broadcast(&all, &shape).unwrap_or(wider)
-        }),
+        MaskExpr::Or(parts) | MaskExpr::And(parts) => {
+            parts.iter().map(part).fold(Sizes::default(), |all, shape| {
+                let wider = if all.len() > shape.len() { all.clone() } else { shape.clone() };
+                broadcast(&all, &shape).unwrap_or(wider)
+            })
+        }
         MaskExpr::Ones(x, rank) | MaskExpr::Zeros(x, rank) => {
             tensor(*x).shape.into_iter().take(*rank as usize).collect()
         }

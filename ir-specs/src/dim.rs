@@ -118,7 +118,9 @@ impl Dim {
             return Dim::constant(number.div_euclid(divisor));
         }
         if self.terms().all(|(_, factor)| factor % divisor == 0) {
-            return Dim::from_terms(self.terms().map(|(product, factor)| (product.to_vec(), factor / divisor)));
+            return Dim::from_terms(
+                self.terms().map(|(product, factor)| (product.to_vec(), factor / divisor)),
+            );
         }
         Dim::atom(Atom::Floor(Box::new(self.clone()), divisor))
     }

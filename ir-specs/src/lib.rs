@@ -32,4 +32,4 @@ pub mod verify;
 
 pub use dim::Dim;
 pub use semantics::Semantics;
-pub use ty::{DType, Type};
+pub use ty::{DType, Sizes, Type};

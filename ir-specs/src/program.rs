@@ -368,7 +368,8 @@ impl Builder {
     /// The same elements with one more axis of size 1 in front of an axis, or behind all.
     pub fn insert_axis(&mut self, x: &Operand, axis: usize) -> Result<Operand, OpError> {
         let mut shape = self.type_of(x).shape;
-        shape.insert(axis.min(shape.len()), Dim::constant(1));
+        let place = axis.min(shape.len());
+        shape.insert(place, Dim::constant(1));
         self.emit(Shape::Reshape { shape }, std::slice::from_ref(x))
     }
 

@@ -1,6 +1,8 @@
 //! Element types, and the types of values: `f32[B, T, 6]`.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -67,24 +69,83 @@ impl fmt::Display for DType {
     }
 }
 
+/// The sizes along all axes, outermost first. Types are copied a lot, so copies share what they hold until one of them
+/// is changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sizes(Arc<Vec<Dim>>);
+
+impl Deref for Sizes {
+    type Target = Vec<Dim>;
+    fn deref(&self) -> &Vec<Dim> {
+        &self.0
+    }
+}
+
+impl DerefMut for Sizes {
+    fn deref_mut(&mut self) -> &mut Vec<Dim> {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl From<Vec<Dim>> for Sizes {
+    fn from(sizes: Vec<Dim>) -> Sizes {
+        Sizes(Arc::new(sizes))
+    }
+}
+
+impl<const N: usize> From<[Dim; N]> for Sizes {
+    fn from(sizes: [Dim; N]) -> Sizes {
+        Vec::from(sizes).into()
+    }
+}
+
+impl From<&[Dim]> for Sizes {
+    fn from(sizes: &[Dim]) -> Sizes {
+        sizes.to_vec().into()
+    }
+}
+
+impl FromIterator<Dim> for Sizes {
+    fn from_iter<I: IntoIterator<Item = Dim>>(sizes: I) -> Sizes {
+        sizes.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl IntoIterator for Sizes {
+    type Item = Dim;
+    type IntoIter = std::vec::IntoIter<Dim>;
+    fn into_iter(self) -> Self::IntoIter {
+        Arc::unwrap_or_clone(self.0).into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Sizes {
+    type Item = &'a Dim;
+    type IntoIter = std::slice::Iter<'a, Dim>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
 /// The type of a value: element type and size along every axis.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Type {
     /// The element type.
     pub dtype: DType,
     /// The size along every axis, outermost first.
-    pub shape: Vec<Dim>,
+    pub shape: Sizes,
 }
 
 impl Type {
     /// A tensor type.
-    pub fn new(dtype: DType, shape: impl Into<Vec<Dim>>) -> Type {
+    pub fn new(dtype: DType, shape: impl Into<Sizes>) -> Type {
         Type { dtype, shape: shape.into() }
     }
 
     /// A tensor without axes.
     pub fn scalar(dtype: DType) -> Type {
-        Type { dtype, shape: vec![] }
+        Type { dtype, shape: Sizes::default() }
     }
 
     /// The number of axes.
@@ -132,7 +193,7 @@ pub fn resolve_axis(axis: i64, rank: usize) -> Option<usize> {
 
 /// The shape that two shapes broadcast to, numpy's rule from the right. Where both sizes are unknown the left
 /// one stands for both: that they agree is checked when the model runs. `None` if known sizes contradict.
-pub fn broadcast(left: &[Dim], right: &[Dim]) -> Option<Vec<Dim>> {
+pub fn broadcast(left: &[Dim], right: &[Dim]) -> Option<Sizes> {
     let rank = left.len().max(right.len());
     let axis_of =
         |shape: &[Dim], axis: usize| (axis + shape.len()).checked_sub(rank).map(|place| shape[place].clone());

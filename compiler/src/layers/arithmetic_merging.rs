@@ -5,7 +5,7 @@
 use masque_ir::ops::{Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::ty::broadcast;
-use masque_ir::{DType, Dim, Type};
+use masque_ir::{DType, Dim, Sizes, Type};
 
 use super::merging::{common_dtype, converted, listed, several};
 use crate::layer::{Arguments, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError, Supports};
@@ -34,7 +34,7 @@ enum Merge {
 }
 
 /// The shape with axes of size 1 behind the batch, up to a rank.
-fn widened(shape: &[Dim], rank: usize) -> Vec<Dim> {
+fn widened(shape: &[Dim], rank: usize) -> Sizes {
     let missing = rank.saturating_sub(shape.len());
     let (batch, rest) = shape.split_at(shape.len().min(1));
     let ones = std::iter::repeat_n(Dim::constant(1), missing);
@@ -131,7 +131,7 @@ impl Layer for Merge {
             return Err(ShapeError::new("two tensors", inputs.len()));
         }
         let rank = inputs.iter().map(Type::rank).max().unwrap_or(0);
-        let wide: Vec<Vec<Dim>> = inputs.iter().map(|x| widened(&x.shape, rank)).collect();
+        let wide: Vec<Sizes> = inputs.iter().map(|x| widened(&x.shape, rank)).collect();
         let shape = wide[1..].iter().try_fold(wide[0].clone(), |shape, x| broadcast(&shape, x));
         let shape =
             shape.ok_or_else(|| ShapeError::new("shapes of one rank that broadcast", listed(inputs)))?;

@@ -8,7 +8,7 @@ use masque_ir::activation::Activation;
 use masque_ir::mask::Band;
 use masque_ir::ops::{Activate, Elementwise, OpError, Reduce, Shape};
 use masque_ir::program::{Builder, Operand};
-use masque_ir::{DType, Dim};
+use masque_ir::{DType, Dim, Sizes};
 
 use super::einsum::{Term, einsum};
 use super::softmax::masked_softmax;
@@ -166,7 +166,7 @@ fn arranged(scope: &mut Scope<'_>, x: &Operand, letters: &str, order: &str) -> R
     };
     let mut sizes = scope.builder.type_of(&x).shape.into_iter();
     let one = Dim::constant(1);
-    let shape: Vec<Dim> = order
+    let shape: Sizes = order
         .chars()
         .map(|c| if letters.contains(c) { sizes.next().unwrap_or_else(|| one.clone()) } else { one.clone() })
         .collect();

@@ -101,7 +101,9 @@ pub(super) fn constants(scope: &mut Scope<'_>, numbers: &[f64]) -> Result<Operan
     let shape = vec![Dim::constant(1)];
     let parts: Vec<Operand> = numbers
         .iter()
-        .map(|&number| scope.builder.emit(Shape::Broadcast { shape: shape.clone() }, &[literal(number)]))
+        .map(|&number| {
+            scope.builder.emit(Shape::Broadcast { shape: shape.clone().into() }, &[literal(number)])
+        })
         .collect::<Result<_, _>>()?;
     scope.builder.emit(Shape::Concat { axis: 0 }, &parts)
 }

@@ -22,7 +22,7 @@ pub(super) fn add(scope: &mut Scope<'_>, x: Operand, bias: Operand) -> Result<Op
         Some((axis, size)) => {
             let mut shape = vec![Dim::constant(1); ty.rank()];
             shape[axis] = size;
-            scope.builder.emit(Shape::Reshape { shape }, &[bias])?
+            scope.builder.emit(Shape::Reshape { shape: shape.into() }, &[bias])?
         }
         None => bias,
     };

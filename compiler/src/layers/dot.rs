@@ -105,6 +105,6 @@ impl Layer for Dot {
         }
         // One number for each sample is a column.
         let shape = vec![scope.builder.type_of(&y).shape[0].clone(), Dim::constant(1)];
-        Ok(vec![scope.builder.emit(masque_ir::ops::Shape::Reshape { shape }, &[y])?])
+        Ok(vec![scope.builder.emit(masque_ir::ops::Shape::Reshape { shape: shape.into() }, &[y])?])
     }
 }

@@ -69,7 +69,7 @@ impl Encoding {
         let column = scope.builder.emit(Shape::Reshape { shape }, &[numbers])?;
         let columns = vec![Dim::constant(self.depth)];
         let zero = Operand::Literal(Literal { dtype: DType::I64, number: masque_ir::float::Float(0.0) });
-        let row = scope.builder.emit(Shape::Broadcast { shape: columns }, &[zero])?;
+        let row = scope.builder.emit(Shape::Broadcast { shape: columns.into() }, &[zero])?;
         let places = scope.builder.emit(Shape::Positions { axis: 0 }, &[row])?;
         scope.builder.emit(Elementwise::Eq, &[column, places])
     }

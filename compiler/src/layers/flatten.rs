@@ -64,6 +64,6 @@ impl Layer for Flatten {
             x = scope.builder.emit(Shape::Transpose { perm }, &[x])?;
         }
         let shape = Flatten::flat(&scope.builder.type_of(&x));
-        Ok(vec![scope.builder.emit(Shape::Reshape { shape }, &[x])?])
+        Ok(vec![scope.builder.emit(Shape::Reshape { shape: shape.into() }, &[x])?])
     }
 }

@@ -97,7 +97,7 @@ impl Layer for GroupNormalization {
             let weight = scope.weight(name);
             if weight != Operand::Absent {
                 let shape = weight_shape.clone();
-                let weight = scope.builder.emit(Shape::Reshape { shape }, &[weight])?;
+                let weight = scope.builder.emit(Shape::Reshape { shape: shape.into() }, &[weight])?;
                 y = scope.builder.emit(op, &[y, weight])?;
             }
         }

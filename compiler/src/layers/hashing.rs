@@ -110,7 +110,7 @@ impl Layer for Hashing {
         let ty = scope.builder.type_of(&x);
         if self.encoding.mode == Mode::OneHot && ty.shape.last().is_some_and(Dim::is_one) && ty.rank() > 1 {
             let shape = ty.shape[..ty.rank() - 1].to_vec();
-            x = scope.builder.emit(Shape::Reshape { shape }, &[x])?;
+            x = scope.builder.emit(Shape::Reshape { shape: shape.into() }, &[x])?;
         }
         let masked = self.is_masked(scope, &x)?;
         if ty.dtype.is_float() {

@@ -84,7 +84,7 @@ impl Equalization {
         let [height, width] = tile;
         let [rows, columns] = self.tiles.map(Dim::constant);
         let shape = vec![shape[0].clone(), rows, height, columns, width, shape[3].clone()];
-        let tiled = scope.emit(Shape::Reshape { shape }, &[&padded])?;
+        let tiled = scope.emit(Shape::Reshape { shape: shape.into() }, &[&padded])?;
         scope.emit(Shape::Transpose { perm: vec![0, 1, 3, 5, 2, 4] }, &[&tiled])
     }
 
@@ -154,7 +154,7 @@ impl Equalization {
         let tiled = self.tiled(scope, &pixels)?;
         let table = self.becomes(scope, &tiled)?;
         let all = scope.builder.type_of(&table).elements();
-        let table = scope.emit(Shape::Reshape { shape: vec![all] }, &[&table])?;
+        let table = scope.emit(Shape::Reshape { shape: [all].into() }, &[&table])?;
         let rows = self.between(scope, &pixels, &tiled, 0)?;
         let columns = self.between(scope, &pixels, &tiled, 1)?;
         let image = positions(scope, &pixels, 0)?;

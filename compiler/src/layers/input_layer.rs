@@ -46,7 +46,7 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     if dtype != "float32" {
         config.keep("dtype", dtype);
     }
-    Ok(Box::new(InputLayer { ty: Type { dtype: element, shape: dims } }))
+    Ok(Box::new(InputLayer { ty: Type { dtype: element, shape: dims.into() } }))
 }
 
 impl Layer for InputLayer {

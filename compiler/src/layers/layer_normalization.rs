@@ -106,7 +106,7 @@ impl Layer for LayerNormalization {
             // The weights' axes stand in the order of the settings; Keras reshapes them into that of the input.
             operands.push(match scope.weight(name) {
                 weight if weight != Operand::Absent && axes != sorted => {
-                    scope.builder.emit(Shape::Reshape { shape: shape.clone() }, &[weight])?
+                    scope.builder.emit(Shape::Reshape { shape: shape.clone().into() }, &[weight])?
                 }
                 weight => weight,
             });

@@ -163,7 +163,7 @@ impl MelSpectrogram {
         let kernel = scope.emit(Mul, &[&waves, &weights])?;
         let kernel = scope.cast(&kernel, DType::F32)?;
         let shape = [self.points, 1, 2 * self.frequencies()].map(Dim::constant).to_vec();
-        scope.emit(Shape::Reshape { shape }, &[&kernel])
+        scope.emit(Shape::Reshape { shape: shape.into() }, &[&kernel])
     }
 
     /// The signals with half a frame of themselves mirrored at both ends: `[B, T', 1]`.

@@ -190,7 +190,7 @@ impl Recurrent {
         let shape = scope.builder.type_of(mask).shape[..2].to_vec();
         let mask = match scope.builder.type_of(mask).rank() {
             2 => mask.clone(),
-            _ => scope.builder.emit(Shape::Reshape { shape }, std::slice::from_ref(mask))?,
+            _ => scope.builder.emit(Shape::Reshape { shape: shape.into() }, std::slice::from_ref(mask))?,
         };
         if !walk.zeroes_by_unreversed_mask() {
             return self.steps.run(scope, x, &mask, states, walk);

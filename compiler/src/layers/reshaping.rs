@@ -2,7 +2,7 @@
 
 use masque_ir::ops::{OpError, Shape};
 use masque_ir::program::Operand;
-use masque_ir::{Dim, Type};
+use masque_ir::{Dim, Sizes, Type};
 use serde_json::Value as Json;
 
 use super::spatial::{self, loses_masks, losing};
@@ -43,7 +43,7 @@ fn reshape(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 
 impl Reshape {
     /// The shape of the result; none where the elements cannot be spread over it.
-    fn shape(&self, x: &Type) -> Option<Vec<Dim>> {
+    fn shape(&self, x: &Type) -> Option<Sizes> {
         let product = |sizes: &mut dyn Iterator<Item = Dim>| {
             sizes.fold(Dim::constant(1), |product, size| &product * &size)
         };

@@ -79,12 +79,12 @@ impl Spectrogram {
         let ty = scope.builder.type_of(x);
         let [batch, channels, time] = [0, 1, 2].map(|axis| ty.shape[axis].clone());
         let shape = vec![&batch * &channels, time, Dim::constant(1)];
-        let signals = scope.emit(Shape::Reshape { shape }, &[x])?;
+        let signals = scope.emit(Shape::Reshape { shape: shape.into() }, &[x])?;
         let conv = Window::Conv { strides: vec![self.step], dilation: vec![1], groups: 1, same: self.same };
         let spectra = scope.emit(conv, &[&signals, &scope.weight(kernel)])?;
         let shape = scope.builder.type_of(&spectra).shape;
         let shape = vec![batch, channels, shape[1].clone(), shape[2].clone()];
-        scope.emit(Shape::Reshape { shape }, &[&spectra])
+        scope.emit(Shape::Reshape { shape: shape.into() }, &[&spectra])
     }
 
     fn spectrum(&self, scope: &mut Scope<'_>, x: &Operand) -> Result<Operand, OpError> {

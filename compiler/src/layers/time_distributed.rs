@@ -147,15 +147,20 @@ impl Layer for TimeDistributed {
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = arguments.data()[0].clone();
         let shape = scope.builder.type_of(&x).shape;
-        let folded = scope.builder.emit(Shape::Reshape { shape: fold(&shape) }, &[x])?;
+        let folded = scope.builder.emit(Shape::Reshape { shape: fold(&shape).into() }, &[x])?;
         let mut inner = Arguments::of("inputs", vec![folded]);
         if let Some(mask) = arguments.mask() {
             let shape = fold(&scope.builder.type_of(mask).shape);
-            let mask = scope.builder.emit(Shape::Reshape { shape }, std::slice::from_ref(mask))?;
+            let mask =
+                scope.builder.emit(Shape::Reshape { shape: shape.into() }, std::slice::from_ref(mask))?;
             inner.masks = self.handed_on(mask);
         }
         let outputs = self.layer.lower(&mut scope.inside("layer"), &inner)?;
         let output = scope.builder.type_of(&outputs[0]).shape;
-        Ok(vec![scope.builder.emit(Shape::Reshape { shape: unfold(&shape[..2], &output) }, &outputs[..1])?])
+        Ok(vec![
+            scope
+                .builder
+                .emit(Shape::Reshape { shape: unfold(&shape[..2], &output).into() }, &outputs[..1])?,
+        ])
     }
 }

@@ -75,7 +75,7 @@ fn program(random: &mut Random) -> Program {
     let zero = builder.number(&ids, 0.0);
     let mask = builder.emit(Elementwise::Ne, &[ids, zero]).unwrap();
     let ones = builder.number(&mask, 1.0);
-    let ones = builder.emit(Shape::Broadcast { shape: sizes("B T") }, &[ones]).unwrap();
+    let ones = builder.emit(Shape::Broadcast { shape: sizes("B T").into() }, &[ones]).unwrap();
     let mut growing =
         Growing { random, builder, masks: vec![mask, ones], sequences: vec![x, y], others: vec![] };
     for place in 0..growing.random.below(16) {
@@ -171,7 +171,7 @@ impl Growing<'_> {
         let turned = self.random.pick(&[vec![0, 1, 2], vec![2, 1, 0], vec![1, 2, 0]]);
         let there: [Shape; 4] = [
             Shape::Transpose { perm: turned.clone() },
-            Shape::Reshape { shape: sizes("B*T 2") },
+            Shape::Reshape { shape: sizes("B*T 2").into() },
             Shape::Reverse { axis: 1 },
             Shape::Slice { axis: 1, start: 0.into(), stop: Dim::symbol("T"), step: 1 },
         ];
@@ -179,7 +179,7 @@ impl Growing<'_> {
         turned.iter().enumerate().for_each(|(place, axis)| inverse[*axis as usize] = place as u32);
         let back: [Shape; 4] = [
             Shape::Transpose { perm: inverse },
-            Shape::Reshape { shape: sizes("B T 2") },
+            Shape::Reshape { shape: sizes("B T 2").into() },
             Shape::Reverse { axis: self.random.below(2) as u32 },
             Shape::Concat { axis: 0 },
         ];

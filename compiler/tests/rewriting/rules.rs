@@ -207,7 +207,10 @@ impl<'a> Instance<'a> {
             "activate" => Activate::Activate { f: activation(random) }.into(),
             "broadcast" => {
                 let front = random.below(2);
-                Shape::Broadcast { shape: [vec![Dim::constant(2); front], shape].concat() }.into()
+                Shape::Broadcast {
+                    shape: std::iter::repeat_n(Dim::constant(2), front).chain(shape).collect(),
+                }
+                .into()
             }
             "cast" => {
                 let types = [DType::F32, DType::F64, DType::I32, DType::I64, DType::Bool];
@@ -229,7 +232,7 @@ impl<'a> Instance<'a> {
                 Recurrent::Lstm { options: options(random), recurrent_activation: Activation::Sigmoid }.into()
             }
             "simple_rnn" => Recurrent::SimpleRnn { options: options(random) }.into(),
-            "reshape" => Shape::Reshape { shape: self.reshaped(shape)? }.into(),
+            "reshape" => Shape::Reshape { shape: self.reshaped(shape.to_vec())?.into() }.into(),
             "reverse" => Shape::Reverse { axis }.into(),
             "slice" => {
                 let start = Dim::constant(random.pick(&[0, 0, 1]));

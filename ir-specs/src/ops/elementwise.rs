@@ -125,8 +125,10 @@ impl Family for Elementwise {
         let dtype = self.dtype(&types)?;
         let mut shape = types[0].shape.clone();
         for ty in &types[1..] {
-            shape = broadcast(&shape, &ty.shape)
-                .ok_or_else(|| self.expects("shapes that broadcast", format!("{} and {ty}", types[0])))?;
+            if ty.shape != shape {
+                shape = broadcast(&shape, &ty.shape)
+                    .ok_or_else(|| self.expects("shapes that broadcast", format!("{} and {ty}", types[0])))?;
+            }
         }
         Ok(vec![Type { dtype, shape }])
     }

@@ -72,7 +72,7 @@ impl Index {
         if table.rank() == 0 || !indices.dtype.is_int() {
             return Err(self.expects("a table and integers", format!("{table} and {indices}")));
         }
-        let shape = indices.shape.iter().chain(&table.shape[1..]).cloned().collect::<Vec<_>>();
+        let shape = indices.shape.iter().chain(&table.shape[1..]).cloned().collect();
         Ok(vec![Type { dtype: table.dtype, shape }])
     }
 

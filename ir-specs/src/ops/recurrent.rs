@@ -11,7 +11,7 @@ use super::{Family, Op, OpError, OpInfo, OperandTypes, Window, agree, family};
 use crate::activation::Activation;
 use crate::dim::Dim;
 use crate::program::{Builder, Operand};
-use crate::ty::{DType, Type};
+use crate::ty::{DType, Sizes, Type};
 
 /// What all recurrent layers have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -177,13 +177,13 @@ impl Family for Recurrent {
             let window = kernel.shape[..kernel.rank() - 2].iter().cloned();
             window.chain([inputs.clone(), columns.clone()]).collect()
         };
-        let with = |shape: Vec<Dim>| Type { dtype: x.dtype, shape };
-        let mask = Type { dtype: DType::Bool, shape: x.shape[..2].to_vec() };
+        let with = |shape: Sizes| Type { dtype: x.dtype, shape };
+        let mask = Type::new(DType::Bool, &x.shape[..2]);
         let features = &x.shape[x.rank() - 1];
         let expected = [
             (Some(kernel), with(kernel_of(kernel, features))),
             (Some(recurrent), with(kernel_of(recurrent, units))),
-            (operands[3], with(self.bias_shape(&columns))),
+            (operands[3], with(self.bias_shape(&columns).into())),
             (operands[4], mask),
             (operands[5], state.clone()),
             (operands.get(6).copied().flatten(), state.clone()),

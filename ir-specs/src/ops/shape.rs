@@ -3,7 +3,7 @@
 use super::{Family, Notation, OpError, OpInfo, OperandTypes, agree, at, family};
 use crate::dim::Dim;
 use crate::flow::{Arrangement, Element, Flow, Fold, Joint, Known, Role};
-use crate::ty::{DType, Type, broadcast};
+use crate::ty::{DType, Sizes, Type, broadcast};
 
 family! {
     /// Elements moved, never computed.
@@ -11,7 +11,7 @@ family! {
         /// The same elements in the same order under another shape.
         Reshape = "reshape" ("x") {
             /// The shape of the result.
-            shape: Vec<Dim>,
+            shape: Sizes,
         };
         /// Axis `i` of the result is axis `perm[i]` of `x`.
         Transpose = "transpose" ("x") {
@@ -21,7 +21,7 @@ family! {
         /// Copied along new leading axes and along axes of size 1.
         Broadcast = "broadcast" ("x") {
             /// The shape of the result.
-            shape: Vec<Dim>,
+            shape: Sizes,
         };
         /// Joined along an axis.
         Concat = "concat" ("parts*") {
@@ -128,7 +128,7 @@ impl Family for Shape {
             let fits = (axis as usize) < x.rank();
             if fits { Ok(axis as usize) } else { Err(self.expects(format!("an axis of {x}"), axis)) }
         };
-        let with = |shape: Vec<Dim>| Ok(vec![Type { dtype: x.dtype, shape }]);
+        let with = |shape: Sizes| Ok(vec![Type { dtype: x.dtype, shape }]);
         match self {
             Shape::Reshape { shape } => {
                 let result = Type { dtype: x.dtype, shape: shape.clone() };

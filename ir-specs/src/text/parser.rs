@@ -18,7 +18,7 @@ use crate::float::Float;
 use crate::ops::UnknownOp;
 use crate::program::Literal;
 use crate::semantics::Semantics;
-use crate::ty::{DType, Type};
+use crate::ty::{DType, Sizes, Type};
 
 type Parsed<T> = Result<T, TextError>;
 
@@ -337,8 +337,8 @@ impl<'a> Parser<'a> {
         let start = self.token.start;
         let sizes = self.lexer.take_until(']').ok_or_else(|| self.expected("a shape in `[` and `]`"))?;
         self.advance();
-        let shape: Result<Vec<Dim>, _> = match sizes.trim() {
-            "" => Ok(vec![]),
+        let shape: Result<Sizes, _> = match sizes.trim() {
+            "" => Ok(Sizes::default()),
             sizes => sizes.split(',').map(|size| size.trim().parse::<Dim>().map_err(|_| size)).collect(),
         };
         let shape = shape.map_err(|size| self.expected_at(start, "a size", format!("`{}`", size.trim())))?;

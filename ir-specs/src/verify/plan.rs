@@ -82,7 +82,7 @@ fn panels(weight: &PlanWeight, dense: u64, width: u64) -> bool {
 fn weight_types(plan: &Plan) -> Vec<Option<Type>> {
     let ty = |weight: &PlanWeight| {
         let sizes = weight.shape.iter().map(|&size| i64::try_from(size).ok().map(Dim::constant));
-        Some(Type { dtype: weight.dtype, shape: sizes.collect::<Option<Vec<_>>>()? })
+        Some(Type { dtype: weight.dtype, shape: sizes.collect::<Option<_>>()? })
     };
     plan.weights.iter().map(ty).collect()
 }

@@ -22,10 +22,13 @@ fn slice(axis: u32, start: i64, stop: i64, step: u32) -> Shape {
 #[test]
 fn reshape_and_transpose() {
     let x = counted(&[2, 3]);
-    assert_eq!(result(Shape::Reshape { shape: dims(&[3, 2]) }, &[&x]), counted(&[3, 2]));
+    assert_eq!(result(Shape::Reshape { shape: dims(&[3, 2]).into() }, &[&x]), counted(&[3, 2]));
     let turned = result(Shape::Transpose { perm: vec![1, 0] }, &[&x]);
     assert_eq!(turned, tensor(&[3, 2], [0i64, 3, 1, 4, 2, 5]));
-    assert_eq!(result(Shape::Reshape { shape: dims(&[6]) }, &[&turned]), tensor(&[6], [0i64, 3, 1, 4, 2, 5]));
+    assert_eq!(
+        result(Shape::Reshape { shape: dims(&[6]).into() }, &[&turned]),
+        tensor(&[6], [0i64, 3, 1, 4, 2, 5])
+    );
     let cube = result(Shape::Transpose { perm: vec![2, 0, 1] }, &[&counted(&[2, 2, 2])]);
     assert_eq!(cube, tensor(&[2, 2, 2], [0i64, 2, 4, 6, 1, 3, 5, 7]));
 }
@@ -33,9 +36,9 @@ fn reshape_and_transpose() {
 #[test]
 fn broadcast_copies_along_axes() {
     let x = tensor(&[2, 1], [1i64, 2]);
-    let wide = result(Shape::Broadcast { shape: dims(&[2, 2, 3]) }, &[&x]);
+    let wide = result(Shape::Broadcast { shape: dims(&[2, 2, 3]).into() }, &[&x]);
     assert_eq!(wide, tensor(&[2, 2, 3], [1i64, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2]));
-    assert_eq!(result(Shape::Broadcast { shape: dims(&[2, 0]) }, &[&x]).shape(), [2, 0]);
+    assert_eq!(result(Shape::Broadcast { shape: dims(&[2, 0]).into() }, &[&x]).shape(), [2, 0]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn lookup() -> Program {
     let rows = b.emit(Index::Gather, &[table, ids]).unwrap();
     let shape = vec![Dim::batch(), Dim::symbol("T").floor_div(2)];
     let zero = Operand::Literal(masque_ir::program::Literal { dtype: DType::I32, number: 7.0.into() });
-    let filled = b.emit(Shape::Broadcast { shape }, &[zero]).unwrap();
+    let filled = b.emit(Shape::Broadcast { shape: shape.into() }, &[zero]).unwrap();
     b.output("rows", rows);
     b.output("filled", filled);
     b.finish()
@@ -95,7 +95,7 @@ fn inputs_that_contradict_each_other() {
 fn symbols_bound_by_nothing() {
     let mut b = builder();
     let zero = Operand::Literal(masque_ir::program::Literal { dtype: DType::F32, number: 0.0.into() });
-    let y = b.emit(Shape::Broadcast { shape: vec![Dim::symbol("N")] }, &[zero]).unwrap();
+    let y = b.emit(Shape::Broadcast { shape: [Dim::symbol("N")].into() }, &[zero]).unwrap();
     b.output("y", y);
     assert_eq!(
         message(&b.finish(), &[]),
@@ -108,7 +108,7 @@ fn too_large_is_refused_before_it_is_made() {
     let mut b = builder();
     let x = b.input("x", ty(DType::F32, &["B"]));
     let shape = vec![Dim::constant(1 << 40), Dim::batch()];
-    let y = b.emit(Shape::Broadcast { shape }, &[x]).unwrap();
+    let y = b.emit(Shape::Broadcast { shape: shape.into() }, &[x]).unwrap();
     b.output("y", y);
     let found = message(&b.finish(), &[("x", &noise(&[3], 1))]);
     let expected = format!("a result of {} bytes is above the limit of {MAX_RESULT_BYTES} bytes", 3u64 << 42);
@@ -127,7 +127,7 @@ fn a_number_of_steps_is_found_out_by_a_result() {
     let ids = b.emit(op, &[text, vocabulary, Operand::Absent]).unwrap();
     let zero = Operand::Literal(masque_ir::program::Literal { dtype: DType::I64, number: 0.0.into() });
     let shape = vec![Dim::batch(), Dim::symbol("T")];
-    let zeros = b.emit(Shape::Broadcast { shape }, &[zero]).unwrap();
+    let zeros = b.emit(Shape::Broadcast { shape: shape.into() }, &[zero]).unwrap();
     let mask = b.emit(Elementwise::Ne, &[ids, zeros]).unwrap();
     b.output("mask", mask);
     let texts = tensor(&[2], ["A b c", "b"].map(String::from));

@@ -60,7 +60,7 @@ pub(in crate::layers) fn positions(scope: &mut Scope<'_>, x: &Operand, axis: usi
     let mut spread = vec![Dim::constant(1); shape.len()];
     spread[axis] = shape[axis].clone();
     let positions = emit(scope, Shape::Positions { axis: axis as u32 }, &[x])?;
-    emit(scope, Shape::Reshape { shape: spread }, &[&positions])
+    emit(scope, Shape::Reshape { shape: spread.into() }, &[&positions])
 }
 
 /// `argmax` and `argmin`: the first position of the extreme element.
@@ -167,7 +167,7 @@ impl Hot {
         let mut shape = vec![Dim::constant(1); rank + 1];
         shape[axis] = Dim::constant(self.classes);
         let zero = literal(DType::I64, 0.0);
-        let numbers = emit(scope, Shape::Broadcast { shape }, &[&zero])?;
+        let numbers = emit(scope, Shape::Broadcast { shape: shape.into() }, &[&zero])?;
         let numbers = positions(scope, &numbers, axis)?;
         let hot = emit(scope, Elementwise::Eq, &[&x, &numbers])?;
         scope.cast(&hot, self.dtype)

@@ -8,7 +8,7 @@ use masque_ir::float::Float;
 use masque_ir::ops::{Leaf, Op, OpError};
 use masque_ir::program::{Builder, Operand};
 use masque_ir::ty::resolve_axis;
-use masque_ir::{DType, Dim, Semantics, Type};
+use masque_ir::{DType, Dim, Semantics, Sizes, Type};
 use serde_json::Value as Json;
 
 use super::common;
@@ -253,7 +253,7 @@ pub(super) fn emit(scope: &mut Scope<'_>, op: impl Into<Op>, operands: &[&Operan
 }
 
 /// The shape of an operand.
-pub(super) fn shape_of(scope: &Scope<'_>, x: &Operand) -> Vec<Dim> {
+pub(super) fn shape_of(scope: &Scope<'_>, x: &Operand) -> Sizes {
     scope.builder.type_of(x).shape
 }
 

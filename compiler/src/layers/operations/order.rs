@@ -90,7 +90,7 @@ impl Rows {
         let mut rows: Vec<Dim> = others.iter().map(|&axis| shape[axis as usize].clone()).collect();
         let axis = rows.len() as u32;
         rows.push(axes.iter().fold(Dim::constant(1), |all, &axis| &all * &shape[axis as usize]));
-        let row = emit(scope, Shape::Reshape { shape: rows }, &[&moved])?;
+        let row = emit(scope, Shape::Reshape { shape: rows.into() }, &[&moved])?;
         let sorted = sorted(scope, &row, axis)?;
         let valid = if passes_nan {
             term(&row).equals(term(&row))

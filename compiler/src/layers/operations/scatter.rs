@@ -35,7 +35,7 @@ fn gathered(
 ) -> Outcome<(Operand, Operand)> {
     let rank = shape_of(scope, updates).len();
     let zero = literal(DType::I64, 0.0);
-    let all = emit(scope, Shape::Broadcast { shape: vec![count, Dim::constant(1)] }, &[&zero])?;
+    let all = emit(scope, Shape::Broadcast { shape: [count, Dim::constant(1)].into() }, &[&zero])?;
     let numbers = positions(scope, &all, 0)?;
     let hits = term(&numbers).equals(term(places)).build(scope)?;
     let any = emit(scope, Reduce::Any { axes: vec![1], keep: false }, &[&hits])?;
@@ -154,7 +154,7 @@ pub(in crate::layers) static SCATTER: LayerDef = def("ops.Scatter", |config| {
         let values = joined(scope, &values, before)?;
         let count = shape[..depth].iter().fold(Dim::constant(1), |all, size| &all * size);
         let (sums, _) = gathered(scope, &places, &values, count, Together::Sum)?;
-        emit(scope, Shape::Reshape { shape }, &[&sums])
+        emit(scope, Shape::Reshape { shape: shape.into() }, &[&sums])
     });
     scatter.boxed()
 });
@@ -221,7 +221,7 @@ pub(in crate::layers) static SLICE: LayerDef = def("ops.Slice", |config| {
         }
         for (axis, (start, &size)) in starts.iter().zip(&sizes).enumerate() {
             let zero = literal(DType::I64, 0.0);
-            let row = emit(scope, Shape::Broadcast { shape: vec![Dim::constant(size.max(0))] }, &[&zero])?;
+            let row = emit(scope, Shape::Broadcast { shape: [Dim::constant(size.max(0))].into() }, &[&zero])?;
             let row = emit(scope, Shape::Positions { axis: 0 }, &[&row])?;
             let places = (term(&row) + term(start)).build(scope)?;
             x = picked(scope, &x, axis as u32, &places)?;

@@ -12,7 +12,7 @@ pub(in crate::layers) static BROADCAST_TO: LayerDef = def("ops.BroadcastTo", |co
     let sizes = integers(config, "shape")?.unwrap_or_default();
     of_one(move |scope, x| {
         let sizes: Vec<Dim> = sizes.iter().map(|&size| Dim::constant(size.max(0))).collect();
-        emit(scope, Shape::Broadcast { shape: sizes }, &[x])
+        emit(scope, Shape::Broadcast { shape: sizes.into() }, &[x])
     })
 });
 pub(in crate::layers) static FLIP: LayerDef = def("ops.Flip", flip);
@@ -26,7 +26,7 @@ pub(in crate::layers) static TRANSPOSE: LayerDef = def("ops.Transpose", transpos
 /// All elements in a row.
 pub(super) fn flat(scope: &mut Scope<'_>, x: &Operand) -> Outcome {
     let shape = vec![scope.builder.type_of(x).elements()];
-    emit(scope, Shape::Reshape { shape }, &[x])
+    emit(scope, Shape::Reshape { shape: shape.into() }, &[x])
 }
 
 /// The same tensor with its axes in another order.
@@ -110,7 +110,7 @@ fn reshape(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
                 (size, _) => Dim::constant(size),
             });
         }
-        emit(scope, Shape::Reshape { shape }, &[x])
+        emit(scope, Shape::Reshape { shape: shape.into() }, &[x])
     })
 }
 

@@ -3,7 +3,7 @@
 use masque_ir::ops::{Elementwise, Reduce, Shape};
 use masque_ir::program::Operand;
 use masque_ir::ty::{broadcast, resolve_axis};
-use masque_ir::{DType, Dim};
+use masque_ir::{DType, Dim, Sizes};
 
 use super::along::positions;
 use super::built::{
@@ -168,7 +168,7 @@ fn with_diagonal(scope: &mut Scope<'_>, x: &Operand, k: i64) -> Outcome {
     // Above the main diagonal, the row tells which element stands there; below it, the column.
     let spread = with_axis(scope, &longer, usize::from(k >= 0))?;
     let shape = vec![size.clone(), size];
-    let spread = emit(scope, Shape::Broadcast { shape }, &[&spread])?;
+    let spread = emit(scope, Shape::Broadcast { shape: shape.into() }, &[&spread])?;
     let (rows, columns) = (positions(scope, &spread, 0)?, positions(scope, &spread, 1)?);
     let there = (term(&columns) - term(&rows)).equals(k as f64);
     term(&spread).if_so(there, 0.0).build(scope)
@@ -233,8 +233,8 @@ pub(in crate::layers) static MESHGRID: LayerDef = def("ops.Meshgrid", |config| {
         for (number, row) in rows.iter().enumerate() {
             let mut spread = vec![Dim::constant(1); rows.len()];
             spread[place(number)] = shape_of(scope, row)[0].clone();
-            let row = emit(scope, Shape::Reshape { shape: spread }, &[row])?;
-            grids.push(emit(scope, Shape::Broadcast { shape: shape.clone() }, &[&row])?);
+            let row = emit(scope, Shape::Reshape { shape: spread.into() }, &[row])?;
+            grids.push(emit(scope, Shape::Broadcast { shape: shape.clone().into() }, &[&row])?);
         }
         Ok(grids)
     });
@@ -330,7 +330,7 @@ impl Row {
         let (start, stop) = (scope.cast(&start, dtype)?, scope.cast(&stop, dtype)?);
         let (from, to) = (shape_of(scope, &start), shape_of(scope, &stop));
         let Some(shape) = broadcast(&from, &to) else { return refuse("shapes that broadcast", "others") };
-        let spread = |scope: &mut Scope<'_>, x: Operand, found: Vec<Dim>| match found == shape {
+        let spread = |scope: &mut Scope<'_>, x: Operand, found: Sizes| match found == shape {
             true => Ok(x),
             false => scope.builder.emit(Shape::Broadcast { shape: shape.clone() }, &[x]),
         };
@@ -375,7 +375,7 @@ pub(in crate::layers) static GEOMSPACE: LayerDef = def("ops.Geomspace", |config|
 pub(in crate::layers) static VANDER: LayerDef = def("ops.Vander", |config| {
     let (count, increasing) = (optional_integer(config, "N")?, config.bool("increasing", false)?);
     of_one(move |scope, x| {
-        let [size] = shape_of(scope, x).try_into().or_else(|_| refuse("a row", "other axes"))?;
+        let [size] = shape_of(scope, x).to_vec().try_into().or_else(|_| refuse("a row", "other axes"))?;
         let Some(count) = count.or(size.known()).filter(|count| (1..=4096).contains(count)) else {
             return refuse("a known number of powers, at most 4096", size);
         };
@@ -383,7 +383,7 @@ pub(in crate::layers) static VANDER: LayerDef = def("ops.Vander", |config| {
         let x = super::built::real(scope, x)?;
         let x = with_axis(scope, &x, 1)?;
         let column =
-            scope.builder.emit(Shape::Broadcast { shape: vec![size, Dim::constant(count)] }, &[x])?;
+            scope.builder.emit(Shape::Broadcast { shape: [size, Dim::constant(count)].into() }, &[x])?;
         let powers = positions(scope, &column, 1)?;
         let float = dtype_of(scope, &column);
         let mut powers = term(&powers).cast(float);

@@ -19,7 +19,7 @@ pub(in crate::layers) static FOLD_STEPS: LayerDef = def("ops.FoldSteps", |_| {
         if shape_of(scope, &x).len() < 3 {
             return refuse(expected, scope.builder.type_of(&x));
         }
-        emit(scope, Shape::Reshape { shape: fold(&shape_of(scope, &x)) }, &[&x])
+        emit(scope, Shape::Reshape { shape: fold(&shape_of(scope, &x)).into() }, &[&x])
     });
     folded.boxed()
 });
@@ -30,7 +30,7 @@ pub(in crate::layers) static UNFOLD_STEPS: LayerDef = def("ops.UnfoldSteps", |_|
         let (y, steps) = (tensor(arguments, "inputs")?, shape_of(scope, &tensor(arguments, "steps")?));
         let [batch, steps, ..] = steps.as_slice() else { return refuse("batch and steps", steps.len()) };
         let shape = unfold(&[batch.clone(), steps.clone()], &shape_of(scope, &y));
-        emit(scope, Shape::Reshape { shape }, &[&y])
+        emit(scope, Shape::Reshape { shape: shape.into() }, &[&y])
     });
     apart.boxed()
 });

@@ -14,7 +14,7 @@ use crate::float::Float;
 use crate::ops::Elementwise::{Add, Mul, Select, Sub};
 use crate::ops::{OpError, Product, Scan, Shape};
 use crate::program::{Builder, Literal, Operand};
-use crate::ty::Type;
+use crate::ty::{Sizes, Type};
 
 /// Builds the loop and gives the layer's results.
 pub(super) fn unfold(op: &Recurrent, b: &mut Builder, operands: &[Operand]) -> Result<Vec<Operand>, OpError> {
@@ -69,7 +69,7 @@ fn project(op: &Recurrent, b: &mut Builder, x: &Operand, kernel: &Operand) -> Re
 }
 
 /// That of the input's products at one step, with as many columns as the recurrent kernel takes.
-fn state_shape(b: &Builder, products: &Operand, recurrent: &Operand) -> Vec<Dim> {
+fn state_shape(b: &Builder, products: &Operand, recurrent: &Operand) -> Sizes {
     let mut shape = b.type_of(products).shape;
     shape.remove(1);
     if let (Some(columns), [.., units, _]) = (shape.last_mut(), b.type_of(recurrent).shape.as_slice()) {
@@ -94,7 +94,7 @@ fn split_bias(
     let mut row = |start: i64| {
         let slice = Shape::Slice { axis: 0, start: start.into(), stop: (start + 1).into(), step: 1 };
         let row = b.emit(slice, std::slice::from_ref(bias))?;
-        b.emit(Shape::Reshape { shape: vec![columns.clone()] }, &[row])
+        b.emit(Shape::Reshape { shape: [columns.clone()].into() }, &[row])
     };
     Ok((Some(row(0)?), Some(row(1)?)))
 }
