@@ -4,6 +4,7 @@
 //! has the name that the old program gave it; of several values that turned out to be one, the first layer's name
 //! stays, or else the first step's. Inputs, states and weights are called by their names, and always keep them.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use egg::{Id, Language};
@@ -18,10 +19,15 @@ use super::{Graph, Places, canonical};
 
 pub(super) fn rebuild(program: &Program, graph: &Graph, places: &Places, choices: &Choices<'_>) -> Program {
     let origins = origins(program, graph, places);
-    let names = program.nodes.iter().flat_map(|node| &node.results).map(|result| result.name.as_str());
-    let names = names.collect();
-    let mut rebuild =
-        Rebuild { program, graph, choices, origins, names, built: ByClass::default(), nodes: vec![] };
+    let mut rebuild = Rebuild {
+        program,
+        graph,
+        choices,
+        origins,
+        names: OnceCell::new(),
+        built: ByClass::default(),
+        nodes: vec![],
+    };
     for (value, _) in program.inputs().chain(program.states()) {
         places.class(graph, value).into_iter().for_each(|class| rebuild.build(class));
     }
@@ -72,8 +78,8 @@ struct Rebuild<'a> {
     graph: &'a Graph,
     choices: &'a Choices<'a>,
     origins: ByClass<Value>,
-    /// The names of the old program.
-    names: HashSet<&'a str>,
+    /// The names of the old program, once a new one is needed.
+    names: OnceCell<HashSet<&'a str>>,
     built: ByClass<Operand>,
     nodes: Vec<Node>,
 }
@@ -145,8 +151,10 @@ impl Rebuild<'_> {
 
     /// A name that the old program did not have. Nodes are counted, so that it is given once.
     fn fresh(&self, mnemonic: &str, result: usize) -> String {
+        let results = self.program.nodes.iter().flat_map(|node| &node.results);
+        let names = self.names.get_or_init(|| results.map(|result| result.name.as_str()).collect());
         let mut name = format!("new/{mnemonic}.{}.{result}", self.nodes.len());
-        while self.names.contains(name.as_str()) {
+        while names.contains(name.as_str()) {
             name.push('_');
         }
         name

@@ -215,7 +215,7 @@ impl Shape {
         });
         let result = Type { dtype: x.dtype, shape: padded.collect() };
         match result.shape.iter().any(|size| size.known().is_some_and(|size| size < 0)) {
-            true => Err(self.expects("no more positions to be taken away than there are", result)),
+            true => Err(self.expects("at least as many positions as it takes away", x)),
             false => Ok(vec![result]),
         }
     }
