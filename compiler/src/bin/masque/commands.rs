@@ -66,7 +66,7 @@ fn plan(
         }
         Progress::Optimized(optimized) => {
             let report = optimized.report();
-            terminal.tell(&format!("rewritten in {} rounds", report.iterations));
+            terminal.tell(&format!("rewritten in {} iterations", report.iterations));
             for (rule, times) in &report.applied {
                 terminal.tell(&format!("  {rule}: {times}"));
             }

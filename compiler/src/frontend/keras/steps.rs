@@ -110,12 +110,48 @@ fn looks_around(model: &RawModel) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::ELEMENTWISE;
+    use crate::Model;
 
     #[test]
     fn what_works_element_by_element_is_known() {
         for class in ELEMENTWISE {
             assert!(crate::layers::find(class).is_some(), "{class}");
         }
+    }
+
+    #[test]
+    fn a_model_on_every_step_refuses_a_mask_by_name() {
+        let layer = |class: &str, config: serde_json::Value, reads: &[&str]| {
+            let tensor = |layer: &&str| json!({"class_name": "__keras_tensor__", "config": {"keras_history": [layer, 0, 0]}});
+            let calls: Vec<_> =
+                reads.iter().map(|read| json!({"args": [tensor(read)], "kwargs": {}})).collect();
+            json!({"class_name": class, "name": config["name"], "config": config, "inbound_nodes": calls})
+        };
+        let inside = json!({"name": "inside", "layers": [
+            layer("InputLayer", json!({"name": "y", "batch_shape": [null, 5, 3]}), &[]),
+            layer("LSTM", json!({"name": "lstm", "units": 2}), &[]),
+        ]});
+        let model = |mask_zero: bool| {
+            let embedding =
+                json!({"name": "embedding", "input_dim": 6, "output_dim": 3, "mask_zero": mask_zero});
+            let steps = json!({"name": "steps", "layer": {"class_name": "Sequential", "config": inside}});
+            let layers = [
+                layer("InputLayer", json!({"name": "x", "batch_shape": [null, 4, 5], "dtype": "int32"}), &[]),
+                layer("Embedding", embedding, &["x"]),
+                layer("TimeDistributed", steps, &["embedding"]),
+            ];
+            let ends = |layer: &str| json!([[layer, 0, 0]]);
+            let config = json!({
+                "name": "m", "layers": layers, "input_layers": ends("x"), "output_layers": ends("steps"),
+            });
+            let text = json!({"class_name": "Functional", "config": config}).to_string();
+            Model::from_bytes("model.json", text.as_bytes()).and_then(Model::infer)
+        };
+        assert!(model(false).is_ok());
+        let refusal = model(true).err().unwrap().to_string();
+        assert!(refusal.contains("steps") && refusal.contains("found a mask bool[B, 4, 5]"), "{refusal}");
     }
 }

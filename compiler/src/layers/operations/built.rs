@@ -104,7 +104,9 @@ impl Layer for Built {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let mut builder = Builder::new("", Semantics::Keras3_15);
-        let operands = arguments.map(|ty| builder.input("x", ty.clone()));
+        let mut operands = arguments.map(|ty| builder.input("x", ty.clone()));
+        let mask = |mask: &Option<Type>| mask.clone().map(|ty| builder.input("mask", ty));
+        operands.masks = arguments.masks.iter().map(mask).collect();
         let weights = HashMap::new();
         let results = self.lower(&mut Scope::new(&mut builder, &weights, String::new()), &operands);
         let results = results.map_err(|error| ShapeError::new(error.expected, error.found))?;
