@@ -20,6 +20,7 @@ mod whole;
 
 pub use assemble::{AssembleError, Assembled, assemble};
 pub use config::KerasConfigError;
+use json::ConfigText;
 pub use json::JsonError;
 pub(crate) use weights::group_name;
 pub use weights::{WeightError, WeightSource};
@@ -249,8 +250,8 @@ fn read_whole(ending: &str, bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource)
 
 /// A config, models inside models as they stand there.
 fn parse_config(bytes: &[u8]) -> Result<RawModel, Problem> {
-    let config = json::parse("the file", bytes)?;
-    Ok(keras::read(&config, version::dialect_of(&config)?)?)
+    let config = ConfigText::parse("the file", bytes)?;
+    keras::read(&config, version::dialect_of(&config.around)?)
 }
 
 /// A config, with the weights that were named or lie beside it.

@@ -7,9 +7,10 @@ use std::path::Path;
 use masque_runtime::zip::{Archive, Limits};
 
 use super::flatten::flatten;
+use super::json::{self, ConfigText};
 use super::keras::{self, Dialect};
 use super::weights::{Vocabulary, WeightSource, groups};
-use super::{Problem, RawModel, json, read_file, version};
+use super::{Problem, RawModel, read_file, version};
 
 const WEIGHTS: &str = "model.weights.h5";
 
@@ -81,7 +82,8 @@ fn inside(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
 
 /// Reads a whole archive; the weights stay in their own format until they are asked for.
 pub(super) fn read(members: &Members<'_>) -> Result<(RawModel, WeightSource), Problem> {
-    let config = json::parse("config.json", &members.read("config.json")?)?;
+    let config = members.read("config.json")?;
+    let config = ConfigText::parse("config.json", &config)?;
     let dialect = match members.contains("metadata.json") {
         true => version::dialect_of(&json::parse("metadata.json", &members.read("metadata.json")?)?)?,
         false => Dialect::Keras3,

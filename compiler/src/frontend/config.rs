@@ -48,10 +48,6 @@ impl<'a> Node<'a> {
         Node { value, way: None }
     }
 
-    fn inside(&self, value: &'a Json, to: To<'a>) -> Node<'a> {
-        Node { value, way: Some(Rc::new(Step { before: self.way.clone(), to })) }
-    }
-
     /// Where it stands, as a JSON pointer.
     pub(super) fn pointer(&self) -> String {
         let mut steps = vec![];
@@ -82,7 +78,8 @@ impl<'a> Node<'a> {
 
     /// A member of an object; null if there is none.
     pub(super) fn get(&self, key: &'a str) -> Node<'a> {
-        self.inside(self.value.get(key).unwrap_or(&Json::Null), To::Key(key))
+        let value = self.value.get(key).unwrap_or(&Json::Null);
+        Node { value, way: Some(Rc::new(Step { before: self.way.clone(), to: To::Key(key) })) }
     }
 
     pub(super) fn object(&self) -> Result<&'a Map<String, Json>> {
@@ -102,10 +99,17 @@ impl<'a> Node<'a> {
         name.map_or_else(|| self.fail("a name of at most 1024 bytes, without control characters"), Ok)
     }
 
+    /// An item of a list, which may have been read apart from it.
+    pub(super) fn item<'b>(&self, place: usize, value: &'b Json) -> Node<'b>
+    where
+        'a: 'b,
+    {
+        Node { value, way: Some(Rc::new(Step { before: self.way.clone(), to: To::Place(place) })) }
+    }
+
     pub(super) fn list(&self) -> Result<Vec<Node<'a>>> {
         let Some(items) = self.value.as_array() else { return self.fail("a list") };
-        let node = |(place, value)| self.inside(value, To::Place(place));
-        Ok(items.iter().enumerate().map(node).collect())
+        Ok(items.iter().enumerate().map(|(place, value)| self.item(place, value)).collect())
     }
 
     /// The members of an object, by sorted keys: the order in which Keras takes tensors out of one.
@@ -125,7 +129,7 @@ impl<'a> Node<'a> {
         };
         match parts {
             Some((layer, (call, output))) => {
-                let layer = self.inside(layer, To::Place(0)).name()?.to_owned();
+                let layer = self.item(0, layer).name()?.to_owned();
                 Ok(RawTensor { layer, call, output })
             }
             None => self.fail("a tensor: [layer name, call, output]"),

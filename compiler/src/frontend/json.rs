@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Number, Value as Json};
 
 /// A text that is no JSON, or not strict.
@@ -17,22 +18,80 @@ pub struct JsonError {
 
 /// Parses a whole text. `part` names it in errors.
 pub(super) fn parse(part: &str, bytes: &[u8]) -> Result<Json, JsonError> {
-    serde_json::from_slice::<Strict>(bytes)
-        .map(|strict| strict.0)
-        .map_err(|source| JsonError { part: part.to_owned(), source })
+    value(part, bytes, Place::Inside, &mut None)
 }
 
-struct Strict(Json);
+/// The config of a model. What nearly all of it is, the list of the outermost model's layers, stays text until each
+/// has its turn: a large model is never in memory as JSON.
+pub(super) struct ConfigText<'t> {
+    part: &'t str,
+    text: &'t [u8],
+    /// Everything else; in the place of the layers stands an empty list.
+    pub(super) around: Json,
+    layers: Layers<'t>,
+}
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Strict, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Strict)
+/// The layers' texts; none if there is no list of layers where a model has it.
+type Layers<'t> = Option<Vec<&'t RawValue>>;
+
+impl<'t> ConfigText<'t> {
+    /// Parses all but the layers. `part` names the text in errors.
+    pub(super) fn parse(part: &'t str, text: &'t [u8]) -> Result<ConfigText<'t>, JsonError> {
+        let mut layers = None;
+        let around = value(part, text, Place::Root, &mut layers)?;
+        Ok(ConfigText { part, text, around, layers })
+    }
+
+    /// The layers, each parsed when it is asked for.
+    pub(super) fn layers(&self) -> impl Iterator<Item = Result<Json, JsonError>> {
+        self.layers.iter().flatten().map(|layer| {
+            value(self.part, layer.get().as_bytes(), Place::Inside, &mut None)
+                // Only the whole text tells the line and the column.
+                .map_err(|alone| parse(self.part, self.text).err().unwrap_or(alone))
+        })
     }
 }
 
-struct StrictVisitor;
+fn value<'t>(part: &str, text: &'t [u8], place: Place, layers: &mut Layers<'t>) -> Result<Json, JsonError> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let read = Strict { place, layers }.deserialize(&mut json);
+    let whole = read.and_then(|value| json.end().map(|()| value));
+    whole.map_err(|source| JsonError { part: part.to_owned(), source })
+}
 
-impl<'de> Visitor<'de> for StrictVisitor {
+/// Where a value stands in a config.
+#[derive(Clone, Copy)]
+enum Place {
+    Root,
+    Config,
+    Layers,
+    Inside,
+}
+
+impl Place {
+    fn member(self, key: &str) -> Place {
+        match (self, key) {
+            (Place::Root, "config") => Place::Config,
+            (Place::Config, "layers") => Place::Layers,
+            _ => Place::Inside,
+        }
+    }
+}
+
+struct Strict<'l, 't> {
+    place: Place,
+    layers: &'l mut Layers<'t>,
+}
+
+impl<'t> DeserializeSeed<'t> for Strict<'_, 't> {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'t>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'t> Visitor<'t> for Strict<'_, 't> {
     type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,18 +126,29 @@ impl<'de> Visitor<'de> for StrictVisitor {
         Ok(value.into())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'t>>(self, mut items: A) -> Result<Json, A::Error> {
         let mut list = vec![];
-        while let Some(Strict(item)) = items.next_element()? {
-            list.push(item);
+        if matches!(self.place, Place::Layers) {
+            let mut layers = vec![];
+            while let Some(layer) = items.next_element()? {
+                layers.push(layer);
+            }
+            *self.layers = Some(layers);
+        } else {
+            let mut next =
+                || items.next_element_seed(Strict { place: Place::Inside, layers: &mut *self.layers });
+            while let Some(item) = next()? {
+                list.push(item);
+            }
         }
         Ok(Json::Array(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'t>>(self, mut entries: A) -> Result<Json, A::Error> {
         let mut map = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            let Strict(value) = entries.next_value()?;
+            let member = Strict { place: self.place.member(&key), layers: &mut *self.layers };
+            let value = entries.next_value_seed(member)?;
             let short = || key.chars().take(60).collect::<String>();
             if key.chars().any(char::is_control) {
                 return Err(de::Error::custom(format!("the key {:?} has control characters", short())));
@@ -94,7 +164,28 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{ConfigText, parse};
+
+    #[test]
+    fn the_layers_of_a_config_are_read_one_by_one_and_as_strictly() {
+        let text = |layer: &str| {
+            format!(r#"{{"config": {{"layers": [1, {{"layers": [2]}}], "name": "m"}}, "layers": [{layer}]}}"#)
+        };
+        let sound = text("3");
+        let config = ConfigText::parse("it", sound.as_bytes()).unwrap();
+        assert_eq!(config.around, serde_json::json!({"config": {"layers": [], "name": "m"}, "layers": [3]}));
+        let layers: Vec<_> = config.layers().collect::<Result<_, _>>().unwrap();
+        assert_eq!(layers, [serde_json::json!(1), serde_json::json!({"layers": [2]})]);
+        for bad in [r#"{"a": 1, "a": 2}"#, "1e999", "1,,2"] {
+            let whole = format!("{{\n\"config\": {{\"layers\":\n [0, {bad}]}}}}");
+            let read = |text: &str| {
+                ConfigText::parse("it", text.as_bytes())?.layers().collect::<Result<Vec<_>, _>>()
+            };
+            let (one, all) = (read(&whole).unwrap_err(), parse("it", whole.as_bytes()).unwrap_err());
+            assert_eq!(one.to_string(), all.to_string());
+            assert!(one.to_string().contains("line 3"), "{one}");
+        }
+    }
 
     #[test]
     fn strict_where_others_are_lenient() {

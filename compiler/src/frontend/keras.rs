@@ -14,7 +14,8 @@ use masque_ir::Semantics;
 use serde_json::{Map, Value as Json, json};
 
 use super::config::{Node, Result};
-use super::{RawArgument, RawLayer, RawModel, RawTensor};
+use super::json::ConfigText;
+use super::{Problem, RawArgument, RawCall, RawLayer, RawModel, RawTensor};
 
 /// How a config is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,17 +41,33 @@ impl Dialect {
 pub(super) use steps::CLASS as TIME_DISTRIBUTED;
 
 /// Reads a whole model.
-pub(super) fn read(config: &Json, dialect: Dialect) -> Result<RawModel> {
-    let root = Node::root(config);
+pub(super) fn read(config: &ConfigText<'_>, dialect: Dialect) -> std::result::Result<RawModel, Problem> {
+    let root = Node::root(&config.around);
     let class = root.get("class_name");
     root.object()?;
-    let model = match class.text()? {
-        "Sequential" => dialect.sequential(&root, Place::Root),
-        "Functional" => dialect.functional(&root),
-        "Model" if dialect == Dialect::Keras2 => dialect.functional(&root),
-        _ => class.fail("a model of class Sequential or Functional, which is described by its layers alone"),
-    }?;
-    Ok(RawModel { compiled: root.get("compile_config").value.clone(), ..model })
+    let kind = match class.text()? {
+        "Sequential" => Kind::Chain(Place::Root),
+        "Functional" => Kind::Graph,
+        "Model" if dialect == Dialect::Keras2 => Kind::Graph,
+        _ => {
+            class.fail("a model of class Sequential or Functional, which is described by its layers alone")?
+        }
+    };
+    let mut model = Reading::new(dialect, kind, &root);
+    model.add_listed()?;
+    for (place, layer) in config.layers().enumerate() {
+        model.add(&model.list.item(place, &layer?))?;
+    }
+    Ok(RawModel { compiled: root.get("compile_config").value.clone(), ..model.finish()? })
+}
+
+/// How a model says what its layers read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Every layer reads the one before it: `Sequential`.
+    Chain(Place),
+    /// Every layer says it: `Functional`.
+    Graph,
 }
 
 /// Where a model stands.
@@ -62,69 +79,88 @@ enum Place {
     Inside,
 }
 
-impl Dialect {
-    fn model(
-        self,
-        body: &Node<'_>,
-        layers: Vec<RawLayer>,
-        inputs: Vec<RawTensor>,
-        outputs: Vec<RawTensor>,
-    ) -> RawModel {
-        let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
-        let semantics = self.semantics();
-        RawModel { name, semantics, layers, inputs, outputs, schedule: vec![], compiled: Json::Null }
+/// A model while its layers are read.
+struct Reading<'a> {
+    dialect: Dialect,
+    kind: Kind,
+    entry: Node<'a>,
+    list: Node<'a>,
+    layers: Vec<RawLayer>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(dialect: Dialect, kind: Kind, entry: &Node<'a>) -> Reading<'a> {
+        let body = entry.get("config");
+        // The first Keras 2 wrote the list of layers of a Sequential and nothing else.
+        let list = if body.value.is_array() && kind != Kind::Graph { body } else { body.get("layers") };
+        Reading { dialect, kind, entry: entry.clone(), list, layers: vec![] }
     }
 
-    /// A chain: every layer reads the one before it.
-    fn sequential(self, entry: &Node<'_>, place: Place) -> Result<RawModel> {
-        let body = entry.get("config");
-        // The first Keras 2 wrote the list of layers and nothing else.
-        let list = if body.value.is_array() { body.clone() } else { body.get("layers") };
-        let entries = list.list()?;
-        let mut layers: Vec<RawLayer> = vec![];
-        for item in &entries {
-            let layer = self.layer(item)?;
-            if layers.is_empty() && layer.class != "InputLayer" {
-                layers.push(unwritten_input(entry, item, &layer, place)?);
-            }
-            layers.push(layer);
-        }
-        for place in 0..layers.len() {
-            let before = place.checked_sub(1).map(|before| first_output(&layers[before]));
-            layers[place].calls =
-                vec![before.map(|tensor| (None, RawArgument::Tensor(tensor))).into_iter().collect()];
-        }
-        match (layers.first().map(first_output), layers.last().map(first_output)) {
-            (Some(input), Some(output)) => Ok(self.model(&body, layers, vec![input], vec![output])),
-            _ => list.fail("at least one layer"),
-        }
+    /// The model that stands in `entry`, with everything in it.
+    fn whole(dialect: Dialect, kind: Kind, entry: &Node<'a>) -> Result<RawModel> {
+        let mut model = Reading::new(dialect, kind, entry);
+        model.add_listed()?;
+        model.finish()
     }
 
-    fn functional(self, entry: &Node<'_>) -> Result<RawModel> {
-        let body = entry.get("config");
-        let mut layers = vec![];
-        for entry in body.get("layers").list()? {
-            let mut raw = self.layer(&entry)?;
-            let nodes = entry.get("inbound_nodes").list()?;
-            raw.calls = match (raw.class.as_str(), self) {
-                ("InputLayer", _) => vec![vec![]],
-                (class, Dialect::Keras2) => {
-                    nodes.iter().map(|node| calls2::call(node, class)).collect::<Result<_>>()?
+    fn add_listed(&mut self) -> Result<()> {
+        self.list.list()?.iter().try_for_each(|layer| self.add(layer))
+    }
+
+    fn add(&mut self, entry: &Node<'_>) -> Result<()> {
+        let mut layer = self.dialect.layer(entry)?;
+        match self.kind {
+            Kind::Chain(place) => {
+                if self.layers.is_empty() && layer.class != "InputLayer" {
+                    self.layers.push(unwritten_input(&self.entry, entry, &layer, place)?);
                 }
-                _ => nodes.iter().map(calls3::call).collect::<Result<_>>()?,
-            };
-            if self == Dialect::Keras2 {
-                raw = tensorflow::translated(raw, &entry)?;
-            } else {
-                layers.extend(calls3::lift_arrays(&mut raw));
+                let before = self.layers.last().map(first_output);
+                layer.calls =
+                    vec![before.map(|tensor| (None, RawArgument::Tensor(tensor))).into_iter().collect()];
             }
-            layers.push(raw);
+            Kind::Graph => {
+                layer.calls = self.dialect.calls(&layer.class, &entry.get("inbound_nodes"))?;
+                if self.dialect == Dialect::Keras2 {
+                    layer = tensorflow::translated(layer, entry)?;
+                } else {
+                    self.layers.extend(calls3::lift_arrays(&mut layer));
+                }
+            }
         }
+        self.layers.push(layer);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<RawModel> {
+        let body = self.entry.get("config");
         let (mut inputs, mut outputs) = (vec![], vec![]);
-        tensors(&body.get("input_layers"), &mut inputs)?;
-        tensors(&body.get("output_layers"), &mut outputs)?;
-        self.count_from_zero(&mut layers, &mut outputs);
-        Ok(self.model(&body, layers, inputs, outputs))
+        match (self.kind, self.layers.first(), self.layers.last()) {
+            (Kind::Graph, ..) => {
+                tensors(&body.get("input_layers"), &mut inputs)?;
+                tensors(&body.get("output_layers"), &mut outputs)?;
+                self.dialect.count_from_zero(&mut self.layers, &mut outputs);
+            }
+            (Kind::Chain(_), Some(first), Some(last)) => {
+                inputs.push(first_output(first));
+                outputs.push(first_output(last));
+            }
+            (Kind::Chain(_), ..) => return self.list.fail("at least one layer"),
+        }
+        let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
+        let (semantics, layers) = (self.dialect.semantics(), self.layers);
+        Ok(RawModel { name, semantics, layers, inputs, outputs, schedule: vec![], compiled: Json::Null })
+    }
+}
+
+impl Dialect {
+    /// The calls of a layer of a graph.
+    fn calls(self, class: &str, nodes: &Node<'_>) -> Result<Vec<RawCall>> {
+        let nodes = nodes.list()?;
+        match (class, self) {
+            ("InputLayer", _) => Ok(vec![vec![]]),
+            (_, Dialect::Keras2) => nodes.iter().map(|node| calls2::call(node, class)).collect(),
+            _ => nodes.iter().map(calls3::call).collect(),
+        }
     }
 
     /// Calls of some inner models are counted from 1: by Keras 3 among a model's own outputs, if the inner model is
@@ -163,8 +199,8 @@ impl Dialect {
                 .fail_with("a class without control characters", format!("{class:?}"));
         }
         let nested = match class.as_str() {
-            "Functional" => Some(Box::new(self.functional(entry)?)),
-            "Sequential" => Some(Box::new(self.sequential(entry, Place::Inside)?)),
+            "Functional" => Some(Box::new(Reading::whole(self, Kind::Graph, entry)?)),
+            "Sequential" => Some(Box::new(Reading::whole(self, Kind::Chain(Place::Inside), entry)?)),
             _ if steps::wraps_model(&class, &config) => {
                 let inner = self.layer(&config.get("layer"))?;
                 Some(Box::new(steps::around(inner, name, &config, self.semantics())?))
@@ -249,7 +285,7 @@ fn unwritten_input(entry: &Node<'_>, item: &Node<'_>, first: &RawLayer, place: P
         name: format!("{}_input", first.name),
         class: "InputLayer".to_owned(),
         settings: settings.as_object().cloned().unwrap_or_default(),
-        calls: vec![],
+        calls: vec![vec![]],
         pointer: entry.pointer(),
         nested: None,
     })

@@ -9,6 +9,7 @@ use masque_runtime::zip::{Archive, Limits};
 use serde_json::json;
 
 use super::hdf5::{Hdf5Weights, Weights};
+use super::json::ConfigText;
 use super::{OpenOptions, flatten, keras};
 use crate::Model;
 
@@ -235,7 +236,9 @@ fn a_config_of_keras_2_that_is_damaged_anywhere_is_read_or_refused() {
         for (turn, place) in all.iter().enumerate().step_by(3) {
             let mut damaged = sound.clone();
             *damaged.pointer_mut(place).unwrap() = damages[turn % damages.len()].clone();
-            let raw = keras::read(&damaged, keras::Dialect::Keras2).and_then(flatten::flatten);
+            let text = damaged.to_string();
+            let config = ConfigText::parse("it", text.as_bytes()).unwrap();
+            let raw = keras::read(&config, keras::Dialect::Keras2).and_then(|raw| Ok(flatten::flatten(raw)?));
             let inferred =
                 raw.map_err(|_| ()).and_then(|raw| Model::build(raw).and_then(Model::infer).map_err(|_| ()));
             refused += usize::from(inferred.is_err());

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::flatten::flatten;
 use super::hdf5::{Hdf5Weights, Weights};
+use super::json::{self, ConfigText};
 use super::keras::{self, Dialect};
 use super::weights::{WeightError, WeightSource, units};
-use super::{Problem, RawModel, json, version};
+use super::{Problem, RawModel, version};
 
 /// The group with the layers' weights.
 pub(super) const WEIGHTS: &str = "model_weights";
@@ -27,7 +28,7 @@ pub(super) fn read(bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource), Problem
     let Some(text) = file.string_attribute("", "model_config").map_err(unreadable)? else {
         return Err(Problem::NoConfig);
     };
-    let config = json::parse("model_config", text.as_bytes())?;
+    let config = ConfigText::parse("model_config", text.as_bytes())?;
     let dialect = match file.string_attribute("", "keras_version").map_err(unreadable)? {
         Some(version) => match version::dialect(&version)? {
             Dialect::Keras2 => Dialect::Keras2,
