@@ -387,7 +387,7 @@ impl Inferred {
             file: self.file.name.clone(),
             hash: self.file.hash.clone(),
             compiler: format!("masque {}", env!("CARGO_PKG_VERSION")),
-            mask_table: table::text(&table::rows(&self.graph)),
+            mask_table: table::text(table::rows_in_order(&self.graph)),
         };
         Ok(Lowered {
             file: self.file,

@@ -10,6 +10,7 @@ mod notation;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use masque_ir::facts::{InferredGraph, MaskStatus};
@@ -67,14 +68,19 @@ impl Row {
 
 /// The table of a model.
 pub fn rows(model: &InferredGraph) -> Vec<Row> {
+    rows_in_order(model).collect()
+}
+
+/// The rows of a model, each made when it is asked for.
+pub fn rows_in_order(model: &InferredGraph) -> impl Iterator<Item = Row> {
     let (graph, facts) = (&model.graph, &model.facts);
     let mut written: HashMap<MaskId, String> = HashMap::new();
-    let mut expression = |mask: Option<MaskId>| {
+    let mut expression = move |mask: Option<MaskId>| {
         mask.map(|mask| written.entry(mask).or_insert_with(|| print_mask(graph, facts, mask)).clone())
     };
     let plumbing = plumbing(graph);
     let notation = Notation::new(model);
-    let row = |id: CallId| {
+    let row = move |id: CallId| {
         let (call, fact) = (graph.call(id), facts.call(id));
         let tensors = (0..call.outputs).map(|output| facts.tensor(TensorRef { call: id, output }));
         let masks: Vec<Option<MaskId>> = tensors.clone().map(|tensor| tensor.mask).collect();
@@ -92,7 +98,7 @@ pub fn rows(model: &InferredGraph) -> Vec<Row> {
             masks_out: masks.into_iter().map(&mut expression).collect(),
         }
     };
-    graph.calls().map(row).collect()
+    graph.calls().map(row)
 }
 
 /// Which calls do nothing but compute masks: operations that are read as `mask` arguments, or by others of this kind,
@@ -134,37 +140,40 @@ pub fn cells(row: &Row) -> [String; 5] {
 }
 
 /// The table as text to be committed.
-pub fn text(rows: &[Row]) -> String {
-    let mut text = line(HEADER);
+pub fn text(rows: impl IntoIterator<Item = impl Borrow<Row>>) -> String {
+    let mut text = String::new();
+    write_line(&mut text, HEADER);
     let mut above = None;
-    for row in rows.iter().filter(|row| !row.plumbing) {
-        let [call, class, output, status, mask] = cells(row);
-        let now = Some((row.status, row.short.as_str()));
-        let (status, mask) = match (above == now, row.short.is_empty()) {
-            (true, _) => (DITTO, ""),
-            (false, true) => (status.as_str(), ""),
-            (false, false) => (status.as_str(), mask.as_str()),
-        };
-        text.push_str(&line([&call, &class, &output, status, mask]));
-        above = now;
+    for row in rows {
+        let row: &Row = row.borrow();
+        if row.plumbing {
+            continue;
+        }
+        let (output, status) = (row.types.join(", "), row.status.to_string());
+        let goes_on =
+            above.as_ref().is_some_and(|(status, short)| *status == row.status && *short == row.short);
+        let (status, mask) = if goes_on { (DITTO, "") } else { (status.as_str(), row.short.as_str()) };
+        write_line(&mut text, [&row.name(), &row.class, &output, status, mask]);
+        if !goes_on {
+            above = Some((row.status, row.short.clone()));
+        }
     }
     text
 }
 
 /// Cells at their stops. One that is too long moves those behind it, on its own line alone, until a stop is reached
 /// again.
-fn line(cells: [&str; 5]) -> String {
-    let (mut line, mut length, mut stop) = (String::new(), 0, 0);
+fn write_line(text: &mut String, cells: [&str; 5]) {
+    let (start, mut length, mut stop) = (text.len(), 0, 0);
     for (cell, width) in cells.into_iter().zip(WIDTHS) {
         let blanks = if length == 0 { 0 } else { stop.max(length + 2) - length };
-        line.extend(std::iter::repeat_n(' ', blanks));
-        line.push_str(cell);
+        text.extend(std::iter::repeat_n(' ', blanks));
+        text.push_str(cell);
         length += blanks + cell.chars().count();
         stop += width + 2;
     }
-    line.truncate(line.trim_end().len());
-    line.push('\n');
-    line
+    text.truncate(start + text[start..].trim_end().len());
+    text.push('\n');
 }
 
 /// Columns as wide as their widest cell, two blanks between them, none at a line's end.
