@@ -44,7 +44,7 @@ pub fn lower(
         })?;
     }
     for output in graph.outputs() {
-        let operand = lowering.tensors[&output.tensor].clone();
+        let operand = lowering.tensor(output.tensor);
         lowering.builder.output(&output.name, operand);
     }
     if mask_outputs {
@@ -67,8 +67,9 @@ struct Lowering<'a> {
     facts: &'a Facts,
     builder: Builder,
     weights: HashMap<String, Operand>,
-    tensors: HashMap<TensorRef, Operand>,
-    masks: HashMap<MaskId, Operand>,
+    /// By call: its outputs.
+    tensors: Vec<Vec<Operand>>,
+    masks: Vec<Option<Operand>>,
 }
 
 impl<'a> Lowering<'a> {
@@ -79,7 +80,12 @@ impl<'a> Lowering<'a> {
             (weight.name.clone(), operand)
         });
         let weights = weights.collect();
-        Lowering { graph, facts, builder, weights, tensors: HashMap::new(), masks: HashMap::new() }
+        let (tensors, masks) = (vec![vec![]; graph.calls().len()], vec![None; facts.masks.iter().count()]);
+        Lowering { graph, facts, builder, weights, tensors, masks }
+    }
+
+    fn tensor(&self, tensor: TensorRef) -> Operand {
+        self.tensors[tensor.call.0 as usize][tensor.output as usize].clone()
     }
 
     fn call(&mut self, id: CallId, layer: &dyn Layer) -> Result<(), OpError> {
@@ -116,7 +122,7 @@ impl<'a> Lowering<'a> {
             if let Some(mask) = mask {
                 self.builder.set_mask(&operand, mask.value());
             }
-            self.tensors.insert(tensor, operand);
+            self.tensors[id.0 as usize].push(operand);
         }
         Ok(())
     }
@@ -129,7 +135,7 @@ impl<'a> Lowering<'a> {
     ) -> Result<Arguments<Operand>, OpError> {
         let mut failed = Ok(());
         let arguments = references.map(|&tensor| {
-            let operand = self.tensors[&tensor].clone();
+            let operand = self.tensor(tensor);
             let ty = &self.facts.tensor(tensor).ty;
             let wanted = crate::infer::autocast(layer, ty).dtype;
             if wanted == ty.dtype {
@@ -159,7 +165,7 @@ impl<'a> Lowering<'a> {
         let operand = |(place, mask): (usize, Option<MaskId>)| match by_hand.get(place).copied().flatten() {
             // A mask passed by hand is a tensor of the graph; it is passed as it is, as truth values.
             Some(tensor) => {
-                let tensor = self.tensors[&tensor].clone();
+                let tensor = self.tensor(tensor);
                 self.truth(&tensor).map(Some)
             }
             None => mask.map(|mask| self.mask(mask)).transpose(),
@@ -188,19 +194,19 @@ impl<'a> Lowering<'a> {
 
     /// A symbolic mask as a value; every mask is built once.
     fn mask(&mut self, id: MaskId) -> Result<Operand, OpError> {
-        if let Some(known) = self.masks.get(&id) {
+        if let Some(known) = &self.masks[id.0 as usize] {
             return Ok(known.clone());
         }
         let parts: Vec<MaskId> = self.facts.masks.get(id).parts().to_vec();
         let parts: Vec<Operand> = parts.into_iter().map(|part| self.mask(part)).collect::<Result<_, _>>()?;
         let operand = self.mask_node(id, &parts)?;
-        self.masks.insert(id, operand.clone());
+        self.masks[id.0 as usize] = Some(operand.clone());
         Ok(operand)
     }
 
     fn mask_node(&mut self, id: MaskId, parts: &[Operand]) -> Result<Operand, OpError> {
         let rank = self.facts.masks.rank(id) as usize;
-        let tensor = |lowering: &Self, tensor: &TensorRef| lowering.tensors[tensor].clone();
+        let tensor = |lowering: &Self, tensor: &TensorRef| lowering.tensor(*tensor);
         match self.facts.masks.get(id).clone() {
             MaskExpr::Tensor(x) => self.truth(&tensor(self, &x)),
             MaskExpr::NotEqual(x, number) => {
@@ -252,7 +258,7 @@ impl<'a> Lowering<'a> {
         for call in self.graph.calls() {
             for (output, fact) in self.facts.call(call).outputs.iter().enumerate() {
                 let tensor = TensorRef { call, output: output as u32 };
-                if let Some(operand) = fact.mask.and_then(|mask| self.masks.get(&mask)) {
+                if let Some(operand) = fact.mask.and_then(|mask| self.masks[mask.0 as usize].as_ref()) {
                     outputs.push((mask_key(self.graph, tensor), operand.clone()));
                 }
             }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use crate::executable::ExecutableError;
+use masque_ir::by_value::ByValue;
 use masque_ir::float::Float;
 use masque_ir::ops::{Elementwise, Leaf, Op};
 use masque_ir::plan::{
@@ -104,8 +105,8 @@ struct Planner<'a> {
     contents: &'a BTreeMap<String, Tensor>,
     live: Vec<bool>,
     /// By value: the last node that reads it; outputs are read at the very end.
-    last_use: HashMap<Value, usize>,
-    slot_of: HashMap<Value, u32>,
+    last_use: ByValue<usize>,
+    slot_of: ByValue<u32>,
     free: Vec<u32>,
     slots: u32,
     /// Constants and weights by name and layout.
@@ -118,18 +119,19 @@ struct Planner<'a> {
 impl<'a> Planner<'a> {
     fn new(program: &'a Program, contents: &'a BTreeMap<String, Tensor>) -> Planner<'a> {
         let live = program.live(false);
-        let mut last_use = HashMap::new();
+        let mut last_use = ByValue::new(program);
         for (place, node) in program.nodes.iter().enumerate().filter(|(place, _)| live[*place]) {
-            last_use.extend(node.operands.iter().filter_map(Operand::value).map(|value| (value, place)));
+            let read = node.operands.iter().filter_map(Operand::value);
+            read.for_each(|value| last_use.insert(value, place));
         }
         let outputs = program.outputs.iter().filter_map(|output| output.operand.value());
-        last_use.extend(outputs.map(|value| (value, usize::MAX)));
+        outputs.for_each(|value| last_use.insert(value, usize::MAX));
         Planner {
             program,
             contents,
             live,
             last_use,
-            slot_of: HashMap::new(),
+            slot_of: ByValue::new(program),
             free: vec![],
             slots: 0,
             placed_at: HashMap::new(),
@@ -158,7 +160,7 @@ impl<'a> Planner<'a> {
             inputs.push(PlanInput {
                 name,
                 ty,
-                pad: Float(paddings.get(&value).copied().unwrap_or(0.0)),
+                pad: Float(paddings.get(value).copied().unwrap_or(0.0)),
                 slot,
             });
         }
@@ -216,12 +218,12 @@ impl<'a> Planner<'a> {
 
     /// Slots that nobody reads behind this node: of what it read last, and of results that nobody reads at all.
     fn release(&mut self, place: usize, node: &Node) -> Vec<u32> {
-        let read =
-            node.operands.iter().filter_map(Operand::value).filter(|value| self.last_use[value] == place);
+        let read = node.operands.iter().filter_map(Operand::value);
+        let read = read.filter(|value| self.last_use.get(*value) == Some(&place));
         let made = (0..node.results.len() as u32).map(|result| Value { node: place as u32, result });
-        let unread = made.filter(|value| !self.last_use.contains_key(value));
+        let unread = made.filter(|value| self.last_use.get(*value).is_none());
         let mut slots: Vec<u32> =
-            read.chain(unread).filter_map(|value| self.slot_of.get(&value).copied()).collect();
+            read.chain(unread).filter_map(|value| self.slot_of.get(value).copied()).collect();
         slots.sort_unstable();
         slots.dedup();
         self.free.extend(slots.iter().rev());
@@ -257,7 +259,7 @@ impl<'a> Planner<'a> {
             Operand::Absent => Source::Absent,
             Operand::Literal(literal) => Source::Literal(*literal),
             Operand::Value(value) => {
-                self.slot_of.get(value).map_or(Source::Absent, |slot| Source::Slot(*slot))
+                self.slot_of.get(*value).map_or(Source::Absent, |slot| Source::Slot(*slot))
             }
         }
     }
@@ -300,13 +302,14 @@ impl<'a> Planner<'a> {
 
 /// What ragged examples of an input are filled up with: the number that a mask compares the input to first. By value; of
 /// those that are compared to none, there is none.
-fn paddings(program: &Program) -> HashMap<Value, f64> {
-    let mut paddings = HashMap::new();
+fn paddings(program: &Program) -> ByValue<f64> {
+    let mut paddings = ByValue::new(program);
     for node in &program.nodes {
         if let (Op::Elementwise(Elementwise::Ne), [Operand::Value(value), Operand::Literal(number)]) =
             (&node.op, node.operands.as_slice())
+            && paddings.get(*value).is_none()
         {
-            paddings.entry(*value).or_insert(number.number.0);
+            paddings.insert(*value, number.number.0);
         }
     }
     paddings

@@ -31,6 +31,7 @@ use masque_ir::program::{Operand, Program, Value};
 use extract::Prefer;
 use facts::Knowledge;
 use rules::Rule;
+use smallvec::{SmallVec, smallvec};
 use term::Term;
 
 /// The e-graph of a program.
@@ -165,9 +166,9 @@ impl Saturated<'_> {
 #[derive(Default)]
 struct Places {
     /// By node and result.
-    classes: Vec<Vec<Id>>,
-    /// The nodes' own terms, in order.
-    terms: Vec<Term>,
+    classes: Vec<SmallVec<[Id; 1]>>,
+    /// The nodes' own terms, in order, with their classes.
+    terms: Vec<(Id, Term)>,
 }
 
 impl Places {
@@ -183,7 +184,7 @@ fn insert(program: &Program) -> (Graph, Places) {
     let mut places = Places::default();
     for (node, live) in program.nodes.iter().zip(program.live(true)) {
         if !live && !matches!(&node.op, Op::Leaf(leaf) if leaf.is_given()) {
-            places.classes.push(vec![]);
+            places.classes.push(smallvec![]);
             continue;
         }
         let operands = node.operands.iter().map(|operand| operand_class(operand, &mut graph, &places));
@@ -192,10 +193,10 @@ fn insert(program: &Program) -> (Graph, Places) {
             Op::Leaf(leaf) => Term::leaf(leaf, &node.results[0].name),
             op => Term::apply(op, operands, &mut graph),
         };
-        places.terms.push(term.clone());
-        let whole = graph.add(term);
+        let whole = graph.add(term.clone());
+        places.terms.push((whole, term));
         let classes = match node.results.len() {
-            1 => vec![whole],
+            1 => smallvec![whole],
             results => (0..results as u32).map(|result| graph.add(Term::Result(result, whole))).collect(),
         };
         debug_assert!(

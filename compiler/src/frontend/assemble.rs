@@ -116,8 +116,10 @@ pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
     calls.check_outputs()?;
     let mut order = calls.order()?;
     calls.add_unread_inputs(&mut order)?;
-    let ids: HashMap<CallKey, CallId> =
-        order.iter().enumerate().map(|(place, key)| (*key, CallId(place as u32))).collect();
+    let mut ids: Ids = vec![None; calls.count];
+    for (place, key) in order.iter().enumerate() {
+        ids[calls.number(*key)] = Some(CallId(place as u32));
+    }
     for key in &order {
         graph.add_call(calls.call(*key, &ids)?)?;
     }
@@ -167,6 +169,9 @@ struct Symbols {
 
 impl Symbols {
     fn new(raw: &RawModel) -> Symbols {
+        if raw.layers.iter().filter(|layer| layer.class == "InputLayer").count() < 2 {
+            return Symbols { given: 0, parts: HashMap::new() };
+        }
         let places: HashMap<&str, usize> =
             raw.layers.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
         let mut meets = UnionFind::new(raw.layers.len());
@@ -252,7 +257,13 @@ struct Calls<'a> {
     by_name: HashMap<&'a str, usize>,
     /// How many tensors each call of each layer gives.
     outputs: Vec<Vec<u32>>,
+    /// The number of each layer's first call, all calls being counted layer by layer.
+    starts: Vec<usize>,
+    count: usize,
 }
+
+/// The calls of the graph, by number; none for those that nothing needs.
+type Ids = Vec<Option<CallId>>;
 
 impl<'a> Calls<'a> {
     fn new(raw: &'a RawModel, layers: &[Box<dyn Layer>]) -> Calls<'a> {
@@ -261,11 +272,17 @@ impl<'a> Calls<'a> {
         let count = |(entry, layer): (&RawLayer, &dyn Layer)| {
             entry.calls.iter().map(|call| layer.outputs(&constants(call, layer.parameters()))).collect()
         };
-        Calls {
-            raw,
-            by_name,
-            outputs: raw.layers.iter().zip(layers.iter().map(AsRef::as_ref)).map(count).collect(),
+        let (mut starts, mut counted) = (Vec::with_capacity(raw.layers.len()), 0);
+        for layer in &raw.layers {
+            starts.push(counted);
+            counted += layer.calls.len();
         }
+        let outputs = raw.layers.iter().zip(layers.iter().map(AsRef::as_ref)).map(count).collect();
+        Calls { raw, by_name, outputs, starts, count: counted }
+    }
+
+    fn number(&self, (layer, call): CallKey) -> usize {
+        self.starts[layer] + call
     }
 
     fn check_outputs(&self) -> Result<(), AssembleError> {
@@ -300,20 +317,21 @@ impl<'a> Calls<'a> {
 
     /// The calls in execution order.
     fn order(&self) -> Result<Vec<CallKey>, AssembleError> {
-        let mut graph = DiGraph::<CallKey, usize>::new();
-        let mut nodes: HashMap<CallKey, NodeIndex> = HashMap::new();
+        let mut graph = DiGraph::<CallKey, usize>::with_capacity(self.count, self.count);
         for (layer, entry) in self.raw.layers.iter().enumerate() {
             for call in 0..entry.calls.len() {
-                nodes.insert((layer, call), graph.add_node((layer, call)));
+                graph.add_node((layer, call));
             }
         }
-        for node in graph.node_indices() {
-            let (layer, call) = graph[node];
+        // Nodes have the numbers of their calls.
+        let node = |key: CallKey| NodeIndex::new(self.number(key));
+        for reader in graph.node_indices() {
+            let (layer, call) = graph[reader];
             let mut reads = vec![];
             self.raw.layers[layer].calls[call].iter().for_each(|(_, argument)| argument.visit(&mut reads));
             for (place, tensor) in reads.into_iter().enumerate() {
                 let from = self.find(&self.raw.layers[layer].name, tensor)?;
-                graph.add_edge(nodes[&from], node, place);
+                graph.add_edge(node(from), reader, place);
             }
         }
         if self.raw.outputs.is_empty() {
@@ -323,9 +341,9 @@ impl<'a> Calls<'a> {
             .raw
             .outputs
             .iter()
-            .map(|output| self.find("the model's output", output).map(|key| nodes[&key]))
+            .map(|output| self.find("the model's output", output).map(node))
             .collect::<Result<_, _>>()?;
-        if let Some(order) = self.scheduled(&graph, &nodes) {
+        if let Some(order) = self.scheduled(&graph) {
             return Ok(order);
         }
         let name = |&(layer, call): &CallKey| match call {
@@ -352,41 +370,28 @@ impl<'a> Calls<'a> {
 
     /// The order that the front end knows, if it names every call before those that read it. Calls that it does not name
     /// are none that the outputs need.
-    fn scheduled(
-        &self,
-        graph: &DiGraph<CallKey, usize>,
-        nodes: &HashMap<CallKey, NodeIndex>,
-    ) -> Option<Vec<CallKey>> {
-        let mut done = HashSet::new();
+    fn scheduled(&self, graph: &DiGraph<CallKey, usize>) -> Option<Vec<CallKey>> {
+        let (mut done, mut order) = (vec![false; self.count], Vec::with_capacity(self.raw.schedule.len()));
         for (name, call) in &self.raw.schedule {
-            let key = (*self.by_name.get(name.as_str())?, *call as usize);
-            let node = *nodes.get(&key)?;
-            let ready = graph.neighbors_directed(node, Direction::Incoming).all(|read| done.contains(&read));
-            if !ready || !done.insert(node) {
+            let (layer, call) = (*self.by_name.get(name.as_str())?, *call as usize);
+            self.raw.layers[layer].calls.get(call)?;
+            let number = self.number((layer, call));
+            let mut reads = graph.neighbors_directed(NodeIndex::new(number), Direction::Incoming);
+            if !reads.all(|read| done[read.index()]) || std::mem::replace(&mut done[number], true) {
                 return None;
             }
+            order.push((layer, call));
         }
-        let outputs = self.raw.outputs.iter().filter_map(|output| self.find("", output).ok());
-        let whole = !done.is_empty() && outputs.into_iter().all(|key| done.contains(&nodes[&key]));
-        let key = |(name, call): &(String, u64)| (self.by_name[name.as_str()], *call as usize);
-        whole.then(|| self.raw.schedule.iter().map(key).collect())
+        let mut outputs = self.raw.outputs.iter().filter_map(|output| self.find("", output).ok());
+        (!order.is_empty() && outputs.all(|key| done[self.number(key)])).then_some(order)
     }
 
-    fn tensor(
-        &self,
-        reader: &str,
-        tensor: &RawTensor,
-        ids: &HashMap<CallKey, CallId>,
-    ) -> Result<TensorRef, AssembleError> {
-        Ok(TensorRef { call: ids[&self.find(reader, tensor)?], output: tensor.output as u32 })
+    fn tensor(&self, reader: &str, tensor: &RawTensor, ids: &Ids) -> Result<TensorRef, AssembleError> {
+        let call = ids[self.number(self.find(reader, tensor)?)];
+        Ok(TensorRef { call: call.expect("what is read is needed"), output: tensor.output as u32 })
     }
 
-    fn value(
-        &self,
-        reader: &str,
-        argument: &RawArgument,
-        ids: &HashMap<CallKey, CallId>,
-    ) -> Result<ArgumentValue, AssembleError> {
+    fn value(&self, reader: &str, argument: &RawArgument, ids: &Ids) -> Result<ArgumentValue, AssembleError> {
         Ok(match argument {
             RawArgument::Tensor(tensor) => ArgumentValue::Tensor(self.tensor(reader, tensor, ids)?),
             RawArgument::List(items) => ArgumentValue::List(
@@ -397,7 +402,7 @@ impl<'a> Calls<'a> {
     }
 
     /// One call as it stands in the graph; keywords that say nothing are left out.
-    fn call(&self, (layer, call): CallKey, ids: &HashMap<CallKey, CallId>) -> Result<Call, AssembleError> {
+    fn call(&self, (layer, call): CallKey, ids: &Ids) -> Result<Call, AssembleError> {
         let entry = &self.raw.layers[layer];
         let says_nothing = |keyword: &Option<String>, argument: &RawArgument| {
             keyword.as_deref() == Some("training")

@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use egg::{Id, Language};
+use smallvec::SmallVec;
 
 use super::by_class::ByClass;
 use super::term::Term;
@@ -48,22 +49,25 @@ struct Form<'a> {
     preference: usize,
 }
 
-/// The cheapest form of every class. `own` are the terms of the program, in order.
-pub(super) fn cheapest<'a>(graph: &'a Graph, own: &[Term], prefer: Prefer) -> Choices<'a> {
-    let mut old: HashMap<Term, usize> = HashMap::with_capacity(own.len());
-    for (place, term) in own.iter().enumerate() {
-        old.entry(canonical(graph, term)).or_insert(place);
+/// The cheapest form of every class. `own` are the terms of the program with their classes, in order.
+pub(super) fn cheapest<'a>(graph: &'a Graph, own: &[(Id, Term)], prefer: Prefer) -> Choices<'a> {
+    // Most classes have one form, and nothing to prefer.
+    let mut old: HashMap<Term, usize> = HashMap::new();
+    for (place, (class, term)) in own.iter().enumerate() {
+        if graph[*class].len() > 1 {
+            old.entry(canonical(graph, term)).or_insert(place);
+        }
     }
-    let mut forms: Vec<Form<'a>> = vec![];
-    let mut users: ByClass<Vec<usize>> = ByClass::default();
+    let mut forms: Vec<Form<'a>> = Vec::with_capacity(graph.total_size());
+    let mut users: ByClass<SmallVec<[u32; 4]>> = ByClass::default();
     let mut queue: BinaryHeap<Reverse<Rank>> = BinaryHeap::new();
     let mut costs: ByClass<u64> = ByClass::default();
     for (class, term) in graph.classes().flat_map(|class| class.nodes.iter().map(|term| (class.id, term))) {
-        let mut parts: Vec<Id> = term.children().iter().map(|child| graph.find(*child)).collect();
+        let mut parts: SmallVec<[Id; 8]> = term.children().iter().map(|child| graph.find(*child)).collect();
         parts.sort_unstable();
         parts.dedup();
         for part in &parts {
-            users.entry(*part).get_or_insert_default().push(forms.len());
+            users.entry(*part).get_or_insert_default().push(forms.len() as u32);
         }
         let preference = match (prefer, old.get(term)) {
             (Prefer::Old, place) => place.copied().unwrap_or(usize::MAX),
@@ -83,6 +87,7 @@ pub(super) fn cheapest<'a>(graph: &'a Graph, own: &[Term], prefer: Prefer) -> Ch
         costs.insert(class, cost);
         chosen.insert(class, term);
         for &user in users.get(class).into_iter().flatten() {
+            let user = user as usize;
             forms[user].open -= 1;
             if forms[user].open == 0 {
                 queue.push(Reverse(rank(graph, &forms, user, &costs)));

@@ -26,7 +26,7 @@ pub(super) fn rebuild(program: &Program, graph: &Graph, places: &Places, choices
         origins,
         names: OnceCell::new(),
         built: ByClass::default(),
-        nodes: vec![],
+        nodes: Vec::with_capacity(program.nodes.len()),
     };
     for (value, _) in program.inputs().chain(program.states()) {
         places.class(graph, value).into_iter().for_each(|class| rebuild.build(class));
@@ -177,28 +177,26 @@ impl Rebuild<'_> {
 }
 
 /// Leaves out the nodes that neither outputs nor masks need; the inputs and states stay.
-fn sweep(program: Program) -> Program {
+fn sweep(mut program: Program) -> Program {
     let live = program.live(true);
-    let mut places: Vec<u32> = Vec::with_capacity(live.len());
-    let mut nodes: Vec<Node> = vec![];
-    for (mut node, live) in program.nodes.into_iter().zip(live) {
-        places.push(nodes.len() as u32);
+    let (mut places, mut kept): (Vec<u32>, u32) = (Vec::with_capacity(live.len()), 0);
+    program.nodes.retain_mut(|node| {
+        let live = live[places.len()];
+        places.push(kept);
         if !live {
             if !matches!(&node.op, Op::Leaf(leaf) if leaf.is_given()) {
-                continue;
+                return false;
             }
             node.results.iter_mut().for_each(|result| result.mask = None);
         }
         let masks = node.results.iter_mut().filter_map(|result| result.mask.as_mut());
         masks.chain(node.operands.iter_mut().filter_map(value_of)).for_each(|value| moved(value, &places));
-        nodes.push(node);
-    }
-    let mut outputs = program.outputs;
-    outputs
-        .iter_mut()
-        .filter_map(|output| value_of(&mut output.operand))
-        .for_each(|value| moved(value, &places));
-    Program { nodes, outputs, ..program }
+        kept += 1;
+        true
+    });
+    let outputs = program.outputs.iter_mut().filter_map(|output| value_of(&mut output.operand));
+    outputs.for_each(|value| moved(value, &places));
+    program
 }
 
 fn value_of(operand: &mut Operand) -> Option<&mut Value> {
