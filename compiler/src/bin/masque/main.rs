@@ -12,6 +12,11 @@ use clap::Parser;
 use args::{Arguments, Command};
 use report::{Failure, Terminal};
 
+/// Compiling allocates and frees small things all the time, which the system's allocator makes slower the more of them
+/// there are.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
