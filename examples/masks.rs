@@ -12,7 +12,7 @@ fn show() -> Result<(), masque::Error> {
     let path =
         std::env::args_os().nth(1).map_or_else(|| masque_examples::sentiment("sentiment.keras"), Into::into);
     let inferred = masque::Model::open(path)?.infer()?;
-    print!("{}", masque::table::text(&masque::table::rows(inferred.graph())));
+    print!("{}", masque::table::text(inferred.graph()));
     for finding in inferred.findings(masque::diagnostics::UnsupportedMask::Error) {
         println!("{}: {}", finding.code.name(), finding.message);
     }

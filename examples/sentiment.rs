@@ -29,7 +29,7 @@ fn show() -> Result<(), Box<dyn Error>> {
 
     let inferred = progress("compiling", || Model::open(&model)?.infer())?;
     println!("{} becomes an executable. Its masks:\n", model.display());
-    print!("{}", indented(&table::text(&table::rows(inferred.graph()))));
+    print!("{}", indented(&table::text(inferred.graph())));
     for finding in inferred.diagnostics(UnsupportedMask::Error) {
         println!("\n{}: {}", finding.code.name(), finding.message);
     }

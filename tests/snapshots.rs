@@ -31,7 +31,7 @@ fn masque(folder: &Path, arguments: &[&str]) -> Done {
 fn mask_tables_of_the_seed_models() {
     for case in area("seed") {
         let stages = Stages::of(&case.model(), KERAS).unwrap();
-        pin(format!("{}.table", case.name.replace('/', "-")), table::text(&table::rows(&stages.masks)));
+        pin(format!("{}.table", case.name.replace('/', "-")), table::text(&stages.masks));
     }
 }
 

@@ -25,36 +25,33 @@ pub fn bind(
 ) -> Result<BTreeMap<String, Tensor>, WeightError> {
     let layers = graph.layers().iter().zip(specs);
     let weights = source.load(layers.map(|(layer, specs)| (layer.name.as_str(), specs.as_slice())))?;
-    write_hashes(facts, &weights);
-    Ok(weights)
-}
-
-/// Writes the hashes of weights into the facts.
-pub fn write_hashes(facts: &mut Facts, weights: &BTreeMap<String, Tensor>) {
     for declared in &mut facts.weights {
         declared.hash = weights.get(&declared.name).map(hash);
     }
+    Ok(weights)
 }
 
-/// Is every weight there that the layers declare, and of its type?
+/// Takes weights that somebody gives: writes their hashes into the facts.
 ///
 /// # Errors
 ///
-/// [`WeightError::Given`] names the first that is not.
-pub fn check(facts: &Facts, weights: &BTreeMap<String, Tensor>) -> Result<(), WeightError> {
-    for declared in &facts.weights {
-        let given = weights.get(&declared.name).map(|tensor| {
+/// [`WeightError::Given`] names the first that the layers declare and that is not there, or not of its type; then
+/// nothing is written.
+pub fn give(facts: &mut Facts, weights: &BTreeMap<String, Tensor>) -> Result<(), WeightError> {
+    let hashes = facts.weights.iter().map(|declared| {
+        let given = weights.get(&declared.name);
+        let ty = given.map(|tensor| {
             let sizes = tensor.shape().iter().map(|&size| Dim::constant(size as i64));
             Type { dtype: tensor.dtype(), shape: sizes.collect() }
         });
-        if given.as_ref() != Some(&declared.ty) {
-            return Err(WeightError::Given {
-                weight: declared.name.clone(),
-                expected: declared.ty.to_string(),
-                found: given.map_or_else(|| "none".to_owned(), |ty| ty.to_string()),
-            });
-        }
-    }
+        given.filter(|_| ty.as_ref() == Some(&declared.ty)).map(hash).ok_or_else(|| WeightError::Given {
+            weight: declared.name.clone(),
+            expected: declared.ty.to_string(),
+            found: ty.map_or_else(|| "none".to_owned(), |ty| ty.to_string()),
+        })
+    });
+    let hashes: Vec<String> = hashes.collect::<Result<_, _>>()?;
+    facts.weights.iter_mut().zip(hashes).for_each(|(declared, hash)| declared.hash = Some(hash));
     Ok(())
 }
 

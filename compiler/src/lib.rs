@@ -309,9 +309,8 @@ impl Inferred {
     ///
     /// [`Error::Weights`]: one that is missing, or is of another type than declared.
     pub fn give_weights(&mut self, weights: BTreeMap<String, Tensor>) -> Result<(), Error> {
-        bind::check(&self.graph.facts, &weights)
+        bind::give(&mut self.graph.facts, &weights)
             .map_err(|source| Error::Weights { file: self.file.path.clone(), source })?;
-        bind::write_hashes(&mut self.graph.facts, &weights);
         self.weights = Some(weights);
         Ok(())
     }
@@ -387,7 +386,7 @@ impl Inferred {
             file: self.file.name.clone(),
             hash: self.file.hash.clone(),
             compiler: format!("masque {}", env!("CARGO_PKG_VERSION")),
-            mask_table: table::text(table::rows_in_order(&self.graph)),
+            mask_table: table::text(&self.graph),
         };
         Ok(Lowered {
             file: self.file,

@@ -102,15 +102,15 @@ pub fn plan(
 
 struct Planner<'a> {
     program: &'a Program,
-    contents: &'a BTreeMap<String, Tensor>,
+    contents: HashMap<&'a str, &'a Tensor>,
     live: Vec<bool>,
     /// By value: the last node that reads it; outputs are read at the very end.
     last_use: ByValue<usize>,
     slot_of: ByValue<u32>,
     free: Vec<u32>,
     slots: u32,
-    /// Constants and weights by name and layout.
-    placed_at: HashMap<(String, Layout), u32>,
+    /// Where constants and weights are in each layout.
+    placed_at: ByValue<Vec<(Layout, u32)>>,
     placed: Vec<PlanWeight>,
     bytes: Vec<Vec<u8>>,
     steps: Vec<Step>,
@@ -128,13 +128,13 @@ impl<'a> Planner<'a> {
         outputs.for_each(|value| last_use.insert(value, usize::MAX));
         Planner {
             program,
-            contents,
+            contents: contents.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect(),
             live,
             last_use,
             slot_of: ByValue::new(program),
             free: vec![],
             slots: 0,
-            placed_at: HashMap::new(),
+            placed_at: ByValue::new(program),
             placed: vec![],
             bytes: vec![],
             steps: vec![],
@@ -267,9 +267,9 @@ impl<'a> Planner<'a> {
     /// Places a weight in a layout, once for each layout.
     fn weight(&mut self, value: Value, layout: Layout) -> Result<u32, PlanError> {
         let info = self.program.result(value);
-        let key = (info.name.clone(), layout);
-        if let Some(&known) = self.placed_at.get(&key) {
-            return Ok(known);
+        let mut placed = self.placed_at.get(value).into_iter().flatten();
+        if let Some((_, known)) = placed.find(|(known, _)| *known == layout) {
+            return Ok(*known);
         }
         let constant;
         let (tensor, hash) = match &self.program.nodes[value.node as usize].op {
@@ -278,7 +278,7 @@ impl<'a> Planner<'a> {
                 (&constant, crate::bind::hash(&constant))
             }
             _ => {
-                let tensor = self.contents.get(&info.name);
+                let tensor = self.contents.get(info.name.as_str()).copied();
                 let tensor = tensor.ok_or_else(|| PlanError::MissingWeight(info.name.clone()))?;
                 (tensor, crate::bind::hash(tensor))
             }
@@ -295,7 +295,9 @@ impl<'a> Planner<'a> {
             hash,
         });
         self.bytes.push(bytes);
-        self.placed_at.insert(key, place);
+        let mut placed = self.placed_at.get(value).cloned().unwrap_or_default();
+        placed.push((layout, place));
+        self.placed_at.insert(value, placed);
         Ok(place)
     }
 }

@@ -10,8 +10,8 @@ mod notation;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use masque_ir::facts::{InferredGraph, MaskStatus};
 use masque_ir::layers::{CallId, LayerGraph, TensorRef};
@@ -54,33 +54,32 @@ pub struct Row {
 impl Row {
     /// `gru`, or `dense:1` for a later call; on one line, whatever the file calls it.
     pub fn name(&self) -> String {
-        let mut name = String::with_capacity(self.layer.len());
-        for letter in self.layer.chars() {
-            // What would end the line or speak to the terminal.
-            match letter.is_control() {
-                true => name.extend(letter.escape_default()),
-                false => name.push(letter),
-            }
-        }
-        if self.call == 0 { name } else { format!("{name}:{}", self.call) }
+        name(&self.layer, self.call)
     }
+}
+
+fn name(layer: &str, call: u32) -> String {
+    let mut name = String::with_capacity(layer.len());
+    for letter in layer.chars() {
+        // What would end the line or speak to the terminal.
+        match letter.is_control() {
+            true => name.extend(letter.escape_default()),
+            false => name.push(letter),
+        }
+    }
+    if call == 0 { name } else { format!("{name}:{call}") }
 }
 
 /// The table of a model.
 pub fn rows(model: &InferredGraph) -> Vec<Row> {
-    rows_in_order(model).collect()
-}
-
-/// The rows of a model, each made when it is asked for.
-pub fn rows_in_order(model: &InferredGraph) -> impl Iterator<Item = Row> {
     let (graph, facts) = (&model.graph, &model.facts);
     let mut written: HashMap<MaskId, String> = HashMap::new();
-    let mut expression = move |mask: Option<MaskId>| {
+    let mut expression = |mask: Option<MaskId>| {
         mask.map(|mask| written.entry(mask).or_insert_with(|| print_mask(graph, facts, mask)).clone())
     };
     let plumbing = plumbing(graph);
     let notation = Notation::new(model);
-    let row = move |id: CallId| {
+    let row = |id: CallId| {
         let (call, fact) = (graph.call(id), facts.call(id));
         let tensors = (0..call.outputs).map(|output| facts.tensor(TensorRef { call: id, output }));
         let masks: Vec<Option<MaskId>> = tensors.clone().map(|tensor| tensor.mask).collect();
@@ -94,11 +93,11 @@ pub fn rows_in_order(model: &InferredGraph) -> impl Iterator<Item = Row> {
             status: fact.status,
             types: tensors.map(|tensor| tensor.ty.to_string()).collect(),
             masks_in: fact.mask_in.iter().map(|mask| expression(*mask)).collect(),
-            short: notation.of(id, if masks.iter().any(Option::is_some) { &masks } else { &fact.mask_in }),
+            short: notation.of_call(id),
             masks_out: masks.into_iter().map(&mut expression).collect(),
         }
     };
-    graph.calls().map(row)
+    graph.calls().map(row).collect()
 }
 
 /// Which calls do nothing but compute masks: operations that are read as `mask` arguments, or by others of this kind,
@@ -139,24 +138,27 @@ pub fn cells(row: &Row) -> [String; 5] {
     [row.name(), row.class.clone(), row.types.join(", "), row.status.to_string(), mask]
 }
 
-/// The table as text to be committed.
-pub fn text(rows: impl IntoIterator<Item = impl Borrow<Row>>) -> String {
+/// The table of a model as text to be committed.
+pub fn text(model: &InferredGraph) -> String {
+    let (graph, facts) = (&model.graph, &model.facts);
+    let (plumbing, notation) = (plumbing(graph), Notation::new(model));
     let mut text = String::new();
     write_line(&mut text, HEADER);
     let mut above = None;
-    for row in rows {
-        let row: &Row = row.borrow();
-        if row.plumbing {
-            continue;
+    for id in graph.calls().filter(|id| !plumbing[id.0 as usize]) {
+        let (call, layer, fact) = (graph.call(id), graph.layer_of(id), facts.call(id));
+        let mut output = String::new();
+        for (place, tensor) in fact.outputs.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            let _ = write!(output, "{comma}{}", tensor.ty);
         }
-        let (output, status) = (row.types.join(", "), row.status.to_string());
-        let goes_on =
-            above.as_ref().is_some_and(|(status, short)| *status == row.status && *short == row.short);
-        let (status, mask) = if goes_on { (DITTO, "") } else { (status.as_str(), row.short.as_str()) };
-        write_line(&mut text, [&row.name(), &row.class, &output, status, mask]);
-        if !goes_on {
-            above = Some((row.status, row.short.clone()));
-        }
+        let now = (fact.status, notation.of_call(id));
+        let (status, mask) = match above.as_ref() == Some(&now) {
+            true => (DITTO, ""),
+            false => (now.0.name(), now.1.as_str()),
+        };
+        write_line(&mut text, [&name(&layer.name, call.index), &layer.class, &output, status, mask]);
+        above = Some(now);
     }
     text
 }

@@ -41,7 +41,7 @@ use crate::{Error, Model, diff, table};
 ///
 /// What keeps the model from being read, or its masks from being known.
 pub fn mask_table(model: impl AsRef<Path>) -> Result<String, Error> {
-    Ok(table::text(&table::rows(Model::open(model)?.infer()?.graph())))
+    Ok(table::text(Model::open(model)?.infer()?.graph()))
 }
 
 /// Demands that a model's mask table is the committed one. `masque masks MODEL --check FILE --bless` writes the file.

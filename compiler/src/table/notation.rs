@@ -51,11 +51,15 @@ impl<'a> Notation<'a> {
         notation
     }
 
-    /// The masks that a call's line shows, each once.
-    pub(super) fn of(&self, call: CallId, masks: &[Option<MaskId>]) -> String {
+    /// The masks that a call's line shows, each once: those that go out, or else those that came in.
+    pub(super) fn of_call(&self, call: CallId) -> String {
+        let fact = self.model.facts.call(call);
+        let out: Vec<MaskId> = fact.outputs.iter().filter_map(|output| output.mask).collect();
+        let came = fact.mask_in.iter().flatten().copied();
+        let masks = if out.is_empty() { came.collect() } else { out };
         let mut shown: Vec<&str> = vec![];
-        for mask in masks.iter().flatten() {
-            let own = self.owner.get(mask) == Some(&call);
+        for mask in masks {
+            let own = self.owner.get(&mask) == Some(&call);
             let text = if own { &self.full[mask.0 as usize] } else { &self.short[mask.0 as usize] };
             if !shown.contains(&text.as_str()) {
                 shown.push(text);

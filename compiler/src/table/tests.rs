@@ -49,7 +49,7 @@ impl Transformer {
         }
         at.call("GlobalAveragePooling1D", "pool", json!({}));
         at.call("Dense", "classes", json!({"units": 2}));
-        text(&rows(at.model.finish(&[&at.x]).unwrap().infer().unwrap().graph()))
+        text(at.model.finish(&[&at.x]).unwrap().infer().unwrap().graph())
     }
 }
 
@@ -85,7 +85,7 @@ fn a_long_cell_moves_its_own_line_alone() {
         let x = model.input("features", "float32", &[Some(8), Some(4)]);
         let x = model.layer("Masking", name, json!({}), &[&x]);
         let x = model.layer("LSTM", "lstm", json!({"units": 3}), &[&x]);
-        text(&rows(model.finish(&[&x]).unwrap().infer().unwrap().graph()))
+        text(model.finish(&[&x]).unwrap().infer().unwrap().graph())
     };
     let (short, long) = (table("masking"), table("a_name_of_more_characters_than_its_column"));
     let kept = lines(&short, &long).iter().filter(|change| matches!(change, Change::Kept(_))).count();
@@ -102,7 +102,7 @@ fn masks_are_named_by_where_they_were_first_carried() {
     });
     let x = model.layer("Concatenate", "joined", json!({"axis": 1}), &[&parts[0], &parts[1]]);
     let x = model.layer("Dense", "dense", json!({"units": 2}), &[&x]);
-    let table = text(&rows(model.finish(&[&x]).unwrap().infer().unwrap().graph()));
+    let table = text(model.finish(&[&x]).unwrap().infer().unwrap().graph());
     let ends: Vec<&str> = table.lines().map(|line| line.rsplit("  ").next().unwrap()).collect();
     assert_eq!(ends[3], "%left_token_identifiers != 0", "{table}");
     assert_eq!(ends[5..], ["concat(1, of %left, of %right)", "of %joined"], "{table}");
@@ -122,9 +122,9 @@ fn what_only_builds_masks_is_no_line() {
     let padded = model.layer("ops.LogicalNot", "padded", json!({}), &[&kept]);
     let y = model.layer_with("GRU", "gru", json!({"units": 3}), &[&x], &[("mask", (&kept).into())]);
     let inferred = model.clone().finish(&[&y]).unwrap().infer().unwrap();
-    assert!(!text(&rows(inferred.graph())).contains("kept "));
+    assert!(!text(inferred.graph()).contains("kept "));
     assert!(rows(inferred.graph()).iter().any(|row| row.layer == "kept" && row.plumbing));
     // What an output shows is no plumbing.
     let inferred = model.finish(&[&y, &padded]).unwrap().infer().unwrap();
-    assert!(text(&rows(inferred.graph())).contains("kept "));
+    assert!(text(inferred.graph()).contains("kept "));
 }

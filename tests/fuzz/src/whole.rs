@@ -26,7 +26,7 @@ fn compile(path: &str, bytes: &[u8]) -> Result<(), masque::Error> {
     let mut inferred = model.infer()?;
     let findings = inferred.diagnostics(UnsupportedMask::Warn);
     assert!(findings.iter().all(|finding| !finding.labels.is_empty()), "a finding has a place");
-    table::text(&table::rows(inferred.graph()));
+    table::text(inferred.graph());
     inferred.load_weights()?;
     reads_back(&text::print_masks(inferred.graph()));
     let options =

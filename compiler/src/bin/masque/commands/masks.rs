@@ -19,13 +19,13 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
     if arguments.distinct {
         return distinct(&inferred, arguments.format);
     }
-    let rows = table::rows(inferred.graph());
     if let Some(file) = &arguments.check {
-        return check(&arguments.model, file, &table::text(&rows), arguments.bless, terminal);
+        return check(&arguments.model, file, &table::text(inferred.graph()), arguments.bless, terminal);
     }
+    let rows = table::rows(inferred.graph());
     match arguments.format {
         TableFormat::Json => commands::print_json(&rows)?,
-        TableFormat::Text => commands::print(&table::text(&rows))?,
+        TableFormat::Text => commands::print(&table::text(inferred.graph()))?,
         TableFormat::Table => {
             let shown = rows.iter().filter(|row| !row.plumbing);
             let cells: Vec<[String; 5]> = shown.map(table::cells).collect();
