@@ -65,7 +65,7 @@ fn all() -> Result<(), Box<dyn Error>> {
         let mut first = None;
         for (_, repeats, _, file, runs, times) in &mut models {
             let mut round = (0..*repeats).map(|_| process(file.path())).collect::<Result<Vec<_>, _>>()?;
-            let run = median(&mut round, total).clone();
+            let run = median(&mut round, |run| total(run)).clone();
             times.push(total(&run) / *first.get_or_insert(total(&run)));
             runs.push(run);
         }
@@ -74,7 +74,7 @@ fn all() -> Result<(), Box<dyn Error>> {
     println!("{:>8}  {:>9}  {:>7}  {heads}", "calls", "seconds", "times");
     let mut slow = false;
     for (calls, _, most, _, runs, times) in &mut models {
-        let (run, times) = (median(runs, total), *median(times, |times| *times));
+        let (run, times) = (median(runs, |run| total(run)), *median(times, |times| *times));
         slow |= times > *most;
         let stages: Vec<String> = run.iter().map(|stage| format!("{stage:>8.3}")).collect();
         println!("{calls:>8}  {:>9.3}  {times:>7.1}  {}", total(run), stages.join(" "));
@@ -82,7 +82,7 @@ fn all() -> Result<(), Box<dyn Error>> {
     if slow { Err("the time grows faster than it should".into()) } else { Ok(()) }
 }
 
-fn total(run: &Vec<f64>) -> f64 {
+fn total(run: &[f64]) -> f64 {
     run.iter().sum()
 }
 
