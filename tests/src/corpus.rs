@@ -31,6 +31,12 @@ pub struct Case {
 pub struct Expected {
     /// What the case is about.
     pub title: String,
+    /// Where the model was met, for those rebuilt from public reports.
+    #[serde(default)]
+    pub source: String,
+    /// What people got wrong in it, or asked about it.
+    #[serde(default)]
+    pub about: String,
     /// Who gave the numbers.
     pub keras_version: String,
     /// Is a mask destroyed, so that the default policy refuses the model?
@@ -189,17 +195,17 @@ pub fn area(name: &str) -> Vec<Case> {
     cases().into_iter().filter(|case| case.name.starts_with(&format!("{name}/"))).collect()
 }
 
-/// `golden/not-yet.txt`: cases that fail for want of something that is not there yet, each with the reason.
+/// A list of cases that fail because something is missing, such as `golden/not-yet.txt`: each with the reason.
 ///
 /// # Panics
 ///
-/// If a line has no reason.
-pub fn not_yet() -> BTreeMap<String, String> {
-    let text = fs::read_to_string(folder().join("not-yet.txt")).expect("golden/not-yet.txt");
+/// If the file is missing, or a line has no reason.
+pub fn listed(file: &str) -> BTreeMap<String, String> {
+    let text =
+        fs::read_to_string(folder().join(file)).unwrap_or_else(|error| panic!("golden/{file}: {error}"));
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let entry = |line: &str| {
-        let (name, reason) =
-            line.split_once(": ").unwrap_or_else(|| panic!("not-yet.txt: no reason in `{line}`"));
+        let (name, reason) = line.split_once(": ").unwrap_or_else(|| panic!("{file}: no reason in `{line}`"));
         (name.to_owned(), reason.trim().to_owned())
     };
     lines.map(entry).collect()
