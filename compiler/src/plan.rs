@@ -285,8 +285,9 @@ impl<'a> Planner<'a> {
         };
         let bytes = lay_out(&tensor.view(), layout)?;
         let place = self.placed.len() as u32;
+        let name = self.placed_name(value, layout);
         self.placed.push(PlanWeight {
-            name: info.name.clone(),
+            name,
             dtype: tensor.dtype(),
             shape: tensor.shape().iter().map(|&size| size as u64).collect(),
             layout,
@@ -299,6 +300,27 @@ impl<'a> Planner<'a> {
         placed.push((layout, place));
         self.placed_at.insert(value, placed);
         Ok(place)
+    }
+
+    /// Name of a weight in a layout: its own the first time, then one that no other weight can have.
+    fn placed_name(&self, value: Value, layout: Layout) -> String {
+        let name = &self.program.result(value).name;
+        if self.placed_at.get(value).is_none_or(Vec::is_empty) {
+            return name.clone();
+        }
+        let suffix = match layout {
+            Layout::Rows => "rows",
+            Layout::Panels => "panels",
+            Layout::Texts => "texts",
+        };
+        let taken = |name: &str| {
+            self.program.nodes.iter().flat_map(|node| &node.results).any(|result| result.name == name)
+        };
+        let mut wanted = format!("{name}.{suffix}");
+        while taken(&wanted) {
+            wanted.push('_');
+        }
+        wanted
     }
 }
 
