@@ -110,6 +110,14 @@ pub enum LossError {
 }
 
 impl LossError {
+    /// Name of the loss that is not known; empty for every other error.
+    pub fn name(&self) -> &str {
+        match self {
+            LossError::Unknown { name, .. } | LossError::Custom(name) => name,
+            _ => "",
+        }
+    }
+
     fn shape(what: &'static str, expected: &[usize], found: &[usize]) -> LossError {
         LossError::Shape { what, expected: format!("{expected:?}"), found: found.to_vec() }
     }

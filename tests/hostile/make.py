@@ -633,6 +633,24 @@ def vocabularies(members):
         archive.write_members(expect(f"{file}.keras", title, said, RUN), changed)
 
 
+def losses(members):
+    """Models compiled with a loss whose code is not in the file."""
+    command = ["evaluate", "{dir}/FILE", "--input", "{dir}/input.npz", "--target", "{dir}/input.npz"]
+    for file, title, own in (
+        ("loss-registered", "compiled with a registered loss of the user's own", "team>focal"),
+        ("loss-function", "compiled with a function as its loss, which was never registered", "masked_loss"),
+        ("loss-class", "compiled with a class of the user's own as its loss", {"class_name": "Focal", "config": {}}),
+    ):
+        if isinstance(own, str):
+            loss = {"module": "builtins", "class_name": "function", "config": own, "registered_name": "function"}
+        else:
+            loss = {"module": "team", "registered_name": "team>Focal", **own}
+        config = json.loads(members["config.json"])
+        config["compile_config"] = {"optimizer": None, "loss": loss, "loss_weights": None, "metrics": None}
+        changed = {**members, "config.json": json.dumps(config).encode()}
+        archive.write_members(expect(f"{file}.keras", title, ["--loss"], [command]), changed)
+
+
 def main():
     environment.require_keras()
     for old in [*HERE.glob("*.keras"), *HERE.glob("*.json")]:
@@ -644,6 +662,7 @@ def main():
     huge_layer(members)
     graphs(sentence_config())
     vocabularies(members)
+    losses(members)
     np.savez(HERE / "input.npz", x=np.ones((2, 4), "float32"))
     text = json.dumps(dict(sorted(expectations.items())), indent=1, ensure_ascii=False)
     (HERE / "expect.json").write_text(text + "\n")

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use masque::evaluate::{Objective, Scored, numbers};
+use masque::evaluate::{LossError, Objective, Scored, numbers};
 use masque::{Inferred, Options, lower};
 use masque_runtime::io::Place;
 use masque_runtime::{Outputs, Tensor, npz};
@@ -80,7 +80,16 @@ fn objective(arguments: &Evaluate, inferred: &Inferred, outputs: &[Output]) -> R
             "{model}: the model was not compiled with a loss; name one with --loss"
         )));
     }
-    Objective::new(&loss, &weights, &layers).map_err(|error| Failure::Loss(error.to_string()))
+    Objective::new(&loss, &weights, &layers).map_err(|error| match (&arguments.loss, error) {
+        (None, error @ (LossError::Unknown { .. } | LossError::Custom(_))) => {
+            let (model, own) = (arguments.model.display(), error.name());
+            Failure::Loss(format!(
+                "{model}: the loss that the model was compiled with, `{own}`, is not one of Keras' own, and no code in \
+                 a model file is run; name a loss of Keras' with --loss, such as --loss mse"
+            ))
+        }
+        (_, error) => Failure::Loss(error.to_string()),
+    })
 }
 
 fn json(option: &str, text: &str) -> Result<Json, Failure> {
