@@ -130,8 +130,29 @@ pub struct Diagnostic {
     /// Where the mask was born, where it went, where it is missed, where it is lost; the last one is the place of the
     /// finding.
     pub labels: Vec<Label>,
-    /// What follows from it, and, with `help: ` in front, what to do.
+    /// What follows from it.
     pub notes: Vec<String>,
+    /// What to do about it, the best first.
+    pub advice: Vec<Suggestion>,
+    /// The output of the model that it is about, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+}
+
+/// One way to fix a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Suggestion {
+    /// What to do, in a sentence.
+    pub text: String,
+    /// The same as lines of Python, where it is a change of the model.
+    pub code: Vec<String>,
+}
+
+impl Suggestion {
+    /// A suggestion that is said in words alone.
+    pub fn words(text: impl Into<String>) -> Suggestion {
+        Suggestion { text: text.into(), code: vec![] }
+    }
 }
 
 /// What findings are made of.
@@ -171,6 +192,8 @@ impl Subject<'_> {
             message,
             labels: vec![],
             notes: vec![],
+            advice: vec![],
+            output: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use masque_ir::facts::{Facts, InferredGraph, MaskSource};
 use masque_ir::layers::{CallId, TensorRef};
 use masque_ir::text::print_mask;
 
-use super::{Code, Diagnostic, Severity, Subject};
+use super::{Code, Diagnostic, Severity, Subject, Suggestion};
 use crate::infer::Differing;
 use crate::layer::{Layer, Reads};
 
@@ -53,7 +53,8 @@ fn finding(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing) ->
     let Some(mask) = facts.call(id).mask_in.get(differing.place).copied().flatten() else {
         let note = "the layers' rules intend no mask here, and the running model has one".to_owned();
         finding.labels = vec![running.label(id, "computes with a mask that was not meant")];
-        finding.notes = vec![note, INTENDED.to_owned()];
+        finding.notes = vec![note];
+        finding.advice = vec![Suggestion::words(INTENDED)];
         return finding;
     };
     finding.labels = meant.path_labels(&meant.path(id, mask));
@@ -65,13 +66,13 @@ fn finding(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing) ->
     finding.labels.push(running.label(id, "and missed here"));
     let meant_mask = print_mask(&meant.model.graph, facts, mask);
     finding.notes = vec![format!("the mask that is meant is {meant_mask}"), consequence(running, id, &cause)];
-    finding.notes.extend(mends(running, meant, differing, &cause));
-    finding.notes.push(INTENDED.to_owned());
+    finding.advice = mends(running, meant, differing, &cause);
+    finding.advice.push(Suggestion::words(INTENDED));
     finding
 }
 
 const INTENDED: &str =
-    "help: to compile the model as it was meant, pass --masks intended; its numbers are then not Keras'";
+    "to compile the model as it was meant, pass --masks intended; its numbers are then not Keras'";
 
 /// What became of the mask: on the way from where it was born, the first tensor that should carry it and does not.
 fn cause(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing) -> Cause {
@@ -112,33 +113,36 @@ fn consequence(running: &Subject<'_>, id: CallId, cause: &Cause) -> String {
     }
 }
 
-fn mends(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing, cause: &Cause) -> Vec<String> {
+fn mends(
+    running: &Subject<'_>,
+    meant: &Subject<'_>,
+    differing: &Differing,
+    cause: &Cause,
+) -> Vec<Suggestion> {
     let graph = &running.model.graph;
     let name = graph.call_name(differing.call);
     let mask = meant.model.facts.call(differing.call).mask_in.get(differing.place).copied().flatten();
     let computed = mask.map_or("…".to_owned(), |mask| meant.in_keras(mask));
     let by_hand = match running.layer(differing.call).reads() {
         Reads::Each { .. } => {
-            format!("help: pass it by hand: mask = {computed}, then {name}(…, value_mask=mask)")
+            format!("pass it by hand: mask = {computed}, then {name}(…, value_mask=mask)")
         }
-        _ => format!("help: pass it by hand: mask = {computed}, then {name}(…, mask=mask)"),
+        _ => format!("pass it by hand: mask = {computed}, then {name}(…, mask=mask)"),
     };
-    match cause {
+    let mends = match cause {
         Cause::Taken(taker) => {
             let (taker, tensor) = (graph.call_name(*taker), graph.tensor_name(differing.tensor));
             let copy = format!(
-                "help: call `{taker}` on a tensor of its own, such as the output of a LayerNormalization, and leave \
+                "call `{taker}` on a tensor of its own, such as the output of a LayerNormalization, and leave \
                  `{tensor}` to the others"
             );
             vec![copy, by_hand]
         }
         Cause::Lost(loser) if running.layer(*loser).is_operation() => {
             let loser = graph.call_name(*loser);
-            vec![
-                format!("help: put a layer in the place of the operation `{loser}`: layers carry masks"),
-                by_hand,
-            ]
+            vec![format!("put a layer in the place of the operation `{loser}`: layers carry masks"), by_hand]
         }
         _ => vec![by_hand],
-    }
+    };
+    mends.into_iter().map(Suggestion::words).collect()
 }

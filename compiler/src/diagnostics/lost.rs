@@ -13,7 +13,7 @@ use masque_ir::mask::MaskId;
 use masque_ir::text::print_tensor;
 
 use super::behind::Behind;
-use super::{Code, Diagnostic, Severity, Subject, enumerated};
+use super::{Code, Diagnostic, Severity, Subject, Suggestion, enumerated};
 use crate::layer::{Layer, Supports};
 use crate::{layers, masks, table};
 
@@ -75,11 +75,11 @@ fn finding(subject: &Subject<'_>, id: CallId, mask: MaskId, behind: &Behind) -> 
             _ => "",
         }
     ));
-    finding.notes.extend(if merges { merge_mends(&unmasked) } else { operation_mends(subject, id) });
+    finding.advice = if merges { merge_mends(&unmasked) } else { operation_mends(subject, id) };
     let user = subject.model.graph.call_name(behind.users[0]);
-    finding.notes.push(format!(
-        "help: pass the mask by hand: mask = ops.not_equal(ids, 0), then {user}(x, mask=mask)"
-    ));
+    finding.advice.push(Suggestion::words(format!(
+        "pass the mask by hand: mask = ops.not_equal(ids, 0), then {user}(x, mask=mask)"
+    )));
     finding
 }
 
@@ -111,16 +111,16 @@ fn silence(subject: &Subject<'_>, id: CallId) -> &'static str {
     }
 }
 
-fn merge_mends(unmasked: &[String]) -> Vec<String> {
-    vec![format!(
-        "help: give {} the mask, too: an Embedding(mask_zero=True) of ids that are 0 at the same positions, or a Masking \
+fn merge_mends(unmasked: &[String]) -> Vec<Suggestion> {
+    vec![Suggestion::words(format!(
+        "give {} the mask, too: an Embedding(mask_zero=True) of ids that are 0 at the same positions, or a Masking \
          layer behind it",
         enumerated(unmasked)
-    )]
+    ))]
 }
 
 /// The layer that does the same, if there is one, carries masks.
-fn operation_mends(subject: &Subject<'_>, id: CallId) -> Vec<String> {
+fn operation_mends(subject: &Subject<'_>, id: CallId) -> Vec<Suggestion> {
     let class = subject.model.graph.layer_of(id).class.trim_start_matches("ops.");
     let same = layers::LAYERS
         .iter()
@@ -131,13 +131,11 @@ fn operation_mends(subject: &Subject<'_>, id: CallId) -> Vec<String> {
     };
     let text = match same {
         Some(def) if tensors > 1 || !merges(def.class) => {
-            format!("help: use the layer {}() in its place: it does the same, and carries masks", def.class)
+            format!("use the layer {}() in its place: it does the same, and carries masks", def.class)
         }
-        _ => {
-            "help: use a layer in its place, which carries masks: Add() for x + y, Rescaling(2.0) for 2 * x, \
+        _ => "use a layer in its place, which carries masks: Add() for x + y, Rescaling(2.0) for 2 * x, \
               Activation(\"relu\") for ops.relu(x)"
-                .to_owned()
-        }
+            .to_owned(),
     };
-    vec![text]
+    vec![Suggestion::words(text)]
 }

@@ -5,7 +5,7 @@ use masque_ir::layers::{CallId, TensorRef};
 use masque_ir::mask::{MaskExpr, MaskId};
 use masque_ir::text::{print_mask, print_number};
 
-use super::{Label, Subject};
+use super::{Label, Subject, Suggestion};
 use crate::layers;
 
 impl Subject<'_> {
@@ -71,11 +71,11 @@ impl Subject<'_> {
     }
 
     /// What to do if there is no padding at all.
-    pub(super) fn without_padding(&self, born: CallId) -> String {
+    pub(super) fn without_padding(&self, born: CallId) -> Suggestion {
         let name = self.model.graph.call_name(born);
-        match self.model.graph.layer_of(born).class.as_str() {
-            "Embedding" => format!("help: if 0 is no padding, build `{name}` with mask_zero=False"),
-            _ => format!("help: if nothing is padding, leave out `{name}`"),
-        }
+        Suggestion::words(match self.model.graph.layer_of(born).class.as_str() {
+            "Embedding" => format!("if 0 is no padding, build `{name}` with mask_zero=False"),
+            _ => format!("if nothing is padding, leave out `{name}`"),
+        })
     }
 }

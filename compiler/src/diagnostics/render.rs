@@ -6,7 +6,7 @@ use masque_ir::facts::InferredGraph;
 use masque_ir::layers::CallId;
 use masque_ir::text::layer_lines;
 
-use super::{Diagnostic, Severity};
+use super::{Diagnostic, Severity, Suggestion};
 
 /// How wide prose is, in columns; what would be wider goes on in the next line.
 const WIDTH: usize = 100;
@@ -36,21 +36,21 @@ pub fn render(file: &str, model: &InferredGraph, finding: &Diagnostic, styled: b
         let kind = if place == last { AnnotationKind::Primary } else { AnnotationKind::Context };
         snippet = snippet.annotation(kind.span(span(label.call)).label(label.text.as_str()));
     }
-    let notes: Vec<(bool, String)> = finding
-        .notes
-        .iter()
-        .map(|note| match note.strip_prefix("help: ") {
-            Some(help) => (true, folded(help)),
-            None => (false, folded(note)),
-        })
-        .collect();
+    let notes = finding.notes.iter().map(|note| (Level::NOTE, folded(note)));
+    let notes: Vec<(Level<'_>, String)> =
+        notes.chain(finding.advice.iter().map(|advice| (Level::HELP, said(advice)))).collect();
     let mut group = level.primary_title(finding.message.as_str()).id(finding.code.name()).element(snippet);
-    for (help, note) in &notes {
-        let level = if *help { Level::HELP } else { Level::NOTE };
-        group = group.element(level.message(note.as_str()));
+    for (level, note) in &notes {
+        group = group.element(level.clone().message(note.as_str()));
     }
     let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
     renderer.decor_style(DecorStyle::Unicode).render(&[group])
+}
+
+/// A suggestion: its sentence, and below it the lines of code.
+fn said(advice: &Suggestion) -> String {
+    let code = advice.code.iter().map(|line| format!("\n    {line}"));
+    std::iter::once(folded(&advice.text)).chain(code).collect()
 }
 
 /// A long sentence on several lines, broken between words.

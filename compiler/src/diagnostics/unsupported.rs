@@ -4,7 +4,7 @@ use masque_ir::facts::InferredGraph;
 use masque_ir::layers::CallId;
 use masque_ir::mask::MaskId;
 
-use super::{Code, Diagnostic, Severity, Subject, enumerated};
+use super::{Code, Diagnostic, Severity, Subject, Suggestion, enumerated};
 use crate::layer::Layer;
 use crate::masks;
 
@@ -58,11 +58,11 @@ fn unsupported(subject: &Subject<'_>, id: CallId, mask: MaskId, severity: Severi
     let computed = subject.in_keras(mask);
     let user = behind.users.first().map_or("layer".to_owned(), |&user| subject.model.graph.call_name(user));
     let filled = |mend: &str| mend.replace("{}", &name).replace("{mask}", &computed).replace("{user}", &user);
-    finding.notes.extend(advice.mends.iter().map(|mend| format!("help: {}", filled(mend))));
-    finding.notes.push(subject.without_padding(path[0]));
-    finding.notes.push(
-        "help: for Keras' numbers, padding counted as data, pass --on-unsupported-mask warn".to_owned(),
-    );
+    finding.advice = advice.mends.iter().map(|mend| Suggestion::words(filled(mend))).collect();
+    finding.advice.push(subject.without_padding(path[0]));
+    finding.advice.push(Suggestion::words(
+        "for Keras' numbers, padding counted as data, pass --on-unsupported-mask warn",
+    ));
     finding
 }
 

@@ -6,7 +6,7 @@ use masque_ir::program::Program;
 
 use super::view::Reads;
 use super::{Facts, Output, Padding, Step};
-use crate::diagnostics::{Code, Diagnostic, Label, Severity};
+use crate::diagnostics::{Code, Diagnostic, Label, Severity, Suggestion};
 use crate::layer::Layer;
 
 /// One warning for each output that reads padding.
@@ -73,6 +73,7 @@ fn diagnostic(
     let (call, layer) = (graph.call(stages[leak].call), graph.layer_of(stages[leak].call));
     let name = graph.call_name(stages[leak].call);
     let takes_mask = layers[call.layer.0 as usize].parameters().contains(&"mask");
+    let (notes, advice) = notes(model, &stages, leak, takes_mask, output.reads);
     let does = if output.reads.content { "reads" } else { "counts" };
     let what = match (output.reads.content, output.reads.length) {
         (true, true) => "what stands at padded positions, and how many of them there are",
@@ -87,7 +88,9 @@ fn diagnostic(
         class: layer.class.clone(),
         message: format!("`{}` depends on {what}: `{name}` ({}) {does} them", output.name, layer.class),
         labels: labels(graph, &stages, leak, output),
-        notes: notes(model, &stages, leak, takes_mask, output.reads),
+        notes,
+        advice,
+        output: Some(output.name.clone()),
     })
 }
 
@@ -116,8 +119,9 @@ fn notes(
     leak: usize,
     takes_mask: bool,
     reads: Reads,
-) -> Vec<String> {
+) -> (Vec<String>, Vec<Suggestion>) {
     let graph = &model.graph;
+    let mut advice = vec![];
     let name = |stage: &Stage| graph.call_name(stage.call);
     let class = &graph.layer_of(stages[leak].call).class;
     let leaking = name(&stages[leak]);
@@ -133,7 +137,7 @@ fn notes(
     if let Some(lost) = lost {
         let class = &graph.layer_of(lost.call).class;
         notes.push(format!("the mask is lost at `{}` ({class})", name(lost)));
-        notes.push(format!("help: put a layer that carries the mask in the place of `{}`", name(lost)));
+        advice.push(format!("put a layer that carries the mask in the place of `{}`", name(lost)));
     } else if by_hand {
         notes
             .push(format!("the mask that `{leaking}` gets does not say which rows of its input are padding"));
@@ -143,9 +147,9 @@ fn notes(
         notes.push(format!("a mask comes to `{leaking}`, but {class} looks at every position all the same"));
     }
     if takes_mask && !by_hand {
-        notes.push(format!("help: pass the mask to `{leaking}` by hand: mask=embedding.compute_mask(ids)"));
+        advice.push(format!("pass the mask to `{leaking}` by hand: mask=embedding.compute_mask(ids)"));
     } else if !takes_mask {
-        notes.push(format!("help: put a layer that uses a mask in the place of `{leaking}`, or before it"));
+        advice.push(format!("put a layer that uses a mask in the place of `{leaking}`, or before it"));
     }
-    notes
+    (notes, advice.into_iter().map(Suggestion::words).collect())
 }
