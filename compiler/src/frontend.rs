@@ -13,6 +13,7 @@ pub mod hdf5;
 mod json;
 mod keras;
 mod order;
+mod sizes;
 pub mod text;
 mod version;
 mod weights;
@@ -22,6 +23,7 @@ pub use assemble::{AssembleError, Assembled, assemble};
 pub use config::KerasConfigError;
 use json::ConfigText;
 pub use json::JsonError;
+pub(crate) use sizes::InputBatch;
 pub(crate) use weights::group_name;
 pub use weights::{WeightError, WeightSource};
 

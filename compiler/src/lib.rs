@@ -37,6 +37,7 @@
 //! # }
 //! ```
 
+mod batch;
 pub mod bind;
 pub mod compare;
 pub mod diagnostics;
@@ -138,7 +139,8 @@ impl Model {
     fn of(path: &Path, ModelFile { mut raw, weights, hash }: ModelFile) -> Result<Model, Error> {
         let fail = |error| LoadError { file: path.to_owned(), problem: Problem::Graph(error) };
         let compiled = raw.compiled.take();
-        let assembled = frontend::assemble(raw).map_err(fail)?;
+        let mut assembled = frontend::assemble(raw).map_err(fail)?;
+        batch::drop_named(&mut assembled);
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let file = File { path: path.display().to_string(), name, hash };
         Ok(Model { file, assembled, compiled, weights })
@@ -198,7 +200,7 @@ impl Model {
     ///
     /// Those of [`Model::infer`].
     pub fn infer_masks(self, source: MaskSource) -> Result<Inferred, Error> {
-        let Model { file, assembled: Assembled { graph, layers, pointers }, compiled, weights } = self;
+        let Model { file, assembled: Assembled { graph, layers, pointers, .. }, compiled, weights } = self;
         let inference = infer::infer(&graph, &layers, source)
             .map_err(|source| Error::Infer { file: file.path.clone(), source })?;
         let graph = InferredGraph { graph, facts: inference.facts };

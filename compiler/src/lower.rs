@@ -211,8 +211,7 @@ impl<'a> Lowering<'a> {
             MaskExpr::Tensor(x) => self.truth(&tensor(self, &x)),
             MaskExpr::NotEqual(x, number) => {
                 let x = tensor(self, &x);
-                let number = self.builder.number(&x, number.0);
-                self.builder.emit(Elementwise::Ne, &[x, number])
+                self.builder.differs(&x, number.0)
             }
             MaskExpr::AnyLast(_) => {
                 self.builder.emit(Reduce::Any { axes: vec![rank as u32], keep: false }, parts)

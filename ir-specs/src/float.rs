@@ -4,6 +4,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::{Number, Value as Json, json};
 
 /// An `f64` compared by its bits. All NaNs are one NaN.
 #[derive(Clone, Copy, Debug)]
@@ -56,12 +57,42 @@ impl fmt::Display for Float {
     }
 }
 
+/// The one key of the object that stands for a number which JSON lacks.
+pub const KEY: &str = "__float__";
+
+impl Float {
+    /// The number as a JSON value: a number, or for those that JSON lacks an object `{"__float__": "nan"}`.
+    pub fn to_json(self) -> Json {
+        match Number::from_f64(self.0) {
+            Some(number) => Json::Number(number),
+            None => json!({ KEY: self.to_string() }),
+        }
+    }
+
+    /// The number that a JSON value is, as [`Float::to_json`] writes it; `None` for any other value.
+    pub fn of_json(value: &Json) -> Option<Float> {
+        match value {
+            Json::Number(number) => number.as_f64().map(Float),
+            Json::Object(map) if map.len() == 1 => map.get(KEY)?.as_str().and_then(Float::of_word),
+            _ => None,
+        }
+    }
+
+    fn of_word(word: &str) -> Option<Float> {
+        match word {
+            "inf" => Some(Float(f64::INFINITY)),
+            "-inf" => Some(Float(f64::NEG_INFINITY)),
+            "nan" => Some(Float(f64::NAN)),
+            _ => None,
+        }
+    }
+}
+
 impl Serialize for Float {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() && !self.0.is_finite() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_f64(self.0)
+        match serializer.is_human_readable() && !self.0.is_finite() {
+            true => serializer.collect_map([(KEY, self.to_string())]),
+            false => serializer.serialize_f64(self.0),
         }
     }
 }
@@ -71,30 +102,30 @@ impl<'de> Deserialize<'de> for Float {
         if !deserializer.is_human_readable() {
             return f64::deserialize(deserializer).map(Float);
         }
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Float;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, inf, -inf or nan")
-            }
-            fn visit_f64<E: de::Error>(self, value: f64) -> Result<Float, E> {
-                Ok(Float(value))
-            }
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<Float, E> {
-                Ok(Float(value as f64))
-            }
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<Float, E> {
-                Ok(Float(value as f64))
-            }
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<Float, E> {
-                match value {
-                    "inf" => Ok(Float(f64::INFINITY)),
-                    "-inf" => Ok(Float(f64::NEG_INFINITY)),
-                    "nan" => Ok(Float(f64::NAN)),
-                    _ => Err(E::invalid_value(de::Unexpected::Str(value), &self)),
-                }
-            }
+        let value = Json::deserialize(deserializer)?;
+        Float::of_json(&value).ok_or_else(|| de::Error::custom(format!("{value} is no number")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Float, KEY};
+    use serde_json::json;
+
+    #[test]
+    fn every_number_is_a_json_value_and_no_text_is_one() {
+        for number in [0.0, -0.0, 1.5, 1e300, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let value = Float(number).to_json();
+            assert_eq!(Float::of_json(&value), Some(Float(number)));
+            assert_eq!(serde_json::to_value(Float(number)).unwrap(), value);
+            assert_eq!(serde_json::from_value::<Float>(value).unwrap(), Float(number));
         }
-        deserializer.deserialize_any(Visitor)
+        assert_eq!(Float::of_json(&json!(3)), Some(Float(3.0)));
+        for other in
+            [json!("nan"), json!({KEY: "NaN"}), json!({KEY: 1}), json!({KEY: "nan", "a": 1}), json!(null)]
+        {
+            assert_eq!(Float::of_json(&other), None);
+            assert!(serde_json::from_value::<Float>(other).is_err());
+        }
     }
 }

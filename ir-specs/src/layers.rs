@@ -213,6 +213,11 @@ impl LayerGraph {
         &self.layers[id.0 as usize]
     }
 
+    /// Replaces a layer's settings.
+    pub fn set_settings(&mut self, id: LayerId, settings: Settings) {
+        self.layers[id.0 as usize].settings = settings;
+    }
+
     /// The layer with that name.
     pub fn layer_named(&self, name: &str) -> Option<LayerId> {
         self.by_name.get(name).copied()

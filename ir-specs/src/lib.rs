@@ -32,5 +32,6 @@ pub mod ty;
 pub mod verify;
 
 pub use dim::Dim;
+pub use float::Float;
 pub use semantics::Semantics;
 pub use ty::{DType, Sizes, Type};

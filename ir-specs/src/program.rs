@@ -356,6 +356,19 @@ impl Builder {
         Operand::Literal(Literal { dtype: self.type_of(like).dtype, number: Float(number) })
     }
 
+    /// Where a tensor of numbers differs from a number, which need not be one of its element type: no whole number is
+    /// 0.5, or NaN.
+    pub fn differs(&mut self, x: &Operand, number: f64) -> Result<Operand, OpError> {
+        let whole = matches!(self.type_of(x).dtype, DType::I32 | DType::I64 | DType::Bool);
+        let fits = number.fract() == 0.0 && number.abs() <= f64::from(i32::MAX);
+        let x = match whole && !fits {
+            true => self.emit(Elementwise::Cast { to: DType::F64 }, std::slice::from_ref(x))?,
+            false => x.clone(),
+        };
+        let number = self.number(&x, number);
+        self.emit(Elementwise::Ne, &[x, number])
+    }
+
     /// The mean over some axes, whose sizes may be unknown.
     pub fn mean(&mut self, x: &Operand, axes: &[u32], keep: bool) -> Result<Operand, OpError> {
         let dtype = self.type_of(x).dtype;

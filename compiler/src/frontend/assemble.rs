@@ -8,10 +8,10 @@ use masque_ir::layers::{
 };
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::unionfind::UnionFind;
 use serde_json::{Map, Value as Json};
 
 use super::order::{CallKey, execution_order};
+use super::sizes::{InputBatch, Symbols};
 use super::{RawArgument, RawLayer, RawModel, RawTensor};
 use crate::layer::{Config, ConfigError, Constants, Layer};
 use crate::layers;
@@ -82,6 +82,8 @@ pub struct Assembled {
     pub layers: Vec<Box<dyn Layer>>,
     /// Where each layer stands in the file, as a JSON pointer.
     pub pointers: Vec<String>,
+    /// The batches of the inputs, in the order of the layers.
+    pub(crate) batches: Vec<InputBatch>,
 }
 
 /// Makes a layer graph of what a front end read.
@@ -94,14 +96,14 @@ pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
     let mut symbols = Symbols::new(raw);
     let mut layers = Vec::with_capacity(raw.layers.len());
     let mut counted = None;
-    for (entry, mut settings) in raw.layers.iter().zip(settings) {
+    for (place, (entry, mut settings)) in raw.layers.iter().zip(settings).enumerate() {
         let def = layers::find(&entry.class).ok_or_else(|| AssembleError::UnknownClass {
             layer: entry.name.clone(),
             reason: layers::refusal(&entry.class),
         })?;
         let setting =
             |source| AssembleError::Setting { layer: entry.name.clone(), class: entry.class.clone(), source };
-        symbols.name_sizes(entry, &mut settings).map_err(setting)?;
+        symbols.name_sizes(place, entry, &mut settings).map_err(setting)?;
         count_outputs(raw, entry, &mut counted, &mut settings);
         let mut config = match entry.class.starts_with("ops.") {
             true => Config::of_operation(settings),
@@ -126,7 +128,7 @@ pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
     for output in &raw.outputs {
         graph.add_output(calls.tensor("the model's output", output, &ids)?)?;
     }
-    Ok(Assembled { graph, layers, pointers })
+    Ok(Assembled { graph, layers, pointers, batches: symbols.batches() })
 }
 
 /// How many tensors a call may give: each of them is written down.
@@ -156,86 +158,6 @@ fn count_outputs<'a>(
         counted
     });
     settings.insert("outputs".into(), counted.get(layer.name.as_str()).copied().unwrap_or(1).into());
-}
-
-/// Hands out symbols for sizes that are unknown until the model runs: `B` for the batch, `T`, `T2`, … for others.
-///
-/// Inputs that never meet are batches of their own (`B2`, …): nothing asks them to be of one size.
-struct Symbols {
-    given: u32,
-    /// By input: the number of its part of the model, from 1.
-    parts: HashMap<String, usize>,
-}
-
-impl Symbols {
-    fn new(raw: &RawModel) -> Symbols {
-        if raw.layers.iter().filter(|layer| layer.class == "InputLayer").count() < 2 {
-            return Symbols { given: 0, parts: HashMap::new() };
-        }
-        let places: HashMap<&str, usize> =
-            raw.layers.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
-        let mut meets = UnionFind::new(raw.layers.len());
-        for (place, layer) in raw.layers.iter().enumerate() {
-            let mut reads = vec![];
-            layer.calls.iter().flatten().for_each(|(_, argument)| argument.visit(&mut reads));
-            for read in reads.into_iter().filter_map(|tensor| places.get(tensor.layer.as_str())) {
-                meets.union(place, *read);
-            }
-        }
-        let (mut parts, mut seen) = (HashMap::new(), HashMap::new());
-        for (place, layer) in raw.layers.iter().enumerate().filter(|(_, layer)| layer.class == "InputLayer") {
-            let next = seen.len() + 1;
-            let number = *seen.entry(meets.find(place)).or_insert(next);
-            parts.insert(layer.name.clone(), number);
-        }
-        Symbols { given: 0, parts }
-    }
-
-    fn batch(&self, input: &str) -> Json {
-        match self.parts.get(input) {
-            Some(part @ 2..) => format!("{}{part}", masque_ir::Dim::BATCH).into(),
-            _ => masque_ir::Dim::BATCH.into(),
-        }
-    }
-
-    fn next(&mut self) -> Json {
-        self.given += 1;
-        if self.given == 1 { "T".into() } else { format!("T{}", self.given).into() }
-    }
-
-    /// Gives names to the unknown sizes that a layer's settings speak of.
-    fn name_sizes(&mut self, layer: &RawLayer, settings: &mut Map<String, Json>) -> Result<(), ConfigError> {
-        let unset = |settings: &Map<String, Json>, key: &str| settings.get(key).is_none_or(Json::is_null);
-        match layer.class.as_str() {
-            "InputLayer" => {
-                if let Some(shape) = settings.remove("batch_shape") {
-                    let named = self.name_shape(&layer.name, &shape)?;
-                    settings.insert("shape".into(), named);
-                }
-            }
-            "TextVectorization" if unset(settings, "output_sequence_length") && unset(settings, "length") => {
-                let counts = settings.get("output_mode").is_some_and(|mode| !mode.is_null() && mode != "int");
-                if !counts {
-                    let symbol = self.next();
-                    settings.insert("length".into(), symbol);
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn name_shape(&mut self, input: &str, shape: &Json) -> Result<Json, ConfigError> {
-        let expected = "a list of sizes, or null where a size is not known";
-        let sizes = shape.as_array().ok_or_else(|| ConfigError::new("batch_shape", expected, shape))?;
-        let name = |(axis, size): (usize, &Json)| match size {
-            Json::Null if axis == 0 => Ok(self.batch(input)),
-            Json::Null => Ok(self.next()),
-            size if size.as_i64().is_some_and(|size| size >= 0) => Ok(size.clone()),
-            _ => Err(ConfigError::new("batch_shape", expected, shape)),
-        };
-        sizes.iter().enumerate().map(name).collect()
-    }
 }
 
 /// What a call is passed beside tensors, by parameter.

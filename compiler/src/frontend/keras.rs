@@ -16,6 +16,7 @@ use serde_json::{Map, Value as Json, json};
 use super::config::{Node, Result};
 use super::json::ConfigText;
 use super::{Problem, RawArgument, RawCall, RawLayer, RawModel, RawTensor};
+use crate::layers;
 
 /// How a config is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -244,12 +245,13 @@ impl Dialect {
     }
 }
 
-/// Is an entry without a module an operation?
+/// Is an entry without a module an operation? A layer's settings say whether it is trained, those of a few layers
+/// excepted, whose names no operation has.
 fn is_operation(entry: &Node<'_>) -> bool {
     let class = entry.value.get("class_name").and_then(Json::as_str).unwrap_or_default();
-    let config = entry.value.get("config");
-    let trainable = config.is_some_and(|config| config.get("trainable").is_some());
-    !trainable && !matches!(class, "Functional" | "InputLayer" | "Sequential")
+    let trainable = entry.value.pointer("/config/trainable").is_some();
+    let is_layer = layers::find(class).is_some() || matches!(class, "Functional" | "Sequential");
+    !trainable && (!is_layer || layers::find(&format!("ops.{class}")).is_some())
 }
 
 fn is_inside(module: &str, package: &str) -> bool {
@@ -308,4 +310,40 @@ fn tensors(node: &Node<'_>, found: &mut Vec<RawTensor>) -> Result<()> {
         _ => return node.fail("tensors: [layer name, call, output], in lists or by name"),
     };
     items.iter().try_for_each(|item| tensors(item, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Node, is_operation};
+    use crate::layers::{LAYERS, find};
+
+    #[test]
+    fn layers_and_operations_are_told_apart_without_modules() {
+        let told = |class: &str, settings: &serde_json::Value| {
+            is_operation(&Node::root(&json!({"class_name": class, "config": settings})))
+        };
+        let (plain, trained) = (json!({"name": "x"}), json!({"name": "x", "trainable": true}));
+        for def in LAYERS {
+            let name = def.class.strip_prefix("ops.").unwrap_or(def.class);
+            let [layer, operation] =
+                [name.to_owned(), format!("ops.{name}")].map(|class| find(&class).is_some());
+            assert_eq!(told(name, &plain), operation, "{name}");
+            assert!(!told(name, &trained), "{name}");
+            assert!(layer || operation);
+        }
+        // Those of Keras 3.15 that do not say whether they are trained: no operation has such a name.
+        let silent = [
+            "Discretization",
+            "HashedCrossing",
+            "InputLayer",
+            "Pipeline",
+            "SpatialDropout1D",
+            "SpatialDropout2D",
+            "SpatialDropout3D",
+        ];
+        assert!(silent.iter().all(|class| find(class).is_some() && !told(class, &plain)));
+        assert!(["Functional", "Sequential"].iter().all(|class| !told(class, &plain)));
+    }
 }

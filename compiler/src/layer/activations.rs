@@ -32,9 +32,8 @@ pub(super) fn read(value: &Json) -> Option<Activation> {
     }
 }
 
-fn relu(negative_slope: f64, max_value: Option<f64>, threshold: f64) -> Activation {
-    let (negative_slope, threshold) = (Float(negative_slope), Float(threshold));
-    Activation::Relu { negative_slope, max_value: max_value.map(Float), threshold }
+fn relu(negative_slope: Float, max_value: Option<Float>, threshold: Float) -> Activation {
+    Activation::Relu { negative_slope, max_value, threshold }
 }
 
 /// A layer that is nothing but a function.
@@ -42,11 +41,11 @@ fn layer(class: &str, settings: Map<String, Json>) -> Result<Option<Activation>,
     let mut config = Config::new(settings)?;
     let function = match class {
         "Activation" => config.activation("activation", Activation::Linear)?,
-        "ELU" => Activation::Elu { alpha: Float(config.number("alpha", 1.0)?) },
-        "LeakyReLU" => relu(config.number("negative_slope", 0.3)?, None, 0.0),
+        "ELU" => Activation::Elu { alpha: config.float("alpha", 1.0)? },
+        "LeakyReLU" => relu(config.float("negative_slope", 0.3)?, None, Float(0.0)),
         "ReLU" => {
-            let max = config.take("max_value").and_then(|max| max.as_f64());
-            relu(config.number("negative_slope", 0.0)?, max, config.number("threshold", 0.0)?)
+            let max = config.optional_float("max_value")?;
+            relu(config.float("negative_slope", 0.0)?, max, config.float("threshold", 0.0)?)
         }
         "Softmax" => match i32::try_from(config.integer("axis", Some(-1))?) {
             Ok(axis) => Activation::Softmax { axis },
@@ -70,13 +69,13 @@ fn named(name: &str) -> Option<Activation> {
         "hard_sigmoid_keras2" => Activation::HardSigmoidKeras2,
         "hard_silu" | "hard_swish" => Activation::HardSilu,
         "hard_tanh" => Activation::HardTanh,
-        "leaky_relu" => relu(0.2, None, 0.0),
+        "leaky_relu" => relu(Float(0.2), None, Float(0.0)),
         "linear" => Activation::Linear,
         "log_sigmoid" => Activation::LogSigmoid,
         "log_softmax" => Activation::LogSoftmax { axis: -1 },
         "mish" => Activation::Mish,
         "relu" => Activation::RELU,
-        "relu6" => relu(0.0, Some(6.0), 0.0),
+        "relu6" => relu(Float(0.0), Some(Float(6.0)), Float(0.0)),
         "selu" => Activation::Selu,
         "sigmoid" => Activation::Sigmoid,
         "silu" | "swish" => Activation::Silu,

@@ -4,9 +4,9 @@
 //! be a silent difference from Keras. While reading, the settings that differ from Keras' defaults are written
 //! down again in one canonical form: that is what dumps show.
 
-use masque_ir::DType;
 use masque_ir::activation::Activation;
 use masque_ir::layers::Settings;
+use masque_ir::{DType, Float};
 use serde_json::{Map, Value as Json};
 
 use super::activations;
@@ -32,9 +32,10 @@ impl ConfigError {
 
 /// A value in at most a few words, on one line.
 pub fn brief(value: &Json) -> String {
-    let text = match value {
-        Json::Null => "nothing".to_owned(),
-        Json::Object(map) if map.contains_key("class_name") => format!("a {}", map["class_name"]),
+    let text = match (value, Float::of_json(value)) {
+        (Json::Null, _) => "nothing".to_owned(),
+        (Json::Object(_), Some(number)) => number.to_string(),
+        (Json::Object(map), _) if map.contains_key("class_name") => format!("a {}", map["class_name"]),
         _ => value.to_string(),
     };
     // JSON leaves some of the characters that steer a terminal as they are.
@@ -193,9 +194,23 @@ impl Config {
         self.typed(key, "true or false", Some(default), Json::as_bool)
     }
 
-    /// A finite number.
+    /// A finite number: a rate, a size, something that has to be right.
     pub fn number(&mut self, key: &str, default: f64) -> Result<f64, ConfigError> {
         self.typed(key, "a number", Some(default), Json::as_f64)
+    }
+
+    /// Any float, infinities and NaN included: something that is computed with as it is.
+    pub fn float(&mut self, key: &str, default: f64) -> Result<Float, ConfigError> {
+        self.typed(key, "a number", Some(Float(default)), Float::of_json)
+    }
+
+    /// Any float, if there is one.
+    pub fn optional_float(&mut self, key: &str) -> Result<Option<Float>, ConfigError> {
+        if self.rest.get(key).is_none_or(Json::is_null) {
+            self.rest.remove(key);
+            return Ok(None);
+        }
+        self.typed(key, "a number", None, Float::of_json).map(Some)
     }
 
     /// A finite number that may be absent.
@@ -324,6 +339,7 @@ fn size(value: &Json) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use masque_ir::Float;
     use serde_json::json;
 
     use super::brief;
@@ -332,5 +348,6 @@ mod tests {
     fn brief_is_short_and_on_one_line() {
         assert_eq!(brief(&json!("c\u{7f}nv1d\n\u{85}")), "\"c\u{fffd}nv1d\\n\u{fffd}\"");
         assert_eq!(brief(&json!({"class_name": "x".repeat(99)})).chars().count(), 60);
+        assert_eq!(brief(&Float(f64::NAN).to_json()), "nan");
     }
 }

@@ -3,7 +3,7 @@
 use masque_ir::ops::{Elementwise, OpError, Shape};
 use masque_ir::program::{Literal, Operand};
 use masque_ir::ty::resolve_axis;
-use masque_ir::{DType, Dim, Type};
+use masque_ir::{DType, Dim, Float, Type};
 use serde_json::Value as Json;
 
 use crate::layer::{Arguments, Config, ConfigError, Scope, ShapeError};
@@ -84,17 +84,16 @@ fn flatten(value: &Json, numbers: &mut Vec<f64>) -> bool {
     match value {
         Json::Array(parts) => parts.iter().all(|part| flatten(part, numbers)),
         value => {
-            numbers.extend(value.as_f64());
-            value.is_number() && numbers.len() <= MOST_NUMBERS
+            let number = Float::of_json(value);
+            numbers.extend(number.map(|number| number.0));
+            number.is_some() && numbers.len() <= MOST_NUMBERS
         }
     }
 }
 
 /// Constants as a vector; a single one as a number.
 pub(super) fn constants(scope: &mut Scope<'_>, numbers: &[f64]) -> Result<Operand, OpError> {
-    let literal = |number: f64| {
-        Operand::Literal(Literal { dtype: DType::F32, number: masque_ir::float::Float(number) })
-    };
+    let literal = |number: f64| Operand::Literal(Literal { dtype: DType::F32, number: Float(number) });
     if let [number] = numbers {
         return Ok(literal(*number));
     }

@@ -45,8 +45,9 @@ fn hashing(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         None => None,
         Some(Json::String(text)) => Some(Masked::Text(text)),
         Some(value) => {
-            let number =
-                value.as_f64().ok_or_else(|| ConfigError::new("mask_value", "a text or a number", &value))?;
+            let number = value.as_f64();
+            let expected = "a text or a finite number";
+            let number = number.ok_or_else(|| ConfigError::new("mask_value", expected, &value))?;
             Some(Masked::Number(number))
         }
     };

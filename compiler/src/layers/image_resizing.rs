@@ -161,7 +161,7 @@ fn resizing(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     let words = Interpolation::words(antialias);
     let interpolation = config.word("interpolation", Interpolation::linear(antialias), &words)?;
     config.word("fill_mode", (), &[("constant", ())])?;
-    let fill = config.number("fill_value", 0.0)?;
+    let fill = config.float("fill_value", 0.0)?.0;
     let (crop, pad) =
         (config.bool("crop_to_aspect_ratio", false)?, config.bool("pad_to_aspect_ratio", false)?);
     if crop && pad {

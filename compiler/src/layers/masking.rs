@@ -21,7 +21,7 @@ struct Masking {
 }
 
 fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    Ok(Box::new(Masking { mask_value: config.number("mask_value", 0.0)? }))
+    Ok(Box::new(Masking { mask_value: config.float("mask_value", 0.0)?.0 }))
 }
 
 impl Layer for Masking {
@@ -45,8 +45,7 @@ impl Layer for Masking {
         let x = arguments.data()[0].clone();
         let b = &mut *scope.builder;
         let axis = b.type_of(&x).rank() as u32 - 1;
-        let (number, zero) = (b.number(&x, self.mask_value), b.number(&x, 0.0));
-        let differs = b.emit(Elementwise::Ne, &[x.clone(), number])?;
+        let (differs, zero) = (b.differs(&x, self.mask_value)?, b.number(&x, 0.0));
         let valid = b.emit(Reduce::Any { axes: vec![axis], keep: false }, &[differs])?;
         let valid = b.trail_axes(&valid, axis as usize + 1)?;
         Ok(vec![b.emit(Elementwise::Select, &[valid, x, zero])?])

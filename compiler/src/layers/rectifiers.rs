@@ -23,29 +23,23 @@ pub(super) static PRELU: LayerDef = def("PReLU", prelu);
 pub(super) static RELU: LayerDef = def("ReLU", relu);
 
 fn elu(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    Ok(Activation::layer(Function::Elu { alpha: Float(config.number("alpha", 1.0)?) }))
+    Ok(Activation::layer(Function::Elu { alpha: config.float("alpha", 1.0)? }))
 }
 
 fn leaky_relu(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    let negative_slope = Float(config.number("negative_slope", 0.3)?);
+    let negative_slope = config.float("negative_slope", 0.3)?;
     Ok(Activation::layer(Function::Relu { negative_slope, max_value: None, threshold: Float(0.0) }))
 }
 
 fn relu(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    let max_value = match config.take("max_value") {
-        None => None,
-        Some(value) => {
-            let number = value.as_f64().filter(|number| *number >= 0.0);
-            let number =
-                number.ok_or_else(|| ConfigError::new("max_value", "a number not below 0", &value))?;
-            config.keep("max_value", value);
-            Some(Float(number))
-        }
-    };
+    let max_value = config.optional_float("max_value")?;
+    if let Some(value) = max_value.filter(|value| value.0.is_nan() || value.0 < 0.0) {
+        return Err(ConfigError::new("max_value", "a number not below 0", &value.to_json()));
+    }
     Ok(Activation::layer(Function::Relu {
-        negative_slope: Float(config.number("negative_slope", 0.0)?),
+        negative_slope: config.float("negative_slope", 0.0)?,
         max_value,
-        threshold: Float(config.number("threshold", 0.0)?),
+        threshold: config.float("threshold", 0.0)?,
     }))
 }
 

@@ -10,6 +10,8 @@ use masque_ir::activation::Activation;
 use masque_ir::program::{Builder, Operand, Program, Value};
 use serde_json::Value as Json;
 
+use crate::layer::config::brief;
+
 /// The activation functions that an operation's attributes speak of.
 pub(super) fn functions_of(attributes: &Json) -> Vec<Activation> {
     if let Ok(activation) = serde_json::from_value::<Activation>(attributes.clone()) {
@@ -31,7 +33,7 @@ pub(super) fn word(activation: Activation) -> (String, Vec<(String, String)>) {
                 let said = parameters
                     .into_iter()
                     .filter(|(_, value)| !matches!(value.as_f64(), Some(0.0)) && !value.is_null());
-                (word, said.map(|(name, value)| (name, value.to_string())).collect())
+                (word, said.map(|(name, value)| (name, brief(&value))).collect())
             }
             Some((word, _)) => (word, vec![]),
             None => (String::new(), vec![]),

@@ -273,8 +273,8 @@ impl<'a> Parser<'a> {
             Kind::Word("null") => Json::Null,
             Kind::Word("true") => Json::Bool(true),
             Kind::Word("false") => Json::Bool(false),
+            Kind::Word("inf" | "nan") | Kind::Number("-inf") => return self.number().map(Float::to_json),
             Kind::Word(_) | Kind::Quoted(_) => return self.text("a value").map(Json::String),
-            Kind::Number("-inf") => Json::String("-inf".into()),
             Kind::Number(digits) => self.json_number(digits)?,
             Kind::Mark('[') => {
                 self.advance();

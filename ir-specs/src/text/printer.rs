@@ -116,11 +116,9 @@ fn json(value: &Json) -> String {
             Some(float) if number.is_f64() => Float(float).to_string(),
             _ => number.to_string(),
         },
-        // JSON has no such numbers, so these strings stand for them.
-        Json::String(text) if matches!(text.as_str(), "inf" | "-inf" | "nan") => text.clone(),
         Json::String(text) => word(text),
         Json::Array(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(", ")),
-        Json::Object(map) => block(map),
+        Json::Object(map) => Float::of_json(value).map_or_else(|| block(map), |number| number.to_string()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use masque_ir::facts::{CallFact, Facts, InferredGraph, MaskSource, MaskStatus, TensorFact, WeightDecl};
 use masque_ir::layers::{Argument, ArgumentValue, Call, Layer, LayerGraph, LayerId, TensorRef};
 use masque_ir::mask::{Band, MaskId, MaskPool};
-use masque_ir::{DType, Dim, Semantics, Type};
+use masque_ir::{DType, Dim, Float, Semantics, Type};
 use serde_json::{Value as Json, json};
 
 use super::Choices;
@@ -86,13 +86,16 @@ fn json(c: &mut Choices, depth: usize) -> Json {
         json!("tanh"),
         json!("-inf"),
         json!("nan"),
+        Float(f64::NAN).to_json(),
+        Float(f64::INFINITY).to_json(),
+        Float(f64::NEG_INFINITY).to_json(),
         json!("null"),
         json!("5d41402abc4b2a76b9719d911017c592"),
     ];
-    match c.below(20) {
-        16 if depth > 0 => Json::Array((0..c.below(4)).map(|_| json(c, depth - 1)).collect()),
-        17 if depth > 0 => Json::Object((0..c.below(4)).map(|_| (c.name(), json(c, depth - 1))).collect()),
-        18.. => Json::String(c.name()),
+    match c.below(23) {
+        19 if depth > 0 => Json::Array((0..c.below(4)).map(|_| json(c, depth - 1)).collect()),
+        20 if depth > 0 => Json::Object((0..c.below(4)).map(|_| (c.name(), json(c, depth - 1))).collect()),
+        21.. => Json::String(c.name()),
         leaf => leaves[leaf % leaves.len()].clone(),
     }
 }

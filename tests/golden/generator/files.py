@@ -68,6 +68,8 @@ def store(case, folder):
         case.model.save(path)
     if path.suffix == ".keras":
         archive.normalise(path)
+    if case.finish:
+        case.finish(path)
     if case.twin is None:
         return path, case.model
     case.twin.set_weights([np.asarray(weight).astype("float32") for weight in case.model.weights])

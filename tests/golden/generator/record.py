@@ -41,6 +41,8 @@ class Case:
     """The name of another case with the same weights; by default they are the case's own."""
     older_names: dict = field(default_factory=dict)
     """What groups of the weights file were called in an older version, which is what the file calls them."""
+    finish: object = None
+    """Changes the file that was written, which Keras may then be unable to read."""
 
 
 @dataclass
@@ -264,6 +266,8 @@ def store(case, folder):
     model = keras.saving.load_model(path, compile=bool(case.compiled))
     if case.older_names:
         archive.rename_groups(path, case.older_names)
+    if case.finish:
+        case.finish(path)
     return path, model
 
 

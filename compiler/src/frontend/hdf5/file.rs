@@ -1,5 +1,6 @@
 //! The tree of an HDF5 file, by way of `hdf5-reader`; with `stored`, the only place that knows this library.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -102,12 +103,12 @@ impl Hdf5Weights {
 
     /// Is there a dataset at `path`?
     pub fn has_dataset(&self, path: &str) -> bool {
-        self.datasets.contains_key(path.trim_start_matches('/'))
+        self.datasets.contains_key(key(path).as_ref())
     }
 
     fn dataset(&self, path: &str) -> Result<&Dataset, WeightsError> {
         let missing = || self.missing(path, "dataset", self.datasets.keys());
-        self.datasets.get(path.trim_start_matches('/')).ok_or_else(missing)
+        self.datasets.get(key(path).as_ref()).ok_or_else(missing)
     }
 
     fn missing<'a>(
@@ -181,8 +182,8 @@ impl Weights for Hdf5Weights {
     }
 
     fn strings(&self, path: &str, name: &str) -> Result<Option<Vec<String>>, WeightsError> {
-        let key = path.trim_start_matches('/');
-        let (group, dataset) = (self.groups.get(key), self.datasets.get(key));
+        let key = key(path);
+        let (group, dataset) = (self.groups.get(key.as_ref()), self.datasets.get(key.as_ref()));
         let attributes = match (group, dataset) {
             (Some(group), _) => group.raw_attributes(),
             (_, Some(dataset)) => dataset.raw_attributes(),
@@ -204,6 +205,12 @@ impl Weights for Hdf5Weights {
         let root = self.groups.get("").map_or(8, Group::offset_size);
         attribute_texts(found, 8 + usize::from(root), self.text_budget(), resolve).map(Some).map_err(refuse)
     }
+}
+
+/// A path as it is looked up. Keras 2 on Windows joined the names of groups by backslashes.
+fn key(path: &str) -> Cow<'_, str> {
+    let path = path.trim_start_matches('/');
+    if path.contains('\\') { path.replace('\\', "/").into() } else { path.into() }
 }
 
 /// The texts of an attribute; none, of whatever type, are no texts.
@@ -257,10 +264,12 @@ impl Walk<'_> {
 
     /// The path of a child, which must be a new object with a proper name.
     fn enter(&mut self, group: &str, name: &str, address: u64) -> Result<String, WeightsError> {
-        if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+        let impossible = |part: &str| matches!(part, "" | "." | "..") || part.contains(['/', '\0']);
+        if name.split('\\').any(impossible) {
             return Err(WeightsError::Name { path: group.to_owned(), name: name.to_owned() });
         }
-        let path = if group.is_empty() { name.to_owned() } else { format!("{group}/{name}") };
+        let name = key(name);
+        let path = if group.is_empty() { name.into_owned() } else { format!("{group}/{name}") };
         if path.len() > MAX_PATH {
             let path = path.chars().take(MAX_PATH).collect();
             return Err(WeightsError::Limit { path, what: "have a path that is too long", limit: MAX_PATH });

@@ -230,7 +230,7 @@ fn collect(value: &Json, depth: usize, shape: &mut Vec<usize>, values: &mut Vec<
             }
             items.iter().try_for_each(|item| collect(item, depth + 1, shape, values))
         }
-        Json::Number(_) | Json::Bool(_) if depth == shape.len() => {
+        value if depth == shape.len() && number(value).is_some() => {
             values.push(value.clone());
             Some(())
         }
@@ -241,12 +241,15 @@ fn collect(value: &Json, depth: usize, shape: &mut Vec<usize>, values: &mut Vec<
 /// A number as a model file has it, truth values as 0 and 1.
 pub(super) fn number(value: &Json) -> Option<f64> {
     let value = value.pointer("/config/value").unwrap_or(value);
-    value.as_bool().map(|truth| f64::from(u8::from(truth))).or_else(|| value.as_f64())
+    value
+        .as_bool()
+        .map(|truth| f64::from(u8::from(truth)))
+        .or_else(|| Float::of_json(value).map(|number| number.0))
 }
 
 /// A number as an operand.
 pub(super) fn literal(dtype: DType, number: f64) -> Operand {
-    Operand::Literal(masque_ir::program::Literal { dtype, number: masque_ir::float::Float(number) })
+    Operand::Literal(masque_ir::program::Literal { dtype, number: Float(number) })
 }
 
 /// Applies one operation of the tensor graph.

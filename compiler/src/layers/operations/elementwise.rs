@@ -116,8 +116,8 @@ fn sides<T: Clone>(arguments: &Arguments<T>) -> Option<[Side<T>; 2]> {
         Passed::Constant(Json::Bool(truth)) => {
             Some(Side::Number { value: f64::from(u8::from(*truth)), whole: true })
         }
-        Passed::Constant(json) => match json.as_f64() {
-            Some(value) => Some(Side::Number { value, whole: !json.is_f64() }),
+        Passed::Constant(json) => match Float::of_json(json) {
+            Some(Float(value)) => Some(Side::Number { value, whole: json.is_i64() || json.is_u64() }),
             None => super::built::array(json).map(|(ty, values)| Side::Array(ty, values)),
         },
         Passed::List(_) => None,

@@ -95,7 +95,7 @@ pub(in crate::layers) static MIN: LayerDef = def("ops.Min", |config| bounded(con
 pub(super) enum Length {
     /// How many are not 0.
     Count,
-    /// The root of so many powers.
+    /// The root of so many powers; of infinitely many the largest, or the smallest, of them.
     Order(f64),
 }
 
@@ -106,6 +106,10 @@ impl Length {
         let dtype = dtype_of(scope, &x);
         let (parts, order) = match self {
             Length::Count => (term(&x).differs(0.0).cast(dtype), 1.0),
+            Length::Order(order) if order.is_infinite() => {
+                let sizes = term(&x).abs().build(scope)?;
+                return extreme(scope, &sizes, axes, keep, order > 0.0);
+            }
             Length::Order(2.0) => (term(&x) * term(&x), 2.0),
             Length::Order(1.0) => (term(&x).abs(), 1.0),
             Length::Order(order) => (term(&x).abs().power(order), order),
@@ -132,14 +136,15 @@ pub(in crate::layers) static NORM: LayerDef = def("ops.Norm", |config| {
             (1, Some(0.0)) => Length::Count.build(scope, x, axes, keep),
             (1, order) if !euclidean => Length::Order(order.unwrap_or(2.0)).build(scope, x, axes, keep),
             (2, None) => Length::Order(2.0).build(scope, x, axes, keep),
-            (2, Some(1.0)) => {
-                // As they are written, the rows come first.
+            (2, Some(order)) if order.abs() == 1.0 || order.is_infinite() => {
+                // As they are written, the rows come first. The sums are those of columns, or of rows.
                 let rows = value.iter().flatten().next().and_then(|&axis| resolve_axis(axis, ty.rank()));
                 let rows = rows.map_or(axes[0], |axis| axis as u32);
-                let columns = Length::Order(1.0).build(scope, x, vec![rows], true)?;
-                emit(scope, Reduce::ReduceMax { axes, keep }, &[&columns])
+                let summed = if order.is_infinite() { axes[0] + axes[1] - rows } else { rows };
+                let sums = Length::Order(1.0).build(scope, x, vec![summed], true)?;
+                extreme(scope, &sums, axes, keep, order > 0.0)
             }
-            (_, order) => refuse("`ord` of a row, or \"fro\" or 1 of a matrix", format!("{order:?}")),
+            (_, order) => refuse("`ord` of a row, or \"fro\", 1 or inf of a matrix", format!("{order:?}")),
         }
     })
 });

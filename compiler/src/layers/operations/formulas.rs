@@ -215,7 +215,7 @@ pub(in crate::layers) static SATURATE_CAST: LayerDef = def("ops.SaturateCast", |
 
 /// `threshold(x, threshold, default_value)`: what is above it stays.
 pub(in crate::layers) static THRESHOLD: LayerDef = def("ops.Threshold", |config| {
-    let (threshold, default) = (config.number("threshold", 0.0)?, config.number("default_value", 0.0)?);
+    let (threshold, default) = (config.float("threshold", 0.0)?.0, config.float("default_value", 0.0)?.0);
     of_one(move |scope, x| {
         let x = term(&numeric(scope, x)?);
         x.if_so(x.above(threshold), default).build(scope)
@@ -224,7 +224,7 @@ pub(in crate::layers) static THRESHOLD: LayerDef = def("ops.Threshold", |config|
 
 /// `nan_to_num(x, nan, posinf, neginf)`; whole numbers are the very tensor that came in.
 pub(in crate::layers) static NAN_TO_NUM: LayerDef = def("ops.NanToNum", |config| {
-    let nan = config.number("nan", 0.0)?;
+    let nan = config.float("nan", 0.0)?.0;
     let (highest, lowest) = (optional_number(config, "posinf")?, optional_number(config, "neginf")?);
     let clean = Built::new(&["x"], move |scope, arguments| {
         let x = tensor(arguments, "x")?;

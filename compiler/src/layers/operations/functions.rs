@@ -40,7 +40,7 @@ fn along(config: &mut Config, f: fn(i32) -> Activation) -> Result<Box<dyn Layer>
 
 /// The setting `threshold`, 0.5 if it is not there.
 fn half(config: &mut Config) -> Result<Float, ConfigError> {
-    Ok(Float(config.number("threshold", 0.5)?))
+    config.float("threshold", 0.5)
 }
 
 fn relu(
@@ -48,7 +48,7 @@ fn relu(
     negative_slope: f64,
     max_value: Option<f64>,
 ) -> Result<Box<dyn Layer>, ConfigError> {
-    let negative_slope = Float(config.number("negative_slope", negative_slope)?);
+    let negative_slope = config.float("negative_slope", negative_slope)?;
     function(Activation::Relu { negative_slope, max_value: max_value.map(Float), threshold: Float(0.0) })
 }
 
@@ -59,8 +59,8 @@ macro_rules! functions {
 }
 
 functions! {
-    CELU = "ops.Celu", |config| function(Activation::Celu { alpha: Float(config.number("alpha", 1.0)?) });
-    ELU = "ops.Elu", |config| function(Activation::Elu { alpha: Float(config.number("alpha", 1.0)?) });
+    CELU = "ops.Celu", |config| function(Activation::Celu { alpha: config.float("alpha", 1.0)? });
+    ELU = "ops.Elu", |config| function(Activation::Elu { alpha: config.float("alpha", 1.0)? });
     GELU = "ops.Gelu", |config| function(match config.bool("approximate", true)? {
         true => Activation::GeluTanh,
         false => Activation::Gelu,
@@ -97,7 +97,7 @@ functions! {
     SPARSE_PLUS = "ops.SparsePlus", |_c| function(Activation::SparsePlus);
     SPARSE_SIGMOID = "ops.SparseSigmoid", |_c| function(Activation::SparseSigmoid);
     SPARSEMAX = "ops.Sparsemax", |config| along(config, |axis| Activation::Sparsemax { axis });
-    SQUAREPLUS = "ops.Squareplus", |config| function(Activation::Squareplus { b: Float(config.number("b", 4.0)?) });
+    SQUAREPLUS = "ops.Squareplus", |config| function(Activation::Squareplus { b: config.float("b", 4.0)? });
     TANH_SHRINK = "ops.TanhShrink", |_c| function(Activation::TanhShrink);
 
     CAST = "ops.Cast", |config| cast(config);
@@ -237,7 +237,8 @@ fn choice() -> Result<Box<dyn Layer>, ConfigError> {
             _ => None,
         };
         let fraction = ["x1", "x2"].iter().any(|name| {
-            matches!(arguments.get(name), Some(crate::layer::Passed::Constant(value)) if value.is_f64())
+            let Some(crate::layer::Passed::Constant(value)) = arguments.get(name) else { return false };
+            Float::of_json(value).is_some() && !value.is_i64() && !value.is_u64()
         });
         let dtype = match (of("x1"), of("x2")) {
             (Some(a), Some(b)) => common(a, b),

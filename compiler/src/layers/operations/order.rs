@@ -2,8 +2,7 @@
 
 use masque_ir::ops::{Elementwise, Index, Reduce, Shape};
 use masque_ir::program::Operand;
-use masque_ir::{DType, Dim};
-use serde_json::Value as Json;
+use masque_ir::{DType, Dim, Float};
 
 use super::along::{positions, sorted};
 use super::built::{
@@ -273,7 +272,8 @@ pub(in crate::layers) static SELECT: LayerDef = def("ops.Select", |_| {
             return refuse("as many conditions as choices, all of them tensors", "others");
         }
         let default = match arguments.get("default") {
-            None | Some(Passed::Constant(Json::Number(_))) => None,
+            None => None,
+            Some(Passed::Constant(value)) if Float::of_json(value).is_some() => None,
             Some(_) => Some(given(scope, arguments, "default")?),
         };
         let mut dtype = dtype_of(scope, &choices[0]);
@@ -282,7 +282,9 @@ pub(in crate::layers) static SELECT: LayerDef = def("ops.Select", |_| {
         }
         let mut chosen = match (&default, arguments.get("default")) {
             (Some(default), _) => scope.cast(default, dtype)?,
-            (None, Some(Passed::Constant(number))) => literal(dtype, number.as_f64().unwrap_or(0.0)),
+            (None, Some(Passed::Constant(number))) => {
+                literal(dtype, Float::of_json(number).map_or(0.0, |number| number.0))
+            }
             (None, _) => literal(dtype, 0.0),
         };
         for (condition, choice) in conditions.iter().zip(choices).rev() {
