@@ -1,6 +1,9 @@
 //! An activation as a value: one variant for each function of [`math`], and the two softmaxes.
 
-use super::{math, softmax};
+use fearless_simd::Level;
+
+use super::lanes::{Block, map_block};
+use super::{level, math, softmax};
 
 /// Which function follows a product.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,38 +48,54 @@ impl Activation {
     /// Only the softmaxes look at more than one element, at the others of its row.
     pub fn apply(self, xs: &mut [f32], width: usize) {
         match self {
-            Self::Linear => (),
-            Self::Relu => math::relu(xs),
-            Self::ReluWith { negative_slope, max_value, threshold } => {
-                math::relu_with(xs, negative_slope, max_value, threshold);
-            }
-            Self::LeakyRelu { slope } => math::leaky_relu(xs, slope),
-            Self::Elu { alpha } => math::elu(xs, alpha),
-            Self::Selu => math::selu(xs),
-            Self::Celu { alpha } => math::celu(xs, alpha),
-            Self::Gelu => math::gelu(xs),
-            Self::GeluTanh => math::gelu_tanh(xs),
-            Self::Silu => math::silu(xs),
-            Self::Softplus => math::softplus(xs),
-            Self::Softsign => math::softsign(xs),
-            Self::Sigmoid => math::sigmoid(xs),
-            Self::HardSigmoid => math::hard_sigmoid(xs),
-            Self::HardSigmoidKeras2 => math::hard_sigmoid_keras2(xs),
-            Self::HardSilu => math::hard_silu(xs),
-            Self::Tanh => math::tanh(xs),
-            Self::HardTanh => math::hard_tanh(xs),
-            Self::Mish => math::mish(xs),
-            Self::Exponential => math::exp(xs),
-            Self::LogSigmoid => math::log_sigmoid(xs),
-            Self::TanhShrink => math::tanh_shrink(xs),
-            Self::HardShrink { threshold } => math::hard_shrink(xs, threshold),
-            Self::SoftShrink { threshold } => math::soft_shrink(xs, threshold),
-            Self::SparsePlus => math::sparse_plus(xs),
-            Self::SparseSigmoid => math::sparse_sigmoid(xs),
-            Self::Squareplus { b } => math::squareplus(xs, b),
-            Self::Threshold { threshold, value } => math::threshold(xs, threshold, value),
             Self::Softmax => softmax::softmax(xs, width),
             Self::LogSoftmax => softmax::log_softmax(xs, width),
+            _ => self.apply_block(level(), Block::row(xs)),
+        }
+    }
+
+    /// Does the function look at whole rows?
+    pub(super) fn is_by_row(self) -> bool {
+        matches!(self, Self::Softmax | Self::LogSoftmax)
+    }
+
+    /// Applies the function in place to the rows of a block.
+    pub(super) fn apply_block(self, level: Level, block: Block<'_>) {
+        match self {
+            Self::Linear => (),
+            Self::Relu => map_block(level, block, math::Relu {}),
+            Self::ReluWith { negative_slope, max_value, threshold } => {
+                map_block(level, block, math::ReluWith { negative_slope, max_value, threshold })
+            }
+            Self::LeakyRelu { slope } => map_block(level, block, math::LeakyRelu { slope }),
+            Self::Elu { alpha } => map_block(level, block, math::Elu { alpha }),
+            Self::Selu => map_block(level, block, math::Selu {}),
+            Self::Celu { alpha } => map_block(level, block, math::Celu { alpha }),
+            Self::Gelu => map_block(level, block, math::Gelu {}),
+            Self::GeluTanh => map_block(level, block, math::GeluTanh {}),
+            Self::Silu => map_block(level, block, math::Silu {}),
+            Self::Softplus => map_block(level, block, math::Softplus {}),
+            Self::Softsign => map_block(level, block, math::Softsign {}),
+            Self::Sigmoid => map_block(level, block, math::Sigmoid {}),
+            Self::HardSigmoid => map_block(level, block, math::HardSigmoid {}),
+            Self::HardSigmoidKeras2 => map_block(level, block, math::HardSigmoidKeras2 {}),
+            Self::HardSilu => map_block(level, block, math::HardSilu {}),
+            Self::Tanh => map_block(level, block, math::Tanh {}),
+            Self::HardTanh => map_block(level, block, math::HardTanh {}),
+            Self::Mish => map_block(level, block, math::Mish {}),
+            Self::Exponential => map_block(level, block, math::Exp {}),
+            Self::LogSigmoid => map_block(level, block, math::LogSigmoid {}),
+            Self::TanhShrink => map_block(level, block, math::TanhShrink {}),
+            Self::HardShrink { threshold } => map_block(level, block, math::HardShrink { threshold }),
+            Self::SoftShrink { threshold } => map_block(level, block, math::SoftShrink { threshold }),
+            Self::SparsePlus => map_block(level, block, math::SparsePlus {}),
+            Self::SparseSigmoid => map_block(level, block, math::SparseSigmoid {}),
+            Self::Squareplus { b } => map_block(level, block, math::Squareplus { b }),
+            Self::Threshold { threshold, value } => {
+                map_block(level, block, math::Threshold { threshold, value })
+            }
+            Self::Softmax => block.rows().for_each(|row| softmax::softmax(row, row.len())),
+            Self::LogSoftmax => block.rows().for_each(|row| softmax::log_softmax(row, row.len())),
         }
     }
 }

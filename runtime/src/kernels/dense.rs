@@ -1,8 +1,7 @@
 //! A dense layer over the last axis: `activation(x W + bias)`, the activation applied while the rows are in cache.
 
 use super::activation::Activation;
-use super::gemm::{Init, Product, Rows};
-use super::level;
+use super::gemm::{Init, Rows, Step, gemm_with};
 use super::pack::PackedMatrix;
 
 /// `out = activation(x w + bias)` for `m` rows: `x` is row-major [m, k], `out` row-major [m, n], `bias` of length n.
@@ -15,10 +14,8 @@ pub fn dense(
     out: &mut [f32],
 ) {
     debug_assert!(x.len() == m * w.k() && out.len() == m * w.n());
-    let a = Rows { data: x, stride: w.k() };
     let init = bias.map_or(Init::Zero, Init::Bias);
-    let product = Product { level: level(), a, w, init, out_stride: w.n() };
-    product.run(m, out, &|rows| activation.apply(rows, w.n()));
+    gemm_with(Rows::new(x, w.k()), m, w, init, &[Step::Activate(activation)], out, w.n());
 }
 
 #[cfg(test)]

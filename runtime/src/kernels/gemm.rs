@@ -4,18 +4,22 @@
 //! into one rounding. It stays in a register meanwhile, so no blocking along k ever splits the sum. Blocking over rows
 //! and columns, and threads, only decide *when* an element is computed.
 
-mod tile;
+pub(super) mod epilogue;
+pub(super) mod tile;
+
+pub use epilogue::Step;
 
 use fearless_simd::{Level, dispatch};
 use rayon::prelude::*;
 
+use super::lanes::Block;
 use super::level;
 use super::pack::{PANEL, PackedMatrix};
 use super::threads::parts;
 
-/// Rows after which the finished part of the output is handed on: enough to keep the weights' traffic low, few enough
-/// for the rows of A to stay in cache.
-const ROW_BLOCK: usize = 96;
+/// Rows after which the finished part of the output is left behind: enough to keep the weights' traffic low, few
+/// enough for their share of a block of terms to stay in the second cache.
+const ROW_BLOCK: usize = 192;
 
 /// What an output element holds before the first product is added.
 #[derive(Clone, Copy, Debug)]
@@ -30,21 +34,46 @@ pub enum Init<'a> {
 
 /// `out = init + a w`, with `a` row-major [m, k] and `out` row-major [m, n], without gaps.
 pub fn gemm(a: &[f32], m: usize, w: PackedMatrix<'_>, init: Init<'_>, out: &mut [f32]) {
-    gemm_strided(Rows { data: a, stride: w.k() }, m, w, init, out, w.n());
+    gemm_strided(Rows::new(a, w.k()), m, w, init, out, w.n());
 }
 
-/// Rows of a matrix: row i begins at `i * stride`.
+/// Rows of a matrix.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
-    /// The elements, from the first row's first on.
-    pub data: &'a [f32],
-    /// From the beginning of a row to the beginning of the next.
-    pub stride: usize,
+    data: &'a [f32],
+    stride: usize,
+    order: Option<&'a [u32]>,
 }
 
 impl<'a> Rows<'a> {
+    /// Rows of which number i begins at `i * stride`.
+    pub fn new(data: &'a [f32], stride: usize) -> Self {
+        Self { data, stride, order: None }
+    }
+
+    /// Rows of which number i begins at `order[i] * stride`.
+    pub fn in_order(data: &'a [f32], stride: usize, order: &'a [u32]) -> Self {
+        Self { data, stride, order: Some(order) }
+    }
+
+    /// Everything from the beginning of row `index` on.
+    #[inline(always)]
+    pub(super) fn row(&self, index: usize) -> &'a [f32] {
+        let index = self.order.map_or(index, |order| order[index] as usize);
+        &self.data[index * self.stride..]
+    }
+
+    /// The same rows without their first `columns` elements.
+    pub(super) fn columns_from(self, columns: usize) -> Self {
+        Self { data: &self.data[columns..], ..self }
+    }
+
+    /// The rows from number `row` on.
     fn from(self, row: usize) -> Self {
-        Self { data: &self.data[row * self.stride..], ..self }
+        match self.order {
+            Some(order) => Self { order: Some(&order[row..]), ..self },
+            None => Self { data: &self.data[row * self.stride..], ..self },
+        }
     }
 }
 
@@ -60,7 +89,21 @@ pub fn gemm_strided(
     out: &mut [f32],
     out_stride: usize,
 ) {
-    Product { level: level(), a, w, init, out_stride }.run(m, out, &|_| ());
+    gemm_with(a, m, w, init, &[], out, out_stride);
+}
+
+/// [`gemm_strided`], and `steps` one after the other with each part of the result while it is in cache.
+pub fn gemm_with(
+    a: Rows<'_>,
+    m: usize,
+    w: PackedMatrix<'_>,
+    init: Init<'_>,
+    steps: &[Step<'_>],
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    let (steps, by_row) = epilogue::split(steps);
+    Product { level: level(), a, w, init, steps, by_row, out_stride }.run(m, out);
 }
 
 /// One product, with everything but the output's memory.
@@ -70,38 +113,50 @@ pub(super) struct Product<'a> {
     pub(super) a: Rows<'a>,
     pub(super) w: PackedMatrix<'a>,
     pub(super) init: Init<'a>,
+    /// Steps that can be taken with a part of a row.
+    pub(super) steps: &'a [Step<'a>],
+    /// Steps that come after them, the first of which needs whole rows.
+    pub(super) by_row: &'a [Step<'a>],
     pub(super) out_stride: usize,
 }
 
 impl Product<'_> {
-    /// Computes `m` rows. `finish` gets each group of complete rows once, while they are still in cache.
-    pub(super) fn run(&self, m: usize, out: &mut [f32], finish: &(impl Fn(&mut [f32]) + Sync)) {
+    /// Computes `m` rows.
+    pub(super) fn run(&self, m: usize, out: &mut [f32]) {
         let n = self.w.n();
         if m == 0 || n == 0 {
             return;
         }
-        debug_assert!(self.out_stride >= n && self.a.stride >= self.w.k());
+        debug_assert!(self.out_stride >= n);
         let out = &mut out[..(m - 1) * self.out_stride + n];
         let parts = parts(2 * m * n * self.w.k());
         if parts == 1 {
-            self.serial(m, out, finish);
+            self.rows(0, m, out);
         } else if m >= 4 * parts {
             let rows = m.div_ceil(parts);
-            out.par_chunks_mut(rows * self.out_stride).enumerate().for_each(|(i, chunk)| {
-                let part = Product { a: self.a.from(i * rows), ..*self };
-                part.serial(rows.min(m - i * rows), chunk, finish);
-            });
+            out.par_chunks_mut(rows * self.out_stride)
+                .enumerate()
+                .for_each(|(i, chunk)| self.rows(i * rows, rows.min(m - i * rows), chunk));
         } else {
             self.by_columns(m, out, parts);
-            finish(out);
+            self.finish(0, out);
         }
     }
 
-    fn serial(&self, m: usize, out: &mut [f32], finish: &impl Fn(&mut [f32])) {
+    /// Computes `m` rows from row `first` on, which is the first of `out`.
+    fn rows(&self, first: usize, m: usize, out: &mut [f32]) {
         for (i, chunk) in out.chunks_mut(ROW_BLOCK * self.out_stride).enumerate() {
-            let part = Product { a: self.a.from(i * ROW_BLOCK), ..*self };
-            part.block(ROW_BLOCK.min(m - i * ROW_BLOCK), chunk);
-            finish(chunk);
+            let row = first + i * ROW_BLOCK;
+            self.block(row, ROW_BLOCK.min(first + m - row), chunk);
+            self.finish(row, chunk);
+        }
+    }
+
+    /// Takes the steps that need whole rows.
+    fn finish(&self, first: usize, out: &mut [f32]) {
+        if !self.by_row.is_empty() {
+            let block = Block { data: out, stride: self.out_stride, width: self.w.n() };
+            epilogue::apply(self.level, self.by_row, block, [first, 0]);
         }
     }
 
@@ -138,12 +193,17 @@ impl Product<'_> {
                 }
             }
         }
-        Product { w, init, out_stride: width, ..*self }.block(m, &mut columns);
+        let part = Product { w, init, steps: &[], out_stride: width, ..*self };
+        part.block(0, m, &mut columns);
+        let block = Block { data: &mut columns, stride: width, width };
+        epilogue::apply(self.level, self.steps, block, [0, start]);
         columns
     }
 
-    fn block(&self, m: usize, out: &mut [f32]) {
-        dispatch!(self.level, simd => tile::block(simd, self, m, out));
+    /// Computes `m` rows from row `first` on, without the steps that need whole rows.
+    pub(super) fn block(&self, first: usize, m: usize, out: &mut [f32]) {
+        let part = Product { a: self.a.from(first), ..*self };
+        dispatch!(self.level, simd => tile::block(simd, &part, first, m, out));
     }
 }
 

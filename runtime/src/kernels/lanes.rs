@@ -14,9 +14,50 @@ pub(super) trait Lanes: Copy {
     fn lanes<S: Simd>(self, simd: S, x: f32x16<S>) -> f32x16<S>;
 }
 
+/// Rows of `width` elements, `stride` elements from the beginning of one to that of the next.
+pub(super) struct Block<'a> {
+    pub(super) data: &'a mut [f32],
+    pub(super) stride: usize,
+    pub(super) width: usize,
+}
+
+impl<'a> Block<'a> {
+    /// A slice as one row.
+    pub(super) fn row(data: &'a mut [f32]) -> Self {
+        let len = data.len();
+        Self { data, stride: len, width: len }
+    }
+
+    pub(super) fn reborrow(&mut self) -> Block<'_> {
+        Block { data: self.data, ..*self }
+    }
+
+    pub(super) fn rows(self) -> impl Iterator<Item = &'a mut [f32]> {
+        let width = self.width;
+        self.data.chunks_mut(self.stride.max(1)).filter_map(move |row| row.get_mut(..width))
+    }
+}
+
 /// Replaces every element of `xs` by its image under `f`.
 pub(super) fn map<F: Lanes>(level: Level, xs: &mut [f32], f: F) {
-    dispatch!(level, simd => map_lanes(simd, xs, f));
+    map_block(level, Block::row(xs), f);
+}
+
+/// Replaces every element of the block by its image under `f`.
+pub(super) fn map_block<F: Lanes>(level: Level, block: Block<'_>, f: F) {
+    dispatch!(level, simd => block.rows().for_each(|row| map_lanes(simd, row, f)));
+}
+
+/// Adds to row r of the block the beginning of `other(r)`.
+pub(super) fn zip_block<'b>(level: Level, block: Block<'_>, other: impl Fn(usize) -> &'b [f32]) {
+    dispatch!(level, simd => {
+        for (r, row) in block.rows().enumerate() {
+            for (x, y) in row.chunks_mut(LANES).zip(other(r).chunks(LANES)) {
+                let len = x.len();
+                store(load(simd, x, 0.0) + load(simd, &y[..len], 0.0), x);
+            }
+        }
+    });
 }
 
 #[inline(always)]
@@ -88,6 +129,21 @@ pub(super) fn sum<S: Simd>(x: f32x16<S>) -> f32 {
         }
     }
     lanes[0]
+}
+
+/// Sixteen rows of sixteen elements, turned into columns.
+#[inline(always)]
+pub(super) fn transpose<S: Simd>(simd: S, mut x: [f32x16<S>; LANES]) -> [f32x16<S>; LANES] {
+    // Interleaving row i with row i + 8 rotates the bits of an element's place by one; four times is half way round.
+    for _ in 0..4 {
+        let mut y = [splat(simd, 0.0); LANES];
+        for i in 0..LANES / 2 {
+            y[2 * i] = x[i].zip_low(x[i + LANES / 2]);
+            y[2 * i + 1] = x[i].zip_high(x[i + LANES / 2]);
+        }
+        x = y;
+    }
+    x
 }
 
 /// `x`, but never below `low` nor above `high`; NaN stays.

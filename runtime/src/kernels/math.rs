@@ -12,7 +12,7 @@ use super::level;
 macro_rules! functions {
     ($($(#[$doc:meta])* $name:ident as $op:ident { $($field:ident),* } = |$simd:ident, $x:ident| $body:expr;)*) => {$(
         #[derive(Clone, Copy)]
-        struct $op { $($field: f32),* }
+        pub(super) struct $op { $(pub(super) $field: f32),* }
 
         impl Lanes for $op {
             #[inline(always)]
@@ -133,10 +133,10 @@ functions! {
 }
 
 #[derive(Clone, Copy)]
-struct ReluWith {
-    negative_slope: f32,
-    max_value: Option<f32>,
-    threshold: f32,
+pub(super) struct ReluWith {
+    pub(super) negative_slope: f32,
+    pub(super) max_value: Option<f32>,
+    pub(super) threshold: f32,
 }
 
 impl Lanes for ReluWith {

@@ -1,37 +1,64 @@
 //! The register tiles of the matrix product.
 //!
-//! A tile is R rows by V vectors of sixteen columns, held in registers while p runs over all of k. Its size follows
-//! the register file (32 wide registers: 8 x 32 columns; 16 narrow ones: 6 x 16) and the number of rows (few rows
-//! take more columns, to have enough independent sums in flight). It has no influence on the bits.
+//! A tile is R rows by V vectors of sixteen columns, held in registers while p runs over a block of terms. Its size
+//! follows the register file (32 wide registers: 8 x 32 columns; 16 narrow ones: 6 x 16) and the number of rows (few
+//! rows take more columns, to have enough independent sums in flight). It has no influence on the bits.
+
+use std::ops::Range;
 
 use fearless_simd::{Simd, f32x16, prelude::*};
 
-use super::{Init, Product};
-use crate::kernels::lanes::{LANES, emulates_fma, fma, load, splat, store};
+use super::{Init, Product, epilogue};
+use crate::kernels::lanes::{Block, LANES, emulates_fma, fma, load, splat};
 
-/// Computes `m` rows of the product, all columns.
+/// Terms after which the sums go back to memory, so that the rows' share of these terms stays in the second cache
+/// while all columns pass. Fewer would cost more than they save: a tile takes about 150 cycles to start.
+const TERMS: usize = 1024;
+
+/// Elements of the largest tile.
+const TILE: usize = 8 * 2 * LANES;
+
+/// Computes `m` rows of the product, all columns, and takes those steps with them that need no whole rows.
+/// `first_row` is the number of the first row among those that the steps know.
 #[inline(always)]
-pub(super) fn block<S: Simd>(simd: S, product: &Product<'_>, m: usize, out: &mut [f32]) {
-    let vectors = product.w.n().div_ceil(LANES);
-    let mut first = 0;
-    while first < vectors {
-        first += strip(simd, product, m, first, vectors - first, out);
+pub(super) fn block<S: Simd>(simd: S, product: &Product<'_>, first_row: usize, m: usize, out: &mut [f32]) {
+    let (k, n) = (product.w.k(), product.w.n());
+    let blocks = k.div_ceil(TERMS).max(1);
+    let mut edge = [0.0; TILE];
+    let mut end = 0;
+    for left in (1..=blocks).rev() {
+        let terms = end..end + (k - end).div_ceil(left);
+        let init = if end == 0 { product.init } else { Init::Accumulate };
+        end = terms.end;
+        let mut first = 0;
+        while first * LANES < n {
+            let columns = first * LANES;
+            first += strip(simd, product, init, terms.clone(), [m, first], out, &mut edge);
+            if left == 1 && !product.steps.is_empty() {
+                let width = n.min(first * LANES) - columns;
+                let reach = (m - 1) * product.out_stride + width;
+                let block = Block { data: &mut out[columns..][..reach], stride: product.out_stride, width };
+                epilogue::apply(product.level, product.steps, block, [first_row, columns]);
+            }
+        }
     }
 }
 
-/// Computes all rows of a strip of columns, at most `room` vectors wide, and returns its width.
+/// Computes all rows of the strip of columns that begins with vector `first`, and returns its width in vectors.
 #[inline(always)]
 fn strip<S: Simd>(
     simd: S,
     product: &Product<'_>,
-    m: usize,
-    first: usize,
-    room: usize,
+    init: Init<'_>,
+    terms: Range<usize>,
+    [m, first]: [usize; 2],
     out: &mut [f32],
+    edge: &mut [f32; TILE],
 ) -> usize {
+    let room = product.w.n().div_ceil(LANES) - first;
     macro_rules! tiles {
         ($tall:literal x $width:literal) => {{
-            tiles::<S, $tall, $width>(simd, product, m, first, out);
+            tiles::<S, $tall, $width>(simd, product, init, terms, [m, first], out, edge);
             $width
         }};
     }
@@ -53,25 +80,38 @@ fn strip<S: Simd>(
     }
 }
 
-/// All rows of V vectors of columns, in tiles of nearly equal height, TALL at most.
+/// All rows of V vectors of columns, in tiles of nearly equal height, TALL at most. A tile that reaches beyond the
+/// last column works on a copy, `edge`.
 #[inline(always)]
 fn tiles<S: Simd, const TALL: usize, const V: usize>(
     simd: S,
     product: &Product<'_>,
-    m: usize,
-    first: usize,
+    init: Init<'_>,
+    terms: Range<usize>,
+    [m, first]: [usize; 2],
     out: &mut [f32],
+    edge: &mut [f32; TILE],
 ) {
+    let columns = first * LANES..product.w.n().min((first + V) * LANES);
+    let full = columns.len() == V * LANES;
     let mut row = 0;
-    macro_rules! tile {
-        ($height:literal) => {
-            if const { $height <= TALL } {
-                tile::<S, $height, V>(simd, product, row, first, out);
-            }
-        };
-    }
     for left in (1..=m.div_ceil(TALL)).rev() {
         let height = (m - row).div_ceil(left);
+        let begin = row * product.out_stride + columns.start;
+        let size = [height, columns.len()];
+        let target = if full {
+            Target { data: &mut out[begin..], stride: product.out_stride }
+        } else {
+            copy_rows(&out[begin..], product.out_stride, edge, V * LANES, size);
+            Target { data: &mut *edge, stride: V * LANES }
+        };
+        macro_rules! tile {
+            ($height:literal) => {
+                if const { $height <= TALL } {
+                    tile::<S, $height, V>(simd, product, init, terms.clone(), [row, first], target);
+                }
+            };
+        }
         match height {
             1 => tile!(1),
             2 => tile!(2),
@@ -82,8 +122,32 @@ fn tiles<S: Simd, const TALL: usize, const V: usize>(
             7 => tile!(7),
             _ => tile!(8),
         }
+        if !full {
+            copy_rows(edge, V * LANES, &mut out[begin..], product.out_stride, size);
+        }
         row += height;
     }
+}
+
+/// Copies rows between places where they lie differently far apart. Out of line, because a copy of variable length in
+/// the midst of a tile keeps its sums out of registers.
+#[inline(never)]
+fn copy_rows(
+    from: &[f32],
+    from_stride: usize,
+    to: &mut [f32],
+    to_stride: usize,
+    [height, width]: [usize; 2],
+) {
+    for row in 0..height {
+        to[row * to_stride..][..width].copy_from_slice(&from[row * from_stride..][..width]);
+    }
+}
+
+/// Where the sums of a tile lie: at the beginnings of rows.
+struct Target<'a> {
+    data: &'a mut [f32],
+    stride: usize,
 }
 
 /// Repeats the body for each row of a tile. The compiler would not unroll so long a loop by itself, and an
@@ -99,6 +163,7 @@ macro_rules! each_row {
         }
     )*};
 }
+pub(in crate::kernels) use each_row;
 
 /// R rows from `row` on by V vectors from vector `first` on; `first` is even unless V is 1.
 #[allow(clippy::needless_range_loop, reason = "rows, panels and accumulators are walked side by side")]
@@ -106,28 +171,42 @@ macro_rules! each_row {
 fn tile<S: Simd, const R: usize, const V: usize>(
     simd: S,
     product: &Product<'_>,
-    row: usize,
-    first: usize,
-    out: &mut [f32],
+    init: Init<'_>,
+    terms: Range<usize>,
+    [row, first]: [usize; 2],
+    out: Target<'_>,
 ) {
-    let Product { a, w, init, out_stride, .. } = *product;
-    let (k, n) = (w.k(), w.n());
-    let rows: [&[f32]; R] = std::array::from_fn(|r| &a.data[(row + r) * a.stride..][..k]);
-    let panels: [_; V] = std::array::from_fn(|v| &w.panel((first + v) / 2)[..k]);
-    let odd = first % 2;
-
+    let Product { a, w, .. } = *product;
     let mut acc = [[splat(simd, 0.0); V]; R];
-    each_row!(r in R => {
-        for v in 0..V {
-            let column = (first + v) * LANES;
-            let end = n.min(column + LANES);
-            acc[r][v] = match init {
-                Init::Zero => splat(simd, 0.0),
-                Init::Bias(bias) => load(simd, &bias[column..end], 0.0),
-                Init::Accumulate => load(simd, &out[(row + r) * out_stride..][column..end], 0.0),
-            };
+    match init {
+        Init::Zero => (),
+        Init::Bias(bias) => {
+            let bias = &bias[first * LANES..w.n().min((first + V) * LANES)];
+            let mut b = [splat(simd, 0.0); V];
+            for v in 0..V {
+                b[v] = load(simd, bias.get(v * LANES..).unwrap_or(&[]), 0.0);
+            }
+            acc = [b; R];
         }
-    });
+        Init::Accumulate => {
+            each_row!(r in R => {
+                let sums = out.data[r * out.stride..][..V * LANES].as_chunks().0;
+                for v in 0..V {
+                    acc[r][v] = f32x16::load_array_ref(simd, &sums[v]);
+                }
+            });
+        }
+    }
+    // Arrays are filled in loops, because `array::from_fn` is a call with sixteen wide registers to be saved.
+    let empty: &[f32] = &[];
+    let k = terms.len();
+    let mut rows = [empty; R];
+    each_row!(r in R => { rows[r] = &a.row(row + r)[terms.start..][..k]; });
+    let mut panels = [w.panel(first / 2); V];
+    for v in 0..V {
+        panels[v] = &w.panel((first + v) / 2)[terms.start..][..k];
+    }
+    let odd = first % 2;
     for p in 0..k {
         let mut b = [splat(simd, 0.0); V];
         for v in 0..V {
@@ -142,10 +221,9 @@ fn tile<S: Simd, const R: usize, const V: usize>(
         });
     }
     each_row!(r in R => {
+        let sums = out.data[r * out.stride..][..V * LANES].as_chunks_mut().0;
         for v in 0..V {
-            let column = (first + v) * LANES;
-            let end = n.min(column + LANES);
-            store(acc[r][v], &mut out[(row + r) * out_stride..][column..end]);
+            acc[r][v].store_array(&mut sums[v]);
         }
     });
 }

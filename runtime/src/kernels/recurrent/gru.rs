@@ -117,7 +117,7 @@ impl Gru<'_> {
         candidate: PackedMatrix<'_>,
     ) {
         let units = self.units();
-        let a = Rows { data: gather_rows(h, rows, units, &mut scratch.gathered), stride: units };
+        let a = Rows::new(gather_rows(h, rows, units, &mut scratch.gathered), units);
         gemm_strided(a, rows.len(), weights, Init::Accumulate, gates, 3 * units);
         scratch.product.clear();
         for (&row, gates) in rows.iter().zip(gates.chunks_exact_mut(3 * units)) {
@@ -125,7 +125,7 @@ impl Gru<'_> {
             let reset = &gates[units..2 * units];
             scratch.product.extend(reset.iter().zip(&h[row * units..]).map(|(r, h)| r * h));
         }
-        let a = Rows { data: &scratch.product, stride: units };
+        let a = Rows::new(&scratch.product, units);
         gemm_strided(a, rows.len(), candidate, Init::Accumulate, &mut gates[2 * units..], 3 * units);
         for (&row, gates) in rows.iter().zip(gates.chunks_exact_mut(3 * units)) {
             let (update, candidate) = gates.split_at_mut(2 * units);
