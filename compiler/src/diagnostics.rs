@@ -5,7 +5,7 @@
 //! examples are run. What is to be said of one layer alone stands beside the layer
 //! ([`Advice`](crate::layer::Advice)).
 
-mod behind;
+mod after;
 mod differs;
 mod lost;
 mod path;
@@ -16,11 +16,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use masque_ir::facts::InferredGraph;
-use masque_ir::layers::CallId;
+use masque_ir::layers::{CallId, TensorRef};
 use serde::Serialize;
 
-use crate::layer::Layer;
+use crate::advice::Way;
+use crate::layer::{Arguments, Layer};
 
+pub(crate) use after::After;
 pub use differs::differing_masks;
 pub use lost::lost_masks;
 pub use unsupported::unsupported_masks;
@@ -139,9 +141,22 @@ pub struct Diagnostic {
     pub output: Option<String>,
 }
 
+/// The remark at a call that would use a mask and gets none.
+const TAKES_PADDING: &str = "takes padding for data";
+
+impl Diagnostic {
+    /// The calls that would use the mask and get none.
+    pub(crate) fn missed_by(&self) -> impl Iterator<Item = CallId> {
+        self.labels.iter().filter(|label| label.text == TAKES_PADDING).map(|label| label.call)
+    }
+}
+
 /// One way to fix a finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Suggestion {
+    /// The kind of advice, if it is one of those that are tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
     /// What to do, in a sentence.
     pub text: String,
     /// The same as lines of Python, where it is a change of the model.
@@ -151,20 +166,26 @@ pub struct Suggestion {
 impl Suggestion {
     /// A suggestion that is said in words alone.
     pub fn words(text: impl Into<String>) -> Suggestion {
-        Suggestion { text: text.into(), code: vec![] }
+        Suggestion { way: None, text: text.into(), code: vec![] }
     }
 }
 
 /// What findings are made of.
-struct Subject<'a> {
-    model: &'a InferredGraph,
-    layers: &'a [Box<dyn Layer>],
-    pointers: &'a [String],
+pub(crate) struct Subject<'a> {
+    pub(crate) model: &'a InferredGraph,
+    pub(crate) layers: &'a [Box<dyn Layer>],
+    pub(crate) pointers: &'a [String],
 }
 
 impl Subject<'_> {
-    fn layer(&self, call: CallId) -> &dyn Layer {
+    pub(crate) fn layer(&self, call: CallId) -> &dyn Layer {
         self.layers[self.model.graph.call(call).layer.0 as usize].as_ref()
+    }
+
+    /// What a call reads as data, in order.
+    pub(crate) fn data(&self, call: CallId) -> Vec<TensorRef> {
+        let bound = Arguments::bind(self.model.graph.call(call), self.layer(call).parameters());
+        bound.map_or_else(|_| vec![], |bound| bound.all_data().copied().collect())
     }
 
     fn label(&self, call: CallId, text: &str) -> Label {
@@ -177,7 +198,7 @@ impl Subject<'_> {
     }
 
     /// `` `a` (GRU), `b` (GRU) and 3 more``
-    fn listed(&self, calls: &[CallId]) -> String {
+    pub(crate) fn listed(&self, calls: &[CallId]) -> String {
         enumerated(&calls.iter().map(|&call| self.named(call)).collect::<Vec<_>>())
     }
 
@@ -202,7 +223,7 @@ impl Subject<'_> {
 const NAMED: usize = 3;
 
 /// `a, b and c`, or `a, b, c and 4 more`.
-fn enumerated(names: &[String]) -> String {
+pub(crate) fn enumerated(names: &[String]) -> String {
     match names {
         [] => String::new(),
         [one] => one.clone(),

@@ -86,7 +86,7 @@ pub enum RawArgument {
 
 impl RawArgument {
     /// Changes every tensor in it.
-    fn tensors_mut(&mut self, change: &impl Fn(&mut RawTensor)) {
+    pub(crate) fn tensors_mut(&mut self, change: &impl Fn(&mut RawTensor)) {
         match self {
             RawArgument::Tensor(tensor) => change(tensor),
             RawArgument::List(items) => items.iter_mut().for_each(|item| item.tensors_mut(change)),
@@ -95,7 +95,7 @@ impl RawArgument {
     }
 
     /// Adds the tensors in it, in order.
-    fn visit<'a>(&'a self, found: &mut Vec<&'a RawTensor>) {
+    pub(crate) fn visit<'a>(&'a self, found: &mut Vec<&'a RawTensor>) {
         match self {
             RawArgument::Tensor(tensor) => found.push(tensor),
             RawArgument::List(items) => items.iter().for_each(|item| item.visit(found)),

@@ -1,16 +1,16 @@
 //! Inference: types and masks of every tensor, call by call, before anything runs.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use masque_ir::facts::{CallFact, Facts, MaskSource, TensorFact, WeightDecl};
 use masque_ir::layers::{CallId, LayerGraph, LayerId, Output, TensorRef};
-use masque_ir::mask::{MAX_HEIGHT, MAX_PARTS, MaskId, MaskPool};
+use masque_ir::mask::{MAX_HEIGHT, MAX_PARTS, MaskExpr, MaskId, MaskPool};
 use masque_ir::{DType, Dim, Semantics, Type};
 
 use crate::layer::arguments::takes_masks;
 use crate::layer::config::{LARGEST_SIZE, brief};
-use crate::layer::{Arguments, Layer, Passed, ShapeError, WeightSpec};
+use crate::layer::{Arguments, Layer, Passed, Reads, ShapeError, WeightSpec};
 use crate::masks::{self, Flow, Incoming, Rules};
 
 /// A model whose types do not fit together.
@@ -65,24 +65,8 @@ pub fn infer(
     source: MaskSource,
 ) -> Result<Inference, InferError> {
     let other = if source == MaskSource::Keras { MaskSource::Intended } else { MaskSource::Keras };
-    let mut state = State {
-        graph,
-        layers,
-        pool: RefCell::default(),
-        mask_types: RefCell::default(),
-        track: Track::new(graph.semantics, source),
-        other: Track::new(graph.semantics, other),
-        differing: vec![],
-        expressions: Vec::with_capacity(graph.calls().len()),
-        weights: vec![None; layers.len()],
-    };
-    for call in graph.calls() {
-        state.call(call).map_err(|source| InferError {
-            layer: graph.call_name(call),
-            class: graph.layer_of(call).class.clone(),
-            source,
-        })?;
-    }
+    let tracks = [source, other].map(|source| Track::new(graph.semantics, source));
+    let state = State::new(graph, layers, tracks).run()?;
     let output_masks = state.track.output_masks(graph);
     let weights: Vec<Vec<WeightSpec>> = state.weights.into_iter().map(Option::unwrap_or_default).collect();
     let declared = graph.layers().iter().zip(&weights).flat_map(|(layer, specs)| {
@@ -101,6 +85,23 @@ pub fn infer(
     };
     let (facts, others) = (facts(state.track).compact(), facts(state.other).compact());
     Ok(Inference { facts, others, differing: state.differing, weights, output_masks })
+}
+
+/// Infers the masks of Keras' symbolic graph, which are there before a model runs: no call takes one off a tensor.
+pub fn symbolic(graph: &LayerGraph, layers: &[Box<dyn Layer>]) -> Result<Facts, InferError> {
+    let track = || Track {
+        rules: Rules { semantics: graph.semantics, source: MaskSource::Keras },
+        flow: Flow::new(MaskSource::Intended),
+        calls: vec![],
+    };
+    let state = State::new(graph, layers, [track(), track()]).run()?;
+    let facts = Facts {
+        source: MaskSource::Keras,
+        calls: state.track.calls,
+        masks: state.pool.into_inner(),
+        weights: vec![],
+    };
+    Ok(facts.compact())
 }
 
 /// The facts so far under one source of masks.
@@ -183,7 +184,35 @@ struct State<'a> {
     weights: Vec<Option<Vec<WeightSpec>>>,
 }
 
-impl State<'_> {
+impl<'a> State<'a> {
+    /// Before the first call; `tracks` are the masks that are asked for, and the others.
+    fn new(graph: &'a LayerGraph, layers: &'a [Box<dyn Layer>], tracks: [Track; 2]) -> State<'a> {
+        let [track, other] = tracks;
+        State {
+            graph,
+            layers,
+            pool: RefCell::default(),
+            mask_types: RefCell::default(),
+            track,
+            other,
+            differing: vec![],
+            expressions: Vec::with_capacity(graph.calls().len()),
+            weights: vec![None; layers.len()],
+        }
+    }
+
+    /// Infers call by call.
+    fn run(mut self) -> Result<State<'a>, InferError> {
+        for call in self.graph.calls() {
+            self.call(call).map_err(|source| InferError {
+                layer: self.graph.call_name(call),
+                class: self.graph.layer_of(call).class.clone(),
+                source,
+            })?;
+        }
+        Ok(self)
+    }
+
     fn fact(&self, tensor: TensorRef) -> &TensorFact {
         self.track.fact(tensor)
     }
@@ -201,7 +230,8 @@ impl State<'_> {
         let others = self.other.incoming(layer, &arguments, mask_of);
         let used = masks::used(self.track.rules, layer, &arguments, &incoming.all);
         let others_used = masks::used(self.other.rules, layer, &arguments, &others.all);
-        let differing = differing(&used, &others_used)
+        let differing = self
+            .differing(layer, [&used, &others_used], [&incoming, &others])
             .and_then(|place| arguments.all_data().nth(place).map(|&tensor| (place, tensor)));
         if let Some((place, tensor)) = differing {
             let (keras, used, all) = match self.track.rules.source {
@@ -234,6 +264,64 @@ impl State<'_> {
         self.track.call(layer, &arguments, &types, incoming, &outputs, pool);
         self.other.call(layer, &arguments, &types, others, &outputs, pool);
         check_masks(pool)
+    }
+
+    /// The first place where other masks are used, and it changes something at valid positions. A mask that is missing at
+    /// the end is none.
+    fn differing(
+        &self,
+        layer: &dyn Layer,
+        [some, others]: [&[Option<MaskId>]; 2],
+        incoming: [&Incoming; 2],
+    ) -> Option<usize> {
+        let running = if self.track.rules.source == MaskSource::Keras { 0 } else { 1 };
+        let meant = [some, others][1 - running];
+        let get = |masks: &[Option<MaskId>], place: usize| masks.get(place).copied().flatten();
+        (0..some.len().max(others.len())).find(|&place| {
+            let covered =
+                || get(meant, place).is_some_and(|mask| self.covers(layer, incoming[running], mask));
+            get(some, place) != get(others, place) && layer.decides(place) && !covered()
+        })
+    }
+
+    /// Do masks for pairs of positions, or for keys, exclude what a mask of the values would?
+    fn covers(&self, layer: &dyn Layer, incoming: &Incoming, mask: MaskId) -> bool {
+        if !matches!(layer.reads(), Reads::Each { .. }) {
+            return false;
+        }
+        let pool = self.pool.borrow();
+        let pairs = incoming.pairs.key.into_iter().chain(incoming.all.iter().skip(1).copied().flatten());
+        if pairs.into_iter().any(|own| own == mask) {
+            return true;
+        }
+        let Some(both) = incoming.pairs.both else { return false };
+        masks::conjuncts(&pool, both).into_iter().any(|part| match pool.get(part) {
+            MaskExpr::Expand(_, of) => *of == mask,
+            // Flags of which no more is known: they may say it, if any input decides them.
+            MaskExpr::Tensor(flags) => {
+                let inputs = self.inputs_of(*flags);
+                inputs.iter().any(|&input| self.graph.layer_of(input).class == "InputLayer")
+            }
+            _ => false,
+        })
+    }
+
+    /// The calls whose values decide a tensor, itself among them.
+    fn inputs_of(&self, tensor: TensorRef) -> HashSet<CallId> {
+        let mut seen = HashSet::from([tensor.call]);
+        let mut open = vec![tensor.call];
+        while let Some(call) = open.pop() {
+            // What is only of a tensor's shape.
+            if matches!(
+                self.graph.layer_of(call).class.as_str(),
+                "ops.OnesLike" | "ops.ZerosLike" | "ops.Shape"
+            ) {
+                continue;
+            }
+            let reads = self.graph.call(call).arguments.iter().flat_map(|argument| argument.value.tensors());
+            open.extend(reads.map(|read| read.call).filter(|read| seen.insert(*read)));
+        }
+        seen
     }
 
     /// The type of a mask. Parts stand before what is made of them, and each is looked at once: masks share parts.
@@ -284,12 +372,6 @@ impl State<'_> {
             }
         }
     }
-}
-
-/// The first place where other masks are used. One that is missing at the end is none.
-fn differing(some: &[Option<MaskId>], others: &[Option<MaskId>]) -> Option<usize> {
-    let get = |masks: &[Option<MaskId>], place: usize| masks.get(place).copied().flatten();
-    (0..some.len().max(others.len())).find(|&place| get(some, place) != get(others, place))
 }
 
 /// Layers compute in float32: wider floats are converted on the way in.

@@ -18,7 +18,7 @@ use masque_ir::ops::{Op, OpError};
 use masque_ir::program::{Builder, Operand};
 use masque_ir::{DType, Dim, Semantics, Type};
 
-pub use advice::{Advice, BY_HAND};
+pub use advice::Advice;
 pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
 pub use kernel::KernelCondition;
@@ -70,6 +70,12 @@ pub trait Layer: Debug + Send + Sync {
     /// Does a mask change what it computes at inference?
     fn uses_masks(&self) -> bool {
         self.reads() != Reads::Nothing
+    }
+
+    /// Does the mask of what it reads as data at that place decide what it gives at valid positions? That of a query only
+    /// decides what its padded positions get.
+    fn decides(&self, _place: usize) -> bool {
+        true
     }
 
     /// What Keras asks before it takes a fast kernel for the layer on a GPU; none for a layer without such a kernel.

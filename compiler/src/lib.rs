@@ -14,6 +14,7 @@
 //! | [`frontend`] | reads and checks files, nothing else |
 //! | [`layers`], [`layer`] | everything known about each Keras layer, one file each |
 //! | [`mod@infer`], [`masks`], [`diagnostics`] | types, masks, what is wrong with them |
+//! | [`advice`] | what to do about it, tried before it is said |
 //! | [`mod@lower`] | layers to operations |
 //! | [`mathematics`] | what a call computes, printed from its operations |
 //! | [`mod@liveness`], [`witness`] | what every output reads of the padding, and runs that show it |
@@ -37,6 +38,7 @@
 //! # }
 //! ```
 
+pub mod advice;
 mod batch;
 pub mod bind;
 pub mod compare;
@@ -171,6 +173,11 @@ impl Model {
         &self.assembled.graph
     }
 
+    /// The layers, in the graph's order.
+    pub(crate) fn into_layers(self) -> Vec<Box<dyn Layer>> {
+        self.assembled.layers
+    }
+
     /// The dtype policies of floats narrower than float32, each with the number of layers that ask for it. All is
     /// computed in float32.
     pub fn narrow_policies(&self) -> BTreeMap<&str, usize> {
@@ -274,16 +281,19 @@ impl Inferred {
         diagnostics::unsupported_masks(&self.graph, &self.layers, &self.pointers, severity)
     }
 
-    /// Everything that is wrong with the masks, by place: those that layers do not support; and, which keeps nothing
+    /// Everything that is wrong with the masks, by place (and [`Inferred::advise`] adds what to do about it): those that layers do not support; and, which keeps nothing
     /// from being compiled, those that are lost without a word, and those of the running Keras model that are not the
     /// intended ones.
     pub fn findings(&self, policy: UnsupportedMask) -> Vec<Diagnostic> {
         let mut findings = self.diagnostics(policy);
-        findings.extend(diagnostics::lost_masks(&self.graph, &self.layers, &self.pointers));
+        let lost = diagnostics::lost_masks(&self.graph, &self.layers, &self.pointers);
+        let missing = lost.iter().flat_map(Diagnostic::missed_by).collect();
+        findings.extend(lost);
         findings.extend(diagnostics::differing_masks(
             &self.graph,
             &self.others,
             &self.differing,
+            &missing,
             &self.layers,
             &self.pointers,
         ));

@@ -211,6 +211,14 @@ pub fn used(
     }
 }
 
+/// The masks of which a mask is the `and`; itself if it is none.
+pub fn conjuncts(pool: &MaskPool, mask: MaskId) -> Vec<MaskId> {
+    match pool.get(mask) {
+        MaskExpr::And(parts) => parts.iter().flat_map(|&part| conjuncts(pool, part)).collect(),
+        _ => vec![mask],
+    }
+}
+
 /// What a call did with the masks that came in.
 pub fn status(rule: &MaskRule, incoming: &[Option<MaskId>], outgoing: &[Option<MaskId>]) -> MaskStatus {
     let came = incoming.iter().any(Option::is_some);

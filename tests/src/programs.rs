@@ -79,7 +79,8 @@ pub fn check_example(test: &str, text: &str) -> Result<Vec<String>, String> {
 pub fn rendered(text: &str) -> Result<String, String> {
     let fixture = Fixture::read(text)?;
     let inferred = infer(&fixture)?;
-    let findings = findings(&fixture, &inferred)?;
+    let mut findings = findings(&fixture, &inferred)?;
+    inferred.advise(&mut findings);
     let shown = findings.iter().map(|finding| render("model.mq", inferred.graph(), finding, false));
     Ok(shown.collect::<Vec<_>>().join("\n\n"))
 }

@@ -1,10 +1,12 @@
 //! `mask-differs`: a call of the running Keras model computes with another mask than its layers' rules intend.
 
+use std::collections::HashSet;
+
 use masque_ir::facts::{Facts, InferredGraph, MaskSource};
 use masque_ir::layers::{CallId, TensorRef};
 use masque_ir::text::print_mask;
 
-use super::{Code, Diagnostic, Severity, Subject, Suggestion};
+use super::{Code, Diagnostic, Severity, Subject};
 use crate::infer::Differing;
 use crate::layer::{Layer, Reads};
 
@@ -21,10 +23,12 @@ enum Cause {
 }
 
 /// Finds every call that computes with another mask than intended. Nothing where the intended masks are those asked for.
+/// `missing` are the calls that `mask-lost` names: where an operation dropped the mask, it is reported there.
 pub fn differing_masks(
     model: &InferredGraph,
     intended: &Facts,
     differing: &[Differing],
+    missing: &HashSet<CallId>,
     layers: &[Box<dyn Layer>],
     pointers: &[String],
 ) -> Vec<Diagnostic> {
@@ -34,15 +38,20 @@ pub fn differing_masks(
     let meant = InferredGraph { graph: model.graph.clone(), facts: intended.clone() };
     let running = Subject { model, layers, pointers };
     let meant = Subject { model: &meant, layers, pointers };
-    differing.iter().map(|differing| finding(&running, &meant, differing)).collect()
+    let found = differing.iter().filter_map(|differing| {
+        let cause = cause(&running, &meant, differing);
+        let by_operation = matches!(cause, Cause::Lost(loser) if running.layer(loser).is_operation());
+        let reported = by_operation && missing.contains(&differing.call);
+        (!reported).then(|| finding(&running, &meant, differing, &cause))
+    });
+    found.collect()
 }
 
-fn finding(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing) -> Diagnostic {
+fn finding(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing, cause: &Cause) -> Diagnostic {
     let id = differing.call;
-    let cause = cause(running, meant, differing);
     let tensor = format!("%{}", running.model.graph.tensor_name(differing.tensor));
     let named = running.named(id);
-    let message = match &cause {
+    let message = match cause {
         Cause::NotFilled => format!("{named} gets more than its data, so Keras fills in no mask for it"),
         Cause::Taken(_) => format!("{named} computes without the mask of {tensor}, which was taken off it"),
         Cause::Lost(_) => format!("{named} computes without the mask that {tensor} should carry"),
@@ -51,28 +60,22 @@ fn finding(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing) ->
     let mut finding = running.finding(id, Code::MaskDiffers, Severity::Warning, message);
     let facts = &meant.model.facts;
     let Some(mask) = facts.call(id).mask_in.get(differing.place).copied().flatten() else {
-        let note = "the layers' rules intend no mask here, and the running model has one".to_owned();
         finding.labels = vec![running.label(id, "computes with a mask that was not meant")];
-        finding.notes = vec![note];
-        finding.advice = vec![Suggestion::words(INTENDED)];
+        finding.notes =
+            vec!["the layers' rules intend no mask here, and the running model has one".to_owned()];
         return finding;
     };
     finding.labels = meant.path_labels(&meant.path(id, mask));
     finding.labels.extend(match cause {
-        Cause::Taken(taker) => Some(running.label(taker, "takes the mask off what it reads")),
-        Cause::Lost(loser) => Some(running.label(loser, "and does not pass it on")),
+        Cause::Taken(taker) => Some(running.label(*taker, "takes the mask off what it reads")),
+        Cause::Lost(loser) => Some(running.label(*loser, "and does not pass it on")),
         Cause::NotFilled | Cause::Other => None,
     });
     finding.labels.push(running.label(id, "and missed here"));
     let meant_mask = print_mask(&meant.model.graph, facts, mask);
-    finding.notes = vec![format!("the mask that is meant is {meant_mask}"), consequence(running, id, &cause)];
-    finding.advice = mends(running, meant, differing, &cause);
-    finding.advice.push(Suggestion::words(INTENDED));
+    finding.notes = vec![format!("the mask that is meant is {meant_mask}"), consequence(running, id, cause)];
     finding
 }
-
-const INTENDED: &str =
-    "to compile the model as it was meant, pass --masks intended; its numbers are then not Keras'";
 
 /// What became of the mask: on the way from where it was born, the first tensor that should carry it and does not.
 fn cause(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing) -> Cause {
@@ -100,49 +103,17 @@ fn consequence(running: &Subject<'_>, id: CallId, cause: &Cause) -> String {
     };
     match cause {
         Cause::NotFilled => format!(
-            "Keras 3 fills in masks only where a layer is called on a single tensor, and says nothing otherwise: {what}"
+            "Keras 3 fills in masks only where a layer is called on a single tensor, and gives no warning otherwise: \
+             {what}"
         ),
         Cause::Taken(taker) => format!(
-            "{} takes the masks off the tensors that it is called on, whoever reads them later; Keras says nothing: {what}",
+            "{} takes the masks off the tensors that it is called on, and calls that read them later get none; Keras \
+             gives no warning: {what}",
             running.named(*taker)
         ),
-        Cause::Lost(_) => format!("Keras says nothing: {what}"),
+        Cause::Lost(_) => format!("Keras gives no warning: {what}"),
         Cause::Other => {
-            "Keras says nothing: valid positions are taken for padding, and padding for data".to_owned()
+            "Keras gives no warning: valid positions are taken for padding, and padding for data".to_owned()
         }
     }
-}
-
-fn mends(
-    running: &Subject<'_>,
-    meant: &Subject<'_>,
-    differing: &Differing,
-    cause: &Cause,
-) -> Vec<Suggestion> {
-    let graph = &running.model.graph;
-    let name = graph.call_name(differing.call);
-    let mask = meant.model.facts.call(differing.call).mask_in.get(differing.place).copied().flatten();
-    let computed = mask.map_or("…".to_owned(), |mask| meant.in_keras(mask));
-    let by_hand = match running.layer(differing.call).reads() {
-        Reads::Each { .. } => {
-            format!("pass it by hand: mask = {computed}, then {name}(…, value_mask=mask)")
-        }
-        _ => format!("pass it by hand: mask = {computed}, then {name}(…, mask=mask)"),
-    };
-    let mends = match cause {
-        Cause::Taken(taker) => {
-            let (taker, tensor) = (graph.call_name(*taker), graph.tensor_name(differing.tensor));
-            let copy = format!(
-                "call `{taker}` on a tensor of its own, such as the output of a LayerNormalization, and leave \
-                 `{tensor}` to the others"
-            );
-            vec![copy, by_hand]
-        }
-        Cause::Lost(loser) if running.layer(*loser).is_operation() => {
-            let loser = graph.call_name(*loser);
-            vec![format!("put a layer in the place of the operation `{loser}`: layers carry masks"), by_hand]
-        }
-        _ => vec![by_hand],
-    };
-    mends.into_iter().map(Suggestion::words).collect()
 }

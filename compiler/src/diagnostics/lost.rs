@@ -1,8 +1,8 @@
-//! `mask-lost`: an operation, or a merge with an input that has no mask, loses a mask without a word, and something
-//! behind it would have used one.
+//! `mask-lost`: an operation, or a merge with an input that has no mask, drops a mask silently, and something after it
+//! would have used one.
 //!
-//! A mask that dies where nobody could use it is no finding: the call's output must still have the mask's axes, and
-//! behind it, through tensors that still have them, must stand a call that computes with masks and gets none.
+//! A mask that ends where nothing could use it is no finding: the call's output must still have the mask's axes, and
+//! after it, through tensors that still have them, must come a call that computes with masks and gets none.
 
 use std::collections::HashSet;
 
@@ -12,12 +12,12 @@ use masque_ir::layers::{CallId, TensorRef};
 use masque_ir::mask::MaskId;
 use masque_ir::text::print_tensor;
 
-use super::behind::Behind;
-use super::{Code, Diagnostic, Severity, Subject, Suggestion, enumerated};
-use crate::layer::{Layer, Supports};
-use crate::{layers, masks, table};
+use super::after::After;
+use super::{Code, Diagnostic, Severity, Subject, TAKES_PADDING, enumerated};
+use crate::layer::Layer;
+use crate::{masks, table};
 
-/// Finds every call that loses a mask without a word. One that only hands on what another lost is no finding.
+/// Finds every call that drops a mask silently. One that only passes on what another dropped is no finding.
 pub fn lost_masks(model: &InferredGraph, layers: &[Box<dyn Layer>], pointers: &[String]) -> Vec<Diagnostic> {
     let subject = Subject { model, layers, pointers };
     let plumbing = table::plumbing(&model.graph);
@@ -31,10 +31,10 @@ pub fn lost_masks(model: &InferredGraph, layers: &[Box<dyn Layer>], pointers: &[
         let Some(mask) = lost(&subject, id) else { continue };
         let axes =
             masks::type_of(&model.facts.masks, mask, &|tensor| model.facts.tensor(tensor).ty.clone()).shape;
-        let behind = subject.behind(id, |ty: &Type| ty.shape.starts_with(&axes));
-        if !behind.users.is_empty() {
-            found.push(finding(&subject, id, mask, &behind));
-            downstream.extend(behind.passed);
+        let after = subject.after(id, false, |ty: &Type| ty.shape.starts_with(&axes));
+        if !after.users.is_empty() {
+            found.push(finding(&subject, id, mask, &after));
+            downstream.extend(after.passed);
         }
     }
     found
@@ -49,9 +49,9 @@ fn lost(subject: &Subject<'_>, id: CallId) -> Option<MaskId> {
     (!goes && !ended).then_some(came)
 }
 
-fn finding(subject: &Subject<'_>, id: CallId, mask: MaskId, behind: &Behind) -> Diagnostic {
+fn finding(subject: &Subject<'_>, id: CallId, mask: MaskId, after: &After) -> Diagnostic {
     let unmasked = unmasked(subject, id);
-    let merges = !subject.layer(id).is_operation();
+    let merges = !subject.layer(id).is_operation() && !unmasked.is_empty();
     let because = match merges {
         true => format!(
             ", because {} ha{} none",
@@ -60,26 +60,21 @@ fn finding(subject: &Subject<'_>, id: CallId, mask: MaskId, behind: &Behind) -> 
         ),
         false => String::new(),
     };
-    let message = format!("{} loses a mask without a word{because}", subject.named(id));
+    let message = format!("{} drops the mask silently{because}", subject.named(id));
     let mut finding = subject.finding(id, Code::MaskLost, Severity::Warning, message);
     let path = subject.path(id, mask);
     finding.labels = subject.path_labels(&path);
-    finding.labels.extend(behind.users.iter().map(|&user| subject.label(user, "takes padding for data")));
-    finding.labels.push(subject.label(id, "and lost here"));
-    let users = subject.listed(&behind.users);
+    finding.labels.extend(after.users.iter().map(|&user| subject.label(user, TAKES_PADDING)));
+    finding.labels.push(subject.label(id, "and dropped here"));
+    let users = subject.listed(&after.users);
     finding.notes = vec![subject.birth(path[0], mask), silence(subject, id).to_owned()];
     finding.notes.push(format!(
         "{users} would use the mask, and without one take{} padding for data",
-        match behind.users.len() {
+        match after.users.len() {
             1 => "s",
             _ => "",
         }
     ));
-    finding.advice = if merges { merge_mends(&unmasked) } else { operation_mends(subject, id) };
-    let user = subject.model.graph.call_name(behind.users[0]);
-    finding.advice.push(Suggestion::words(format!(
-        "pass the mask by hand: mask = ops.not_equal(ids, 0), then {user}(x, mask=mask)"
-    )));
     finding
 }
 
@@ -93,49 +88,22 @@ fn unmasked(subject: &Subject<'_>, id: CallId) -> Vec<String> {
     without.map(|tensor| print_tensor(graph, tensor)).collect()
 }
 
-/// What Keras says of it: nothing.
+/// What Keras reports: nothing.
 fn silence(subject: &Subject<'_>, id: CallId) -> &'static str {
     match (
         subject.layer(id).is_operation(),
         subject.model.facts.call(id).outputs.iter().any(|output| output.mask.is_some()),
     ) {
         (true, _) => {
-            "Keras says nothing: an operation of keras.ops, `+` and slices among them, carries no mask"
+            "Keras gives no warning: an operation of keras.ops, `+` and slices among them, carries no mask"
         }
         (false, true) => {
-            "Keras says nothing: to it an input without a mask is valid everywhere, and so is what it is joined with"
+            "Keras gives no warning: an input without a mask counts as valid everywhere, and so does every position \
+             of what it is joined with"
         }
         (false, false) => {
-            "Keras 3 says nothing: a merge has a mask if all its inputs have one; TF-Keras 2 took what masks there are"
+            "Keras 3 gives no warning: a merge has a mask only if all its inputs have one (TF-Keras 2 took the masks \
+             there were)"
         }
     }
-}
-
-fn merge_mends(unmasked: &[String]) -> Vec<Suggestion> {
-    vec![Suggestion::words(format!(
-        "give {} the mask, too: an Embedding(mask_zero=True) of ids that are 0 at the same positions, or a Masking \
-         layer behind it",
-        enumerated(unmasked)
-    ))]
-}
-
-/// The layer that does the same, if there is one, carries masks.
-fn operation_mends(subject: &Subject<'_>, id: CallId) -> Vec<Suggestion> {
-    let class = subject.model.graph.layer_of(id).class.trim_start_matches("ops.");
-    let same = layers::LAYERS
-        .iter()
-        .find(|def| def.class.eq_ignore_ascii_case(class) && def.supports_masking == Supports::Always);
-    let tensors: usize = subject.model.graph.call(id).positional().map(|value| value.tensors().len()).sum();
-    let merges = |def: &str| {
-        layers::find(def).is_some_and(|def| def.masks == "union" || def.masks.starts_with("concat"))
-    };
-    let text = match same {
-        Some(def) if tensors > 1 || !merges(def.class) => {
-            format!("use the layer {}() in its place: it does the same, and carries masks", def.class)
-        }
-        _ => "use a layer in its place, which carries masks: Add() for x + y, Rescaling(2.0) for 2 * x, \
-              Activation(\"relu\") for ops.relu(x)"
-            .to_owned(),
-    };
-    vec![Suggestion::words(text)]
 }

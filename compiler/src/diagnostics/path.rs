@@ -1,12 +1,15 @@
 //! Where a mask comes from: the calls that it came through, and the one where it was born.
 
+use std::collections::{HashSet, VecDeque};
+
+use masque_ir::Dim;
 use masque_ir::facts::MaskStatus;
 use masque_ir::layers::{CallId, TensorRef};
-use masque_ir::mask::{MaskExpr, MaskId};
-use masque_ir::text::{print_mask, print_number};
+use masque_ir::mask::MaskId;
+use masque_ir::text::print_mask;
 
-use super::{Label, Subject, Suggestion};
-use crate::layers;
+use super::{Label, Subject};
+use crate::{layers, masks};
 
 impl Subject<'_> {
     /// The calls that a mask came through, the one where it was born first, the reader left out.
@@ -26,7 +29,7 @@ impl Subject<'_> {
             at = carrier.call;
         }
         path.reverse();
-        // A mask that was passed by hand hangs on no tensor: it is born where it is computed.
+        // An explicit mask is attached to no tensor: it is born where it is computed.
         if path.is_empty() {
             let computed =
                 crate::masks::sources(&facts.masks, mask).first().map_or(reader, |tensor| tensor.call);
@@ -53,29 +56,27 @@ impl Subject<'_> {
         )
     }
 
-    /// How a mask is computed in Keras, as far as it is short.
-    pub(super) fn in_keras(&self, mask: MaskId) -> String {
-        let name = |tensor: &TensorRef| self.model.graph.tensor_name(*tensor);
-        let masks = &self.model.facts.masks;
-        match masks.get(mask) {
-            MaskExpr::NotEqual(x, number) => {
-                let number = print_number(self.model.facts.tensor(*x).ty.dtype, *number);
-                format!("ops.not_equal({}, {number})", name(x))
-            }
-            MaskExpr::AnyLast(inner) if masks.get(*inner).parts().is_empty() => {
-                format!("ops.any({}, axis=-1)", self.in_keras(*inner))
-            }
-            MaskExpr::Tensor(flags) => name(flags),
-            _ => "…".to_owned(),
-        }
+    /// The nearest mask before a tensor that covers its leading axes.
+    pub(crate) fn mask_before(&self, x: TensorRef) -> Option<MaskId> {
+        let ty = &self.model.facts.tensor(x).ty;
+        self.mask_where(x, |shape| ty.shape.starts_with(shape))
     }
 
-    /// What to do if there is no padding at all.
-    pub(super) fn without_padding(&self, born: CallId) -> Suggestion {
-        let name = self.model.graph.call_name(born);
-        Suggestion::words(match self.model.graph.layer_of(born).class.as_str() {
-            "Embedding" => format!("if 0 is no padding, build `{name}` with mask_zero=False"),
-            _ => format!("if nothing is padding, leave out `{name}`"),
-        })
+    /// The nearest mask at a tensor or before it whose shape is as wanted.
+    pub(crate) fn mask_where(&self, x: TensorRef, wanted: impl Fn(&[Dim]) -> bool) -> Option<MaskId> {
+        let facts = &self.model.facts;
+        let fits = |mask: &MaskId| {
+            let shape = masks::type_of(&facts.masks, *mask, &|tensor| facts.tensor(tensor).ty.clone()).shape;
+            self.says_something(Some(*mask)) && wanted(&shape)
+        };
+        let (mut seen, mut open) = (HashSet::from([x.call]), VecDeque::from([x.call]));
+        while let Some(call) = open.pop_front() {
+            let mut own = facts.call(call).outputs.iter().filter_map(|output| output.mask);
+            if let Some(mask) = own.find(fits) {
+                return Some(mask);
+            }
+            open.extend(self.data(call).into_iter().map(|x| x.call).filter(|before| seen.insert(*before)));
+        }
+        None
     }
 }

@@ -1,10 +1,11 @@
 //! `mask-unsupported`: a layer gets a mask, and does not support masking.
 
+use masque_ir::Semantics;
 use masque_ir::facts::InferredGraph;
 use masque_ir::layers::CallId;
 use masque_ir::mask::MaskId;
 
-use super::{Code, Diagnostic, Severity, Subject, Suggestion, enumerated};
+use super::{Code, Diagnostic, Severity, Subject, TAKES_PADDING, enumerated};
 use crate::layer::Layer;
 use crate::masks;
 
@@ -32,37 +33,30 @@ fn unsupported(subject: &Subject<'_>, id: CallId, mask: MaskId, severity: Severi
     let mut finding = subject.finding(id, Code::MaskUnsupported, severity, message);
     let path = subject.path(id, mask);
     let rank = subject.model.facts.masks.rank(mask) as usize;
-    let behind = subject.behind(id, |ty| ty.rank() > rank);
+    let after = subject.after(id, false, |ty| ty.rank() > rank);
     finding.labels = subject.path_labels(&path);
-    finding.labels.extend(behind.users.iter().map(|&user| subject.label(user, "takes padding for data")));
-    finding.labels.push(subject.label(id, "and cannot be used here"));
-
+    finding.labels.extend(after.users.iter().map(|&user| subject.label(user, TAKES_PADDING)));
+    finding.labels.push(subject.label(id, "and dropped here"));
     finding.notes = vec![
         subject.birth(path[0], mask),
         format!("{class}: {}", advice.reason),
-        "Keras 3 warns, drops the mask and goes on; TF-Keras 2 drops it without a word".to_owned(),
-        match (behind.users.as_slice(), advice.by_position) {
+        match subject.model.graph.semantics {
+            Semantics::Keras2 => "TF-Keras 2 drops the mask silently".to_owned(),
+            Semantics::Keras3_15 => "Keras 3 warns, drops the mask and goes on".to_owned(),
+        },
+        match (after.users.as_slice(), advice.by_position) {
             ([], true) => {
-                "nothing behind it uses the mask, and it works position by position: what it computes at \
-                           valid positions is right"
+                "nothing after it uses the mask, and it works position by position: what it computes at valid \
+                 positions is right"
                     .to_owned()
             }
             ([], false) => {
-                let reached = subject.behind(id, |_| true).outputs;
-                format!("so what stands under the padding has a part in {}", enumerated(&reached))
+                let reached = subject.outputs_after(id);
+                format!("so the numbers at padded positions have a part in {}", enumerated(&reached))
             }
             (users, _) => format!("so {} take{} padding for data", subject.listed(users), plural(users)),
         },
     ];
-    let name = subject.model.graph.call_name(id);
-    let computed = subject.in_keras(mask);
-    let user = behind.users.first().map_or("layer".to_owned(), |&user| subject.model.graph.call_name(user));
-    let filled = |mend: &str| mend.replace("{}", &name).replace("{mask}", &computed).replace("{user}", &user);
-    finding.advice = advice.mends.iter().map(|mend| Suggestion::words(filled(mend))).collect();
-    finding.advice.push(subject.without_padding(path[0]));
-    finding.advice.push(Suggestion::words(
-        "for Keras' numbers, padding counted as data, pass --on-unsupported-mask warn",
-    ));
     finding
 }
 

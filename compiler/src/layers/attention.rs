@@ -138,6 +138,10 @@ impl Layer for Attention {
         true
     }
 
+    fn decides(&self, place: usize) -> bool {
+        place != 0
+    }
+
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
         MaskRule::Keep
     }

@@ -6,8 +6,9 @@ use masque_ir::program::Operand;
 
 use super::activation::Applied;
 use super::spatial::{self, Spatial, loses_masks, losing};
+use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, BY_HAND, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
     WeightSpec,
 };
 
@@ -117,17 +118,13 @@ fn padded(
 /// Of everything that slides over positions.
 pub(super) const ADVICE: Advice = Advice::of(
     "its windows reach from the last valid positions into the padding, and a mask of its outputs is not defined",
-    &[
-        "put the layer that needs the mask before `{}`: a recurrent layer, or attention",
-        "zero the padding before `{}` and pass the mask by hand behind it (padding=\"same\" or \"causal\", strides=1): \
-         mask = {mask}; x = x * ops.expand_dims(ops.cast(mask, x.dtype), -1); then {user}(y, mask=mask)",
-    ],
+    &[Way::Zero],
 );
 
 /// Of windows that see one position.
 const POINTWISE: Advice = Advice::by_position(
     "Keras has no mask for any convolution, though one with kernel_size=1 computes position by position",
-    &["use Dense(filters) in place of `{}`: it computes the same, and carries the mask", BY_HAND],
+    &[Way::Dense, Way::Zero],
 );
 
 #[derive(Debug)]

@@ -5,9 +5,10 @@ use masque_ir::ops::{Index, OpError};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
+use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, BY_HAND, Birth, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError,
-    Supports, WeightSpec,
+    Advice, Arguments, Birth, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    WeightSpec,
 };
 
 pub(super) static EMBEDDING: LayerDef = LayerDef {
@@ -50,7 +51,7 @@ impl Layer for Embedding {
     fn advice(&self) -> Advice {
         Advice::by_position(
             "without mask_zero it makes no mask, and does not carry that of its ids",
-            &["if 0 is padding, build `{}` with mask_zero=True", BY_HAND],
+            &[Way::MaskZero, Way::Zero],
         )
     }
 

@@ -4,6 +4,7 @@ use masque_ir::ops::{OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
+use crate::advice::Way;
 use crate::layer::{
     Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
 };
@@ -39,12 +40,8 @@ impl Layer for Flatten {
 
     fn advice(&self) -> Advice {
         Advice::of(
-            "it joins the positions with the features, so that whatever follows weighs padding like everything else",
-            &[
-                "use GlobalAveragePooling1D() in place of `{}`: it averages the valid positions alone",
-                "use a recurrent layer in place of `{}`, such as GRU(units): its last output is that of the last valid \
-                 position",
-            ],
+            "it joins the positions with the features, so that what follows weighs padding like everything else",
+            &[Way::Scores, Way::Squeeze, Way::Average, Way::Recurrent, Way::Zero],
         )
     }
 

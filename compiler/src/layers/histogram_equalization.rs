@@ -12,8 +12,9 @@ use super::auto_contrast::{BYTES, into_range, value_range};
 use super::image_augmentation::images;
 use super::operations::{positions, running};
 use super::spatial::{self, Spatial, loses_masks, losing};
+use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, BY_HAND, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
 };
 
 losing!(HISTOGRAM_EQUALIZATION, "ContrastLimitedAdaptiveHistogramEqualization", parse);
@@ -204,10 +205,7 @@ impl Layer for Equalization {
     fn advice(&self) -> Advice {
         Advice::of(
             "it counts every pixel of a tile, masked ones as well, so that padding changes the contrast around it",
-            &[
-                "equalize the images before they are padded: put `{}` before the layer that makes the mask",
-                BY_HAND,
-            ],
+            &[Way::Before, Way::Zero],
         )
     }
 

@@ -354,6 +354,10 @@ impl Layer for MultiHead {
         Reads::Each { always_own: if self.grouped { &[] } else { &["query"] } }
     }
 
+    fn decides(&self, place: usize) -> bool {
+        place != 0
+    }
+
     fn effect(&self, _: &Arguments<Type>) -> Effect {
         if self.grouped { Effect::None } else { Effect::TakesMasks }
     }

@@ -5,6 +5,7 @@ use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
 use super::spatial::{self, Spatial, loses_masks, losing};
+use crate::advice::Way;
 use crate::layer::{
     Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
 };
@@ -34,36 +35,26 @@ enum Fold {
     Mean,
 }
 
-/// Of windows over some of the positions.
-const WINDOWS: Advice = Advice::of(
-    "its windows fold padding in with the last valid positions, and the positions it gives are others",
-    &[
-        "if one vector for each sequence is wanted, use GlobalAveragePooling1D() in place of `{}`: it averages the valid \
-         positions alone",
-        "put the layer that needs the mask before `{}`",
-        "shorten the mask alongside and pass it by hand: mask = {mask}[:, ::strides], then \
-         {user}(y, mask=mask)",
-    ],
-);
+/// Advice of windows over some of the positions.
+const fn windows(fold: Fold) -> Advice {
+    const REASON: &str =
+        "its windows mix padding with the last valid positions, and the positions of its outputs are others";
+    match fold {
+        Fold::Max => Advice::of(REASON, &[Way::Low, Way::Average]),
+        Fold::Mean => Advice::of(REASON, &[Way::Zero, Way::Average]),
+    }
+}
 
-/// Of one window over everything.
-fn whole(fold: Fold) -> Advice {
+/// Advice of one window over everything.
+const fn whole(fold: Fold) -> Advice {
     match fold {
         Fold::Max => Advice::of(
             "it takes the largest number of all positions, and padding can be the largest",
-            &[
-                "use GlobalAveragePooling1D() in place of `{}`: it averages the valid positions alone",
-                "make padding small before `{}`: mask = {mask}; \
-                 x = ops.where(ops.expand_dims(mask, -1), x, -1e9)",
-            ],
+            &[Way::Low, Way::Average],
         ),
-        Fold::Mean => Advice::of(
-            "it averages all positions, padding included",
-            &[
-                "bring the positions onto one axis and use GlobalAveragePooling1D() in place of `{}`",
-                "average by hand: ops.sum(x * mask, axis) / ops.sum(mask, axis)",
-            ],
-        ),
+        Fold::Mean => {
+            Advice::of("it averages all positions, padding included", &[Way::Average, Way::Mean, Way::Zero])
+        }
     }
 }
 
@@ -94,7 +85,7 @@ impl Layer for Pooling {
     loses_masks!(|layer, arguments| layer.spatial.data(arguments));
 
     fn advice(&self) -> Advice {
-        WINDOWS
+        windows(self.fold)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -127,7 +118,7 @@ impl Layer for Adaptive {
     loses_masks!(|layer, arguments| layer.spatial.data(arguments));
 
     fn advice(&self) -> Advice {
-        WINDOWS
+        windows(self.fold)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

@@ -6,6 +6,7 @@ use masque_ir::{Dim, Sizes, Type};
 use serde_json::Value as Json;
 
 use super::spatial::{self, loses_masks, losing};
+use crate::advice::Way;
 use crate::layer::config::LARGEST_SIZE;
 use crate::layer::{
     Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
@@ -75,12 +76,8 @@ impl Layer for Reshape {
 
     fn advice(&self) -> Advice {
         Advice::of(
-            "it puts elements under other axes, and where the mask's axis went it does not say",
-            &[
-                "reshape the ids before the Embedding in place of `{}`: then the mask is made in the new shape",
-                "if the time axis stays where it is, pass the mask by hand to the layer behind `{}` that needs it: \
-                 {user}(y, mask=mask)",
-            ],
+            "it puts elements under other axes, and does not say which of them is the axis of the mask",
+            &[Way::Scores, Way::Squeeze, Way::EachStep, Way::Before, Way::Zero],
         )
     }
 
@@ -119,11 +116,8 @@ impl Layer for Permute {
 
     fn advice(&self) -> Advice {
         Advice::of(
-            "it moves the time axis, and the mask stays behind: a layer behind it would mix padding into its rows",
-            &[
-                "mix positions by a layer that uses the mask, such as attention or a recurrent layer, in place of `{}`",
-                "permute back before the layer that needs the mask, and pass it by hand: {user}(y, mask=mask)",
-            ],
+            "it moves axes, and not those of the mask: a layer after it would mix padding into its rows",
+            &[Way::EachStep, Way::Zero],
         )
     }
 
@@ -145,12 +139,8 @@ impl Layer for RepeatVector {
 
     fn advice(&self) -> Advice {
         Advice::of(
-            "it makes new positions out of one vector, to which a mask of the old ones says nothing",
-            &[
-                "end the mask before `{}`, by a layer that gives one vector: a recurrent layer without \
-                 return_sequences, or GlobalAveragePooling1D()",
-                "if the vector comes with a mask by accident, take it from the layer before that made one",
-            ],
+            "it makes new positions out of one vector, about which the mask says nothing",
+            &[Way::Zero],
         )
     }
 

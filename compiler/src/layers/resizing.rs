@@ -5,6 +5,7 @@ use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
 use super::spatial::{self, Spatial, loses_masks, losing};
+use crate::advice::Way;
 use crate::layer::{
     Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
 };
@@ -19,13 +20,10 @@ losing!(UP_SAMPLING1D, "UpSampling1D", |config| up_sampling(config, 1));
 losing!(UP_SAMPLING2D, "UpSampling2D", |config| up_sampling(config, 2));
 losing!(UP_SAMPLING3D, "UpSampling3D", |config| up_sampling(config, 3));
 
-/// Of layers that change how many positions there are.
+/// Advice of layers that change how many positions there are.
 const ADVICE: Advice = Advice::of(
-    "it adds, removes or repeats positions, and does not do the same with the mask",
-    &[
-        "do the same with the ids before the Embedding, in place of `{}`: then the mask is made for the new positions",
-        "do the same with the mask, and pass it by hand to the layer behind `{}` that needs it: {user}(y, mask=mask)",
-    ],
+    "it adds, removes or repeats positions, and does not do the same to the mask",
+    &[Way::Before, Way::Zero],
 );
 
 /// Zeros at both ends of the spatial axes, or positions taken away there.

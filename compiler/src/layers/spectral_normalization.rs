@@ -8,8 +8,9 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 use serde_json::json;
 
+use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, BY_HAND, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
     WeightPlace, WeightSpec,
 };
 
@@ -68,7 +69,7 @@ impl Layer for SpectralNormalization {
     fn advice(&self) -> Advice {
         Advice::by_position(
             "Keras says so of the wrapper; when the model runs, the mask comes through all the same",
-            &["at inference the wrapper does nothing: use the layer inside it in place of `{}`", BY_HAND],
+            &[Way::Inner, Way::Zero],
         )
     }
 

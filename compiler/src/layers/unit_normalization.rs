@@ -5,9 +5,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
 use super::axes::{along, inverse_root, numbers, resolve, sizes, take};
-use crate::layer::{
-    Advice, Arguments, BY_HAND, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
-};
+use crate::advice::Way;
+use crate::layer::{Advice, Arguments, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec};
 
 pub(super) static RMS_NORMALIZATION: LayerDef = LayerDef {
     class: "RMSNormalization",
@@ -85,8 +84,8 @@ impl Layer for RmsNormalization {
 
     fn advice(&self) -> Advice {
         Advice::by_position(
-            "Keras never told it to carry masks, though it scales every position for itself",
-            &["use LayerNormalization() in place of `{}`: it carries the mask", BY_HAND],
+            "Keras does not let it carry masks, though it scales every position by itself",
+            &[Way::EachStep, Way::Normalize, Way::Zero],
         )
     }
 

@@ -40,7 +40,8 @@ fn infer(model: &Path, common: &Common, terminal: &Terminal) -> Result<Inferred,
 
 /// Says what is wrong with the masks. `None` if that keeps the model from being compiled.
 fn accept(model: &Path, inferred: &Inferred, common: &Common, terminal: &Terminal) -> Option<()> {
-    let findings = inferred.diagnostics(common.on_unsupported_mask.into());
+    let mut findings = inferred.diagnostics(common.on_unsupported_mask.into());
+    inferred.advise(&mut findings);
     terminal.findings(&model.display().to_string(), inferred.graph(), &findings);
     let more = inferred.findings(common.on_unsupported_mask.into()).len() - findings.len();
     if more > 0 {

@@ -20,6 +20,7 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
     let witnesses = inferred.witnesses(&padding);
     let mut findings = inferred.findings(policy);
     findings.extend(inferred.leaks(&padding));
+    inferred.advise(&mut findings);
     for finding in &mut findings {
         if arguments.deny.contains(&finding.code) {
             finding.severity = Severity::Error;
