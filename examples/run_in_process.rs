@@ -5,7 +5,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use masque::session::{CompiledModel, RunOptions, Tensor};
+use masque::session::{CompiledModel, RunOptions, State, Tensor};
 use ndarray::Array2;
 
 const REVIEWS: [&str; 3] =
@@ -17,16 +17,18 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let model = CompiledModel::open(masque_examples::sentiment("sentiment.keras"))?;
-    for input in &model.plan().inputs {
+    for (_, input) in model.plan().input_values() {
         println!("the model reads {}: {}", input.name, input.ty);
     }
 
-    // A session has the weights ready; it can run as often as you like.
-    let mut session = model.session()?;
+    // A session has the weights ready; it can run as often as you like, on several threads at once. What belongs to one
+    // run, its memory above all, is in a state of your own.
+    let session = model.session()?;
+    let mut state = State::default();
     let mut scores = |reviews: &[&str]| -> Result<Vec<f32>, Box<dyn Error>> {
         let texts = Array2::from_shape_fn((reviews.len(), 1), |(row, _)| reviews[row].to_owned());
         let inputs = [("text", Tensor::from(texts.into_dyn()))];
-        let answer = session.run(&inputs, RunOptions::default())?;
+        let answer = session.run(&mut state, &inputs, RunOptions::default())?;
         let scores = answer.outputs[0].1.as_f32().ok_or("the score is no f32")?;
         Ok(scores.iter().copied().collect())
     };

@@ -15,7 +15,7 @@ fn model(name: &str) -> Stages {
 }
 
 fn run(stages: &Stages, ids: Array2<i32>) -> Outputs {
-    let name = stages.planned.as_ref().unwrap().plan.inputs[0].name.clone();
+    let name = stages.planned.as_ref().unwrap().plan.value(0).name.clone();
     engines::plan(stages, &vec![(name, Tensor::I32(ids.into_dyn()))], 1).unwrap()
 }
 

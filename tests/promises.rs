@@ -41,7 +41,7 @@ const MODELS: [&str; 11] = [
 fn model(name: &'static str) -> Model {
     let stages = Stages::of(&case(name).model(), KERAS).unwrap();
     let planned = stages.planned.as_ref().unwrap();
-    let input = &planned.plan.inputs[0];
+    let input = planned.plan.value(0);
     let steps = input.ty.shape[1].known().map(|steps| steps as usize);
     let words = stages.weights["embedding/embeddings"].shape()[0] as i32;
     Model { name, stages, words, steps }
@@ -61,7 +61,7 @@ impl Model {
                 ids[[row, step]] = word;
             }
         }
-        let name = self.stages.planned.as_ref().unwrap().plan.inputs[0].name.clone();
+        let name = self.stages.planned.as_ref().unwrap().plan.value(0).name.clone();
         engines::plan(&self.stages, &vec![(name, Tensor::I32(ids))], threads)
             .unwrap_or_else(|problem| panic!("{}: {problem}", self.name))
     }

@@ -1,19 +1,24 @@
-//! Planning: kernels chosen, slots given and used again, weights laid out the way the kernels want them.
+//! Planning: kernels chosen, composites without one decomposed, values placed over one another, weights laid out the way
+//! their kernels read them.
+
+mod decompose;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use crate::executable::ExecutableError;
 use masque_ir::by_value::ByValue;
 use masque_ir::float::Float;
-use masque_ir::ops::{Elementwise, Leaf, Op};
+use masque_ir::kernel::Kernel;
+use masque_ir::ops::{Elementwise, Leaf, Op, OpError};
 use masque_ir::plan::{
-    Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanState, PlanWeight, Provenance, Source, Step,
+    Layout, Plan, PlanInput, PlanOutput, PlanState, PlanValue, PlanWeight, Provenance, Source, Step,
 };
-use masque_ir::program::{Node, Operand, Program, Value};
+use masque_ir::program::{Node, Operand, Program, ProgramOutput, Value};
 use masque_ir::{DType, Type};
+use masque_runtime::Tensor;
 use masque_runtime::weights::lay_out;
-use masque_runtime::{Tensor, exec};
+
+use crate::executable::ExecutableError;
 
 /// A plan with the bytes of its weights, in the order of the plan.
 #[derive(Clone, Debug)]
@@ -54,45 +59,52 @@ pub enum PlanError {
     /// A weight does not go into the layout that its kernel wants.
     #[error("{0}")]
     Layout(#[from] masque_runtime::weights::WeightError),
+    /// A composite could not be decomposed: a mistake of ours.
+    #[error("{0}")]
+    Decompose(#[from] OpError),
 }
 
 /// Plans a program. The first `outputs` of its outputs are the model's, the others masks, and what is kept of its
 /// states.
+///
+/// # Errors
+///
+/// [`PlanError::MissingWeight`] for a model without weights.
 pub fn plan(
     program: &Program,
     outputs: usize,
     weights: &BTreeMap<String, Tensor>,
     provenance: Provenance,
 ) -> Result<Planned, PlanError> {
-    let mut planner = Planner::new(program, weights);
-    let inputs = planner.inputs();
-    let mut states = planner.states();
+    let program = decompose::decompose(program)?;
+    let mut planner = Planner::new(&program, weights);
+    planner.given();
     for place in 0..program.nodes.len() {
         if planner.live[place] {
             planner.node(place)?;
         }
     }
-    let mut outputs_and_masks = program.outputs.iter().map(|output| PlanOutput {
-        name: output.name.clone(),
-        ty: program.operand_type(&output.operand).unwrap_or_else(|| Type::scalar(DType::Bool)),
-        source: planner.source(&output.operand),
-    });
+    let all = program.outputs.iter().map(|output| planner.output(output)).collect::<Result<Vec<_>, _>>()?;
+    let mut outputs_and_masks = all.into_iter();
     let outputs: Vec<PlanOutput> = outputs_and_masks.by_ref().take(outputs).collect();
+    let name = |state: &PlanState| planner.values[state.value as usize].name.as_str();
     let (kept, masks): (Vec<PlanOutput>, Vec<PlanOutput>) =
-        outputs_and_masks.partition(|output| states.iter().any(|state| state.name == output.name));
-    for state in &mut states {
-        state.kept =
-            kept.iter().find(|output| output.name == state.name).map_or(Source::Absent, |o| o.source);
-    }
+        outputs_and_masks.partition(|output| planner.states.iter().any(|state| name(state) == output.name));
+    let kept_of = |state: &PlanState| kept.iter().find(|output| output.name == name(state));
+    let states = planner.states.iter().map(|state| PlanState {
+        kept: kept_of(state).map_or(Source::Absent, |output| output.source),
+        ..state.clone()
+    });
+    let states = states.collect();
     masque_runtime::bundle::place(&mut planner.placed);
     let plan = Plan {
         name: program.name.clone(),
         semantics: program.semantics,
         provenance,
-        inputs,
+        inputs: planner.inputs,
         states,
         weights: planner.placed,
-        slots: planner.slots,
+        values: planner.values,
         steps: planner.steps,
         outputs,
         masks,
@@ -102,132 +114,163 @@ pub fn plan(
 
 struct Planner<'a> {
     program: &'a Program,
+    /// By node.
+    kernels: Vec<Kernel>,
     contents: HashMap<&'a str, &'a Tensor>,
     live: Vec<bool>,
-    /// By value: the last node that reads it; outputs are read at the very end.
-    last_use: ByValue<usize>,
-    slot_of: ByValue<u32>,
-    free: Vec<u32>,
-    slots: u32,
+    memory: Memory,
+    place_of: ByValue<u32>,
+    inputs: Vec<PlanInput>,
+    states: Vec<PlanState>,
+    values: Vec<PlanValue>,
+    steps: Vec<Step>,
     /// Where constants and weights are in each layout.
     placed_at: ByValue<Vec<(Layout, u32)>>,
     placed: Vec<PlanWeight>,
     bytes: Vec<Vec<u8>>,
-    steps: Vec<Step>,
+}
+
+/// Which values share memory, and until when it is read.
+struct Memory {
+    /// By value: the one that it is under another shape, itself if it is none.
+    same: ByValue<Value>,
+    /// By such a value: the last node that reads it under any shape; outputs are read at the very end.
+    last_use: ByValue<usize>,
+    /// By such a value: does it belong to the run, so that another one may be written in place of it?
+    writable: ByValue<bool>,
+}
+
+impl Memory {
+    fn of(program: &Program, live: &[bool], kernels: &[Kernel]) -> Memory {
+        let mut memory = Memory {
+            same: ByValue::new(program),
+            last_use: ByValue::new(program),
+            writable: ByValue::new(program),
+        };
+        for (place, node) in program.nodes.iter().enumerate().filter(|(place, _)| live[*place]) {
+            let operands = node.operands.iter().filter_map(Operand::value);
+            operands.for_each(|value| memory.read(value, place));
+            let of =
+                node.operands.first().and_then(Operand::value).filter(|_| kernels[place] == Kernel::Alias);
+            for result in 0..node.results.len() as u32 {
+                let value = Value { node: place as u32, result };
+                memory.same.insert(value, of.map_or(value, |of| memory.same(of)));
+                memory.writable.insert(value, !kernels[place].gives() && !is_leaf(node));
+            }
+        }
+        let outputs = program.outputs.iter().filter_map(|output| output.operand.value());
+        outputs.for_each(|value| memory.read(value, usize::MAX));
+        memory
+    }
+
+    fn same(&self, value: Value) -> Value {
+        self.same.get(value).copied().unwrap_or(value)
+    }
+
+    fn read(&mut self, value: Value, by: usize) {
+        self.last_use.insert(self.same(value), by);
+    }
+
+    /// May the results of a node be written in place of a value that it reads?
+    fn ends_at(&self, value: Value, place: usize) -> bool {
+        let same = self.same(value);
+        self.writable.get(same) == Some(&true) && self.last_use.get(same) == Some(&place)
+    }
+}
+
+fn is_leaf(node: &Node) -> bool {
+    matches!(node.op, Op::Leaf(_))
+}
+
+/// Is it stored with the plan?
+fn is_stored(node: &Node) -> bool {
+    matches!(node.op, Op::Leaf(Leaf::Weight { .. } | Leaf::Constant { .. }))
+}
+
+/// The kernel that computes a node. What is stored cannot lie under another shape.
+fn kernel(program: &Program, node: &Node) -> Kernel {
+    let is_value = |operand: &Operand| {
+        operand.value().is_some_and(|value| !is_stored(&program.nodes[value.node as usize]))
+    };
+    let chosen = decompose::kernel(program, node).unwrap_or(Kernel::Reference);
+    match chosen {
+        Kernel::Alias if !node.operands.first().is_some_and(is_value) => Kernel::Reference,
+        kernel => kernel,
+    }
 }
 
 impl<'a> Planner<'a> {
     fn new(program: &'a Program, contents: &'a BTreeMap<String, Tensor>) -> Planner<'a> {
         let live = program.live(false);
-        let mut last_use = ByValue::new(program);
-        for (place, node) in program.nodes.iter().enumerate().filter(|(place, _)| live[*place]) {
-            let read = node.operands.iter().filter_map(Operand::value);
-            read.for_each(|value| last_use.insert(value, place));
-        }
-        let outputs = program.outputs.iter().filter_map(|output| output.operand.value());
-        outputs.for_each(|value| last_use.insert(value, usize::MAX));
+        let kernels: Vec<Kernel> = program.nodes.iter().map(|node| kernel(program, node)).collect();
         Planner {
             program,
             contents: contents.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect(),
+            memory: Memory::of(program, &live, &kernels),
             live,
-            last_use,
-            slot_of: ByValue::new(program),
-            free: vec![],
-            slots: 0,
+            kernels,
+            place_of: ByValue::new(program),
+            inputs: vec![],
+            states: vec![],
+            values: vec![],
+            steps: vec![],
             placed_at: ByValue::new(program),
             placed: vec![],
             bytes: vec![],
-            steps: vec![],
         }
     }
 
-    fn take_slot(&mut self) -> u32 {
-        self.free.pop().unwrap_or_else(|| {
-            self.slots += 1;
-            self.slots - 1
-        })
-    }
-
-    /// Every input has a slot from the start, whether it is read or not: it is part of the model's face.
-    fn inputs(&mut self) -> Vec<PlanInput> {
+    /// Inputs and states are values from the start, whether they are read or not: they are the model's interface.
+    fn given(&mut self) {
         let program = self.program;
         let paddings = paddings(program);
-        let mut inputs = vec![];
-        for (value, info) in program.inputs() {
-            let slot = self.take_slot();
-            self.slot_of.insert(value, slot);
-            let (name, ty) = (info.name.clone(), info.ty.clone());
-            inputs.push(PlanInput {
-                name,
-                ty,
-                pad: Float(paddings.get(value).copied().unwrap_or(0.0)),
-                slot,
-            });
+        for (value, _) in program.inputs() {
+            let pad = Float(paddings.get(value).copied().unwrap_or(0.0));
+            let place = self.define(value, None);
+            self.inputs.push(PlanInput { value: place, pad });
         }
-        inputs
+        for (value, _) in program.states() {
+            let place = self.define(value, None);
+            self.states.push(PlanState { value: place, kept: Source::Absent });
+        }
     }
 
-    /// Every state has a slot from the start, too.
-    fn states(&mut self) -> Vec<PlanState> {
-        let program = self.program;
-        let mut states = vec![];
-        for (value, info) in program.states() {
-            let slot = self.take_slot();
-            self.slot_of.insert(value, slot);
-            states.push(PlanState {
-                name: info.name.clone(),
-                ty: info.ty.clone(),
-                slot,
-                kept: Source::Absent,
-            });
-        }
-        states
+    fn define(&mut self, value: Value, over: Option<u32>) -> u32 {
+        let (place, info) = (self.values.len() as u32, self.program.result(value));
+        self.values.push(PlanValue { name: info.name.clone(), ty: info.ty.clone(), over });
+        self.place_of.insert(value, place);
+        place
     }
 
     fn node(&mut self, place: usize) -> Result<(), PlanError> {
         let node = &self.program.nodes[place];
-        match &node.op {
-            // Constants are stored with the weights; weights are placed where they are read.
-            Op::Leaf(_) => return Ok(()),
-            op => {
-                let types: Vec<Option<Type>> =
-                    node.operands.iter().map(|operand| self.program.operand_type(operand)).collect();
-                let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
-                let kernel = if exec::has_native(op, &types) { Kernel::Native } else { Kernel::Reference };
-                let mut sources = vec![];
-                for (operand_place, operand) in node.operands.iter().enumerate() {
-                    sources.push(self.operand(op, kernel, operand_place, operand)?);
-                }
-                let results = self.results(place, node);
-                let release = self.release(place, node);
-                self.steps.push(Step { op: op.clone(), kernel, sources, results, release });
-            }
+        // Constants are stored with the weights; weights are placed where they are read.
+        if is_leaf(node) {
+            return Ok(());
         }
+        let (op, kernel) = (&node.op, self.kernels[place]);
+        let mut operands = vec![];
+        for (at, operand) in node.operands.iter().enumerate() {
+            operands.push(self.operand(op, kernel, at, operand)?);
+        }
+        let over = self.over(place, node, kernel);
+        let results = (0..node.results.len() as u32)
+            .map(|result| self.define(Value { node: place as u32, result }, over.filter(|_| result == 0)));
+        let results = results.collect();
+        self.steps.push(Step { op: op.clone(), kernel, operands, results });
         Ok(())
     }
 
-    fn results(&mut self, place: usize, node: &Node) -> Vec<PlanResult> {
-        let mut results = vec![];
-        for (result, info) in node.results.iter().enumerate() {
-            let slot = self.take_slot();
-            self.slot_of.insert(Value { node: place as u32, result: result as u32 }, slot);
-            results.push(PlanResult { name: info.name.clone(), ty: info.ty.clone(), slot });
-        }
-        results
-    }
-
-    /// Slots that nobody reads behind this node: of what it read last, and of results that nobody reads at all.
-    fn release(&mut self, place: usize, node: &Node) -> Vec<u32> {
-        let read = node.operands.iter().filter_map(Operand::value);
-        let read = read.filter(|value| self.last_use.get(*value) == Some(&place));
-        let made = (0..node.results.len() as u32).map(|result| Value { node: place as u32, result });
-        let unread = made.filter(|value| self.last_use.get(*value).is_none());
-        let mut slots: Vec<u32> =
-            read.chain(unread).filter_map(|value| self.slot_of.get(value).copied()).collect();
-        slots.sort_unstable();
-        slots.dedup();
-        self.free.extend(slots.iter().rev());
-        slots
+    /// The value whose memory the first result of a node takes.
+    fn over(&self, place: usize, node: &Node, kernel: Kernel) -> Option<u32> {
+        let at = kernel.over()?;
+        let operand = node.operands.get(at)?.value()?;
+        let others = node.operands.iter().enumerate().filter(|(other, _)| *other != at);
+        let shared = |other: Value| self.memory.same(other) == self.memory.same(operand);
+        let read_beside = others.filter_map(|(_, other)| other.value()).any(shared);
+        let typed = self.program.result(operand).ty == node.results[0].ty;
+        let written = typed && !read_beside && self.memory.ends_at(operand, place);
+        self.place_of.get(operand).copied().filter(|_| kernel == Kernel::Alias || written)
     }
 
     fn operand(
@@ -239,27 +282,34 @@ impl<'a> Planner<'a> {
     ) -> Result<Source, PlanError> {
         let Operand::Value(value) = operand else { return Ok(self.source(operand)) };
         let node = &self.program.nodes[value.node as usize];
-        let dtype = node.results[0].ty.dtype;
-        let layout = match kernel {
-            Kernel::Native => exec::weight_layout(op, place, dtype),
-            Kernel::Reference if dtype == DType::Str => Layout::Texts,
-            Kernel::Reference => Layout::Rows,
-        };
-        match &node.op {
-            Op::Leaf(Leaf::Weight { .. } | Leaf::Constant { .. }) => {
-                self.weight(*value, layout).map(Source::Weight)
-            }
-            _ => Ok(self.source(operand)),
+        if is_stored(node) {
+            let layout = kernel.layout(op, place, node.results[0].ty.dtype);
+            return self.weight(*value, layout).map(Source::Weight);
         }
+        Ok(self.source(operand))
     }
 
-    /// What an operand outside of a step's weights is: an output that is a weight is not planned for.
+    fn output(&mut self, output: &ProgramOutput) -> Result<PlanOutput, PlanError> {
+        let operand = &output.operand;
+        let ty = self.program.operand_type(operand).unwrap_or_else(|| Type::scalar(DType::Bool));
+        let stored = operand.value().filter(|value| is_stored(&self.program.nodes[value.node as usize]));
+        let source = match stored {
+            Some(value) => {
+                let layout = if ty.dtype == DType::Str { Layout::Texts } else { Layout::Rows };
+                Source::Weight(self.weight(value, layout)?)
+            }
+            None => self.source(operand),
+        };
+        Ok(PlanOutput { name: output.name.clone(), ty, source })
+    }
+
+    /// What is read where no weight is.
     fn source(&self, operand: &Operand) -> Source {
         match operand {
             Operand::Absent => Source::Absent,
             Operand::Literal(literal) => Source::Literal(*literal),
             Operand::Value(value) => {
-                self.slot_of.get(*value).map_or(Source::Absent, |slot| Source::Slot(*slot))
+                self.place_of.get(*value).map_or(Source::Absent, |place| Source::Value(*place))
             }
         }
     }
@@ -267,10 +317,15 @@ impl<'a> Planner<'a> {
     /// Places a weight in a layout, once for each layout.
     fn weight(&mut self, value: Value, layout: Layout) -> Result<u32, PlanError> {
         let info = self.program.result(value);
-        let mut placed = self.placed_at.get(value).into_iter().flatten();
-        if let Some((_, known)) = placed.find(|(known, _)| *known == layout) {
-            return Ok(*known);
+        let known = self.placed_at.get(value).map_or(&[][..], Vec::as_slice);
+        if let Some((_, place)) = known.iter().find(|(known, _)| *known == layout) {
+            return Ok(*place);
         }
+        // The same weight in another layout has a name of its own.
+        let name = match known.len() {
+            0 => info.name.clone(),
+            more => format!("{}:{more}", info.name),
+        };
         let constant;
         let (tensor, hash) = match &self.program.nodes[value.node as usize].op {
             Op::Leaf(Leaf::Constant { ty, values }) => {

@@ -21,7 +21,7 @@ use masque_ir::plan::Plan;
 use masque_runtime::RunError;
 
 pub use masque_runtime::session::Options as RunOptions;
-pub use masque_runtime::{Outputs, Session, Tensor};
+pub use masque_runtime::{Outputs, Section, Session, State, Tensor};
 
 use crate::{Error, Inferred, Lowered, Model, Optimized, Options, Planned};
 
@@ -78,7 +78,7 @@ pub enum SessionError {
 pub struct CompiledModel {
     file: String,
     planned: Planned,
-    section: Vec<u8>,
+    section: Section,
 }
 
 impl CompiledModel {
@@ -95,7 +95,7 @@ impl CompiledModel {
 
     /// A plan made by hand or with other options; errors name `file`.
     pub fn new(file: impl Into<String>, planned: Planned) -> CompiledModel {
-        let section = planned.section();
+        let section = Section::copy(&planned.section());
         CompiledModel { file: file.into(), planned, section }
     }
 
@@ -114,8 +114,8 @@ impl CompiledModel {
     /// # Errors
     ///
     /// [`SessionError::Prepare`] if the plan is not sound.
-    pub fn session(&self) -> Result<Session<'_>, SessionError> {
-        Session::new(&self.planned.plan, &self.section)
+    pub fn session(&self) -> Result<Session, SessionError> {
+        Session::new(self.planned.plan.clone(), self.section.clone())
             .map_err(|source| SessionError::Prepare { file: self.file.clone(), source })
     }
 
@@ -130,7 +130,9 @@ impl CompiledModel {
         inputs: &[(N, Tensor)],
         options: RunOptions,
     ) -> Result<Outputs, SessionError> {
-        let mut session = self.session()?;
-        session.run(inputs, options).map_err(|source| SessionError::Run { file: self.file.clone(), source })
+        let session = self.session()?;
+        session
+            .run(&mut State::default(), inputs, options)
+            .map_err(|source| SessionError::Run { file: self.file.clone(), source })
     }
 }

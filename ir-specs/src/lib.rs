@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | layer graph | calls of Keras layers, as a model file names them; beside it what was inferred | [`layers`], [`facts`] |
 //! | tensor graph | operations on tensors, masks among them | [`program`], [`ops`] |
-//! | plan | what the runtime does, step by step | [`plan`] |
+//! | plan | what the runtime does, step by step | [`plan`], [`kernel`] |
 //!
 //! The text form of all three is [`text`] (feature `text`, on by default), the verifiers are [`verify`].
 //!
@@ -20,6 +20,7 @@ pub mod dim;
 pub mod facts;
 pub mod float;
 pub mod flow;
+pub mod kernel;
 pub mod layers;
 pub mod mask;
 pub mod ops;

@@ -1,26 +1,20 @@
 //! The plan: what the runtime does, step by step, and nothing else. It knows no layers and no compiling; it is
 //! what a masque executable carries.
 //!
-//! Every value lives in a numbered *slot*; a slot is used again once its value has been read for the last time.
-//! Weights are named, typed and placed: where their bytes start in the weights section, and in which layout.
+//! A plan is in SSA form, as the tensor graph is: every value is written by one step, and its size is that of its type,
+//! an expression over the symbols of the inputs. Where values lie follows from their sizes and from the steps that read
+//! them last, so it is computed once the sizes are known. A value may lie [over](PlanValue::over) another one: under
+//! another shape, or written in place of it. Weights are named, typed and placed: where their bytes start in the weights
+//! section, and in which layout.
 
 use serde::{Deserialize, Serialize};
 
 use crate::float::Float;
+pub use crate::kernel::Kernel;
 use crate::ops::Op;
 use crate::program::Literal;
 use crate::semantics::Semantics;
 use crate::ty::{DType, Type};
-
-/// How a step is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kernel {
-    /// By the operation's own meaning, element by element.
-    Reference,
-    /// By a kernel made for the operation.
-    Native,
-}
 
 /// How a weight's bytes are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,28 +28,31 @@ pub enum Layout {
     Texts,
 }
 
-/// A tensor that the caller passes.
+/// A value of a plan: an input, a state, or a result of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanInput {
-    /// The name.
+pub struct PlanValue {
+    /// The name, unique in the plan.
     pub name: String,
     /// Element type and shape.
     pub ty: Type,
+    /// The value, by place, whose memory it takes.
+    pub over: Option<u32>,
+}
+
+/// A tensor that the caller passes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanInput {
+    /// The value, by place.
+    pub value: u32,
     /// The number that ragged examples are filled up with.
     pub pad: Float,
-    /// Where it goes.
-    pub slot: u32,
 }
 
 /// A tensor kept from one run to the next; zeros before the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanState {
-    /// The name.
-    pub name: String,
-    /// Element type and shape, all sizes known.
-    pub ty: Type,
-    /// Where it is at the start.
-    pub slot: u32,
+    /// The value at the start of a run, by place; all sizes are known.
+    pub value: u32,
     /// What is kept at the end.
     pub kept: Source,
 }
@@ -87,38 +84,35 @@ pub const ALIGNMENT: u64 = 64;
 pub enum Source {
     /// Nothing: an optional operand that is not there.
     Absent,
-    /// The value in a slot.
-    Slot(u32),
+    /// A value, by place.
+    Value(u32),
     /// A weight, by place.
     Weight(u32),
     /// A number.
     Literal(Literal),
 }
 
+impl Source {
+    /// The value, if it is one.
+    pub fn value(self) -> Option<u32> {
+        match self {
+            Source::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// What is done.
+    /// What is computed.
     pub op: Op,
-    /// How.
+    /// By which kernel.
     pub kernel: Kernel,
-    /// With what.
-    pub sources: Vec<Source>,
-    /// Where the results go.
-    pub results: Vec<PlanResult>,
-    /// Slots whose values are not needed behind this step.
-    pub release: Vec<u32>,
-}
-
-/// Where a step's result goes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanResult {
-    /// The value's name, for messages.
-    pub name: String,
-    /// Element type and shape.
-    pub ty: Type,
-    /// The slot.
-    pub slot: u32,
+    /// From what.
+    pub operands: Vec<Source>,
+    /// The values that it writes, by place.
+    pub results: Vec<u32>,
 }
 
 /// A tensor that the plan gives.
@@ -160,12 +154,36 @@ pub struct Plan {
     pub states: Vec<PlanState>,
     /// The weights, in the order of their offsets.
     pub weights: Vec<PlanWeight>,
-    /// How many slots there are.
-    pub slots: u32,
+    /// Every value, in the order in which they are written: inputs, states, results.
+    pub values: Vec<PlanValue>,
     /// The steps, in order.
     pub steps: Vec<Step>,
     /// The model's outputs.
     pub outputs: Vec<PlanOutput>,
     /// The masks that were asked for, named after their calls.
     pub masks: Vec<PlanOutput>,
+}
+
+impl Plan {
+    /// A value by place.
+    ///
+    /// # Panics
+    ///
+    /// If there is none: of a plan that the verifier accepts, every place that it names is one.
+    pub fn value(&self, place: u32) -> &PlanValue {
+        &self.values[place as usize]
+    }
+
+    /// The inputs with their values, in the model's order.
+    pub fn input_values(&self) -> impl Iterator<Item = (&PlanInput, &PlanValue)> {
+        self.inputs.iter().map(|input| (input, self.value(input.value)))
+    }
+
+    /// The value whose memory a value takes, itself where it takes none.
+    pub fn root(&self, mut place: u32) -> u32 {
+        while let Some(over) = self.value(place).over {
+            place = over;
+        }
+        place
+    }
 }

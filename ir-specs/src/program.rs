@@ -290,6 +290,18 @@ impl Builder {
         Ok(self.emit_all(op, operands)?.swap_remove(0))
     }
 
+    /// Adds a node of another program, for these operands; its results keep their names where these are free.
+    pub fn copy(&mut self, node: &Node, operands: Vec<Operand>) -> Vec<Operand> {
+        let place = self.program.nodes.len() as u32;
+        let named =
+            |result: &ResultInfo| ResultInfo { name: self.fresh(&result.name), mask: None, ..result.clone() };
+        let results: Vec<ResultInfo> = node.results.iter().map(named).collect();
+        let values =
+            (0..results.len() as u32).map(|result| Operand::Value(Value { node: place, result })).collect();
+        self.program.nodes.push(Node { op: node.op.clone(), operands, results });
+        values
+    }
+
     /// Adds an input.
     pub fn input(&mut self, name: &str, ty: Type) -> Operand {
         self.leaf(name, ty.clone(), Leaf::Input { ty })

@@ -32,9 +32,6 @@ use crate::plan::Plan;
 use crate::program::Program;
 use crate::ty::DType;
 
-/// The version of the text form, in every header.
-pub const VERSION: u32 = 1;
-
 /// The longest text that is read.
 pub const MAX_BYTES: usize = 64 << 20;
 
@@ -72,6 +69,14 @@ impl Stage {
             Stage::Optimized => "optimized",
             Stage::Packed => "packed",
             Stage::Plan => "plan",
+        }
+    }
+
+    /// The version of the stage's text form, in its header.
+    pub const fn version(self) -> u32 {
+        match self {
+            Stage::Plan => 2,
+            _ => 1,
         }
     }
 }

@@ -35,22 +35,24 @@
 //!   at most 16 loops lie within one another.
 //! - `PROGRAM-9` For every state there is an output of its name and type.
 //!
-//! **Plans** ([`plan()`]). After this a runtime may follow slots and places without checks; sizes that depend on
-//! symbols, and the bytes of weights, it must still check itself.
-//! - `PLAN-1` Slots are in range, and there are no more of them than values.
-//! - `PLAN-2` A slot is read only while it holds a value.
-//! - `PLAN-3` A slot is written only while it holds none.
-//! - `PLAN-4` A slot is released only while it holds a value; so no value is released twice.
-//! - `PLAN-5` A step's operation fits its sources, and its results have the types that it infers; it is not an
+//! **Plans** ([`plan()`]). After this a runtime may follow places without checks; sizes that depend on symbols, and
+//! the bytes of weights, it must still check itself.
+//! - `PLAN-1` Values are numbered in the order in which they are written: inputs, states, the results of the steps.
+//! - `PLAN-2` A value is read only after it was written.
+//! - `PLAN-3` A value that takes the memory of another one is the first result of a step whose kernel allows it, and
+//!   the other one is that operand, of the same size, and made by a step that writes where it is told.
+//! - `PLAN-4` A value is not read after another one was written in place of it.
+//! - `PLAN-5` A step's operation fits its operands, and its results have the types that it infers; it is not an
 //!   input or a weight.
 //! - `PLAN-6` Weights are read by places that exist.
-//! - `PLAN-7` Weights start at multiples of [`ALIGNMENT`](crate::plan::ALIGNMENT), one behind the other.
+//! - `PLAN-7` Weights start at multiples of [`ALIGNMENT`](crate::plan::ALIGNMENT), one after the other.
 //! - `PLAN-8` A weight has as many bytes as its shape needs in its layout.
 //! - `PLAN-9` Outputs and masks are there at the end, with the type they are said to have; masks are bool.
-//! - `PLAN-10` Inputs, states, weights, and outputs with masks have different names each.
+//! - `PLAN-10` Values, weights, and outputs with masks have different names each.
 //! - `PLAN-11` Numbers, constants and bodies are as `PROGRAM-6` to `PROGRAM-8` want them.
 //! - `PLAN-12` States have sizes that are known and not negative, and what is kept of each is there at the end, with
 //!   its type.
+//! - `PLAN-13` A step's kernel takes the operation on operands of these types, and reads its weights in their layouts.
 
 mod layers;
 mod plan;

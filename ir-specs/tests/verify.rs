@@ -8,7 +8,7 @@ use masque_ir::float::Float;
 use masque_ir::layers::{Argument, ArgumentValue, Call, CallId, LayerGraph, LayerId, TensorRef};
 use masque_ir::mask::MaskId;
 use masque_ir::ops::{Leaf, Op, Scan};
-use masque_ir::plan::{Layout, Plan, PlanState, Source};
+use masque_ir::plan::{Kernel, Layout, Plan, PlanState, PlanValue, Source};
 use masque_ir::program::{Literal, Node, Operand, Program, ResultInfo, Value};
 use masque_ir::text::{Document, parse};
 use masque_ir::verify::{self, Violations};
@@ -47,21 +47,22 @@ model "m"
 return output_0 = %last
 "#;
 
-const PLAN: &str = r#"masque 1 plan
+const PLAN: &str = r#"masque 2 plan
 semantics keras-3.15
 model "m"
-slots 3
 
-$0 %ids = input {pad = 0} : i32[B, 8]
+%ids = input {pad = 0} : i32[B, 8]
 @table = weight {bytes = 480, hash = "", layout = rows, offset = 0} : f32[20, 6]
-@kernel = weight {bytes = 48, hash = "", layout = panels, offset = 512} : f32[6, 2]
+@kernel = weight {bytes = 768, hash = "", layout = panels, offset = 512} : f32[6, 2]
 
-$1 %x = native gather(@table, $0) : f32[B, 8, 6]
-$2 %mask = native ne($0, 0:i32) : bool[B, 8] release $0
-$0 %y = native matmul($1, @kernel) : f32[B, 8, 2] release $1
+%x = gather(@table, %ids) : f32[B, 8, 6] by gather
+%mask = ne(%ids, 0:i32) : bool[B, 8] by reference
+%y = matmul(%x, @kernel) : f32[B, 8, 2] by matmul
+%flat = reshape(%y) {shape = [B, 16]} : f32[B, 16] by alias over %y
+%score = activate(%flat) {f = tanh} : f32[B, 16] by activate over %flat
 
-return output_0 = $0 : f32[B, 8, 2]
-mask x = $2 : bool[B, 8]
+return output_0 = %score : f32[B, 16]
+mask x = %mask : bool[B, 8]
 "#;
 
 fn labels(result: Result<(), Violations>) -> Vec<&'static str> {
@@ -179,14 +180,21 @@ fn violations() -> Vec<(&'static str, Vec<&'static str>)> {
         ("PROGRAM-8", program(|p| body(p).nodes.push(state("6", "new")))),
         ("PROGRAM-9", program(|p| p.nodes.push(state("6", "new")))),
         ("PROGRAM-9", program(|p| p.nodes.push(state("6", "output_0")))),
-        ("PLAN-1", plan(|p| p.slots = u32::MAX)),
-        ("PLAN-1", plan(|p| p.slots = 1)),
-        ("PLAN-2", plan(|p| p.steps[0].sources[1] = Source::Slot(2))),
-        ("PLAN-3", plan(|p| p.steps[2].results[0].slot = 1)),
-        ("PLAN-4", plan(|p| p.steps[1].release = vec![0, 0])),
-        ("PLAN-5", plan(|p| p.steps[0].sources.truncate(1))),
+        ("PLAN-1", plan(|p| p.inputs[0].value = 1)),
+        ("PLAN-1", plan(|p| p.steps[1].results = vec![])),
+        ("PLAN-1", plan(|p| p.values.truncate(5))),
+        ("PLAN-2", plan(|p| p.steps[0].operands[1] = Source::Value(1))),
+        ("PLAN-2", plan(|p| p.steps[0].operands[1] = Source::Value(u32::MAX))),
+        ("PLAN-3", plan(|p| p.values[4].over = None)),
+        ("PLAN-3", plan(|p| p.values[4].over = Some(1))),
+        ("PLAN-3", plan(|p| p.values[3].over = Some(1))),
+        ("PLAN-3", plan(|p| p.values[0].over = Some(0))),
+        ("PLAN-3", plan(in_place_of_an_input)),
+        ("PLAN-4", plan(|p| p.outputs[0].source = Source::Value(4))),
+        ("PLAN-4", plan(|p| p.outputs[0].source = Source::Value(3))),
+        ("PLAN-5", plan(|p| p.steps[0].operands.truncate(1))),
         ("PLAN-5", plan(|p| p.steps[0].op = weight("6"))),
-        ("PLAN-6", plan(|p| p.steps[0].sources[0] = Source::Weight(2))),
+        ("PLAN-6", plan(|p| p.steps[0].operands[0] = Source::Weight(2))),
         ("PLAN-7", plan(|p| p.weights[1].offset = 448)),
         ("PLAN-7", plan(|p| p.weights[0].offset = u64::MAX - 63)),
         ("PLAN-8", plan(|p| p.weights[0].bytes = 479)),
@@ -195,28 +203,19 @@ fn violations() -> Vec<(&'static str, Vec<&'static str>)> {
         ("PLAN-9", plan(|p| p.outputs[0].ty.shape.truncate(1))),
         ("PLAN-9", plan(|p| p.outputs[0].source = Source::Absent)),
         ("PLAN-9", plan(|p| p.masks.push(p.outputs[0].clone()))),
-        ("PLAN-10", plan(|p| p.inputs.push(p.inputs[0].clone()))),
+        ("PLAN-10", plan(|p| p.values[2].name = "x".into())),
         (
             "PLAN-11",
             plan(|p| {
-                p.steps[1].sources[1] =
+                p.steps[1].operands[1] =
                     Source::Literal(Literal { dtype: DType::I32, number: Float(f64::NAN) });
             }),
         ),
-        (
-            "PLAN-12",
-            plan(|p| {
-                p.slots += 1;
-                p.states.push(plan_state("B", p.slots - 1, p.slots - 1));
-            }),
-        ),
-        (
-            "PLAN-12",
-            plan(|p| {
-                p.slots += 1;
-                p.states.push(plan_state("6", p.slots - 1, 2));
-            }),
-        ),
+        ("PLAN-12", plan(|p| with_state(p, "B", Source::Value(0)))),
+        ("PLAN-12", plan(|p| with_state(p, "6", Source::Absent))),
+        ("PLAN-13", plan(|p| p.steps[1].kernel = Kernel::Gather)),
+        ("PLAN-13", plan(|p| p.steps[4].kernel = Kernel::Reference)),
+        ("PLAN-13", plan(|p| p.weights[0].layout = Layout::Panels)),
     ]
 }
 
@@ -226,9 +225,22 @@ fn state(size: &str, name: &str) -> Node {
     Node { op: Leaf::State { ty }.into(), operands: vec![], results }
 }
 
-fn plan_state(size: &str, slot: u32, kept: u32) -> PlanState {
-    let ty = Type::new(DType::F32, [size.parse().unwrap()]);
-    PlanState { name: "s".into(), ty, slot, kept: Source::Slot(kept) }
+/// Adds an input, and a step that writes in place of it.
+fn in_place_of_an_input(plan: &mut Plan) {
+    plan.values[0].ty = Type::new(DType::F32, [16.into()]);
+    plan.values.truncate(1);
+    plan.values.push(PlanValue { over: Some(0), name: "y".into(), ..plan.values[0].clone() });
+    let mut step = plan.steps.remove(4);
+    (step.operands, step.results) = (vec![Source::Value(0)], vec![1]);
+    plan.steps = vec![step];
+}
+
+/// Puts a state of that size in place of everything.
+fn with_state(plan: &mut Plan, size: &str, kept: Source) {
+    plan.values.truncate(1);
+    plan.values[0].ty = Type::new(DType::F32, [size.parse().unwrap()]);
+    (plan.inputs, plan.steps) = (vec![], vec![]);
+    plan.states = vec![PlanState { value: 0, kept }];
 }
 
 fn weight(size: &str) -> Op {

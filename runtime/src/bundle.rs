@@ -18,6 +18,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use masque_ir::plan::{ALIGNMENT, Plan, PlanWeight};
 use memmap2::Mmap;
@@ -114,7 +115,7 @@ impl<W: Write> Write for Section<'_, W> {
 pub struct Bundle {
     map: Mmap,
     weights: Range<usize>,
-    plan: Plan,
+    plan: Arc<Plan>,
 }
 
 impl Bundle {
@@ -146,13 +147,18 @@ impl Bundle {
         }
         let map = map(&file)?;
         let (weights, plan) = sections(&map)?;
-        let plan = decode(&map[plan], weights.len() as u64)?;
+        let plan = Arc::new(decode(&map[plan], weights.len() as u64)?);
         Ok(Bundle { map, weights, plan })
     }
 
     /// The plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// The plan, to be shared.
+    pub(crate) fn shared_plan(&self) -> Arc<Plan> {
+        self.plan.clone()
     }
 
     /// The weights section; the plan's offsets count from its start.

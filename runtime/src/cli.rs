@@ -10,13 +10,14 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use lexopt::prelude::{Long, Short, Value};
 
 use crate::Bundle;
 use crate::io::{self as files, Place};
 use crate::quote::one_line;
-use crate::session::{Options, Session};
+use crate::session::{Options, Session, State};
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -88,13 +89,13 @@ fn threads(value: &OsString) -> Result<usize, lexopt::Error> {
 }
 
 fn perform(task: Task) -> Result<(), Failure> {
-    let bundle = Bundle::of_current_exe().map_err(tell)?;
+    let bundle = Arc::new(Bundle::of_current_exe().map_err(tell)?);
     let plan = bundle.plan();
     match task {
         Task::Help => say(&about::help(plan)),
         Task::Info => say(&about::info(plan)),
         Task::Version => say(&about::version(plan)),
-        Task::Run(job) => run(&bundle, job),
+        Task::Run(job) => run(bundle.clone(), job),
     }
 }
 
@@ -105,14 +106,14 @@ fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
-fn run(bundle: &Bundle, job: Job) -> Result<(), Failure> {
+fn run(bundle: Arc<Bundle>, job: Job) -> Result<(), Failure> {
     files::check_output(&job.output).map_err(tell)?;
-    let mut session = Session::of(bundle).map_err(tell)?;
+    let session = Session::of(bundle.clone()).map_err(tell)?;
     let inputs = files::read_inputs(bundle.plan(), &job.input).map_err(tell)?;
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     let options =
         Options { threads: job.threads.unwrap_or(all), masks: job.masks.is_some(), ..Options::default() };
-    let results = session.run(&inputs, options).map_err(tell)?;
+    let results = session.run(&mut State::default(), &inputs, options).map_err(tell)?;
     if let Some(path) = &job.masks {
         files::write_masks(path, &results.masks).map_err(tell)?;
     }

@@ -49,6 +49,16 @@ pub enum RunError {
         /// The type that is there.
         found: String,
     },
+    /// The values of the model need more memory than a run may take, or than there is.
+    #[error(
+        "the values of the model need {bytes} bytes at a time for these inputs, which is above the limit of {limit} bytes"
+    )]
+    Memory {
+        /// What they need.
+        bytes: u64,
+        /// What is allowed.
+        limit: u64,
+    },
     /// A step failed.
     #[error("step {step:?} ({op}): {failure}")]
     Step {

@@ -1,253 +1,157 @@
-//! From operations to kernels. Kernels are functions over slices; an *adapter* looks at an operation's attributes
-//! and operands, makes room for the results and calls the kernel. There is one adapter for each family, and this
-//! file has the only list of them.
+//! From steps to kernels. Kernels are functions over slices; what stands here looks at an operation's attributes and
+//! operands, and calls the kernel. Each kernel of the table in [`masque_ir::kernel`] has a file, and this file has the only
+//! list of them.
 //!
-//! Before an adapter runs, the operation's own type rule is applied to the sizes at hand. So an adapter meets only
-//! operands that fit together, and knows the shapes of its results.
+//! A step is made ready once, with what it can compute from its weights alone. When it runs, its operands have the
+//! types that the plan declares: the session has held the sizes of the inputs against them.
 
+mod activate;
+mod contract;
 mod dense;
 mod gather;
 mod layer_norm;
-mod lookup;
-mod pool;
-mod product;
+mod look_up;
+mod mean_over_time;
 mod recurrent;
+mod reference;
 mod vectorize;
 
 use std::borrow::Cow;
+use std::fmt::Debug;
 
+use masque_ir::activation::Activation;
 use masque_ir::dim::Bindings;
-use masque_ir::ops::{Op, OperandTypes};
-use masque_ir::plan::Layout;
-use masque_ir::{DType, Dim, Type};
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use masque_ir::kernel::Kernel;
+use masque_ir::ops::Op;
 
-use crate::element::element_count;
+use crate::Tensor;
+use crate::data::{Elements, ElementsMut, Operand, Room};
 use crate::error::OpFailure;
+use crate::kernels::activation::Activation as Function;
 use crate::kernels::pack::{PackedMatrix, pack};
-use crate::lookup::Places;
-use crate::text::Vocabulary;
-use crate::weights::Stored;
-use crate::{Tensor, TensorView, reference};
 
-/// How a family's operations are done by kernels.
-struct Adapter {
-    /// Is there a kernel for this operation on operands of these types?
-    takes: fn(&Op, OperandTypes<'_>) -> bool,
-    /// The operands that are matrices in panels, where they are weights.
-    matrices: fn(&Op) -> &'static [usize],
-    /// Turns a weight into something better for this operation, once.
-    prepare: fn(&Op, usize, &Stored<'_>) -> Option<Prepared>,
-    /// Does it. The operation has been found to take these operands.
-    run: fn(&Call<'_>) -> Result<Vec<Tensor>, OpFailure>,
-}
-
-fn adapter(op: &Op) -> Option<&'static Adapter> {
-    match op {
-        Op::Index(_) => Some(&gather::ADAPTER),
-        Op::Text(_) => Some(&vectorize::ADAPTER),
-        Op::Lookup(_) => Some(&lookup::ADAPTER),
-        Op::Activate(_) | Op::Dense(_) => Some(&dense::ADAPTER),
-        Op::Normalize(_) => Some(&layer_norm::ADAPTER),
-        Op::Pool(_) => Some(&pool::ADAPTER),
-        Op::Product(_) => Some(&product::ADAPTER),
-        Op::Recurrent(_) => Some(&recurrent::ADAPTER),
-        Op::Leaf(_) | Op::Elementwise(_) | Op::Reduce(_) | Op::Shape(_) | Op::Window(_) | Op::Scan(_) => None,
-    }
-}
-
-/// Is there a kernel for this operation on operands of these types? If not, a plan says
-/// [`Kernel::Reference`](masque_ir::plan::Kernel::Reference).
-pub fn has_native(op: &Op, operands: OperandTypes<'_>) -> bool {
-    op.infer(operands).is_ok() && adapter(op).is_some_and(|adapter| (adapter.takes)(op, operands))
-}
-
-/// The layout in which the kernel of an operation wants a weight that is its operand number `place`.
-pub fn weight_layout(op: &Op, place: usize, dtype: DType) -> Layout {
-    let panels = adapter(op).is_some_and(|adapter| (adapter.matrices)(op).contains(&place));
-    match dtype {
-        DType::Str => Layout::Texts,
-        DType::F32 if panels => Layout::Panels,
-        _ => Layout::Rows,
-    }
-}
-
-/// What an operation made of a weight before the first run.
+/// A step made ready.
 #[derive(Debug)]
 pub(crate) enum Prepared {
-    /// A vocabulary to look tokens up in.
-    Vocabulary(Vocabulary),
-    /// The places of tokens in a list.
-    Places(Places),
-    /// Several matrices cut out of it, each in panels.
-    Matrices(Vec<Matrix<'static>>),
+    /// Nothing is done: the result is the operand under another shape.
+    Alias,
+    /// It writes its results where it is told.
+    Writes(Box<dyn Writes>),
+    /// It makes its results, because their sizes are known only after it ran.
+    Gives(Box<dyn Gives>),
 }
 
-/// Prepares a weight for an operation done by a kernel.
-pub(crate) fn prepare(op: &Op, place: usize, weight: &Stored<'_>) -> Option<Prepared> {
-    adapter(op).and_then(|adapter| (adapter.prepare)(op, place, weight))
+/// A kernel that writes its results where it is told.
+pub(crate) trait Writes: Debug + Send + Sync {
+    /// Computes the results.
+    ///
+    /// # Errors
+    ///
+    /// Operands that the kernel does not take, numbers that name nothing.
+    fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure>;
 }
 
-/// What an operation reads in one place.
-#[derive(Clone, Debug)]
-pub(crate) enum Argument<'a> {
-    /// A tensor row by row.
-    Tensor(TensorView<'a>),
-    /// A weight, and what was made of it.
-    Weight(Stored<'a>, Option<&'a Prepared>),
+/// A kernel that makes its results.
+pub(crate) trait Gives: Debug + Send + Sync {
+    /// Computes the results.
+    ///
+    /// # Errors
+    ///
+    /// Operands that the kernel does not take, numbers that name nothing, results above a limit.
+    fn give(&self, call: &Call<'_>) -> Result<Vec<Tensor>, OpFailure>;
 }
 
-impl Argument<'_> {
-    fn ty(&self) -> Type {
-        let (dtype, shape) = match self {
-            Argument::Tensor(view) => (view.dtype(), view.shape()),
-            Argument::Weight(stored, _) => stored.dtype_and_shape(),
-        };
-        Type::new(dtype, shape.iter().map(|&size| dim(size)).collect::<Vec<_>>())
-    }
+/// Makes a step ready. `weights` has the operands that are weights or numbers.
+pub(crate) fn prepare(kernel: Kernel, op: &Op, weights: &[Option<Operand<'_>>]) -> Prepared {
+    let made: Option<Box<dyn Writes>> = match kernel {
+        Kernel::Alias => return Prepared::Alias,
+        Kernel::Vectorize => return Prepared::Gives(vectorize::prepare(op, weights)),
+        Kernel::LookUp => return Prepared::Gives(look_up::prepare(op, weights)),
+        Kernel::Reference => None,
+        Kernel::Gather => Some(Box::new(gather::Gather)),
+        Kernel::Activate => activate::prepare(op),
+        Kernel::Dense => dense::prepare(op),
+        Kernel::Matmul => Some(Box::new(dense::LINEAR)),
+        Kernel::Contract => contract::prepare(op, weights),
+        Kernel::LayerNorm => layer_norm::prepare(op),
+        Kernel::MeanOverTime => Some(Box::new(mean_over_time::MeanOverTime)),
+        Kernel::SimpleRnn | Kernel::Lstm | Kernel::Gru => recurrent::prepare(op, weights),
+    };
+    made.map_or_else(|| Prepared::Gives(Box::new(reference::Reference)), Prepared::Writes)
 }
 
-fn dim(size: usize) -> Dim {
-    Dim::constant(i64::try_from(size).unwrap_or(i64::MAX))
-}
-
-/// An operation with everything that an adapter needs.
+/// An operation with everything that a kernel needs.
+#[derive(Debug)]
 pub(crate) struct Call<'a> {
     /// The operation.
     pub(crate) op: &'a Op,
-    /// Its operands.
-    pub(crate) operands: &'a [Option<Argument<'a>>],
+    /// What it reads. The operand in whose place the first result is written is absent.
+    pub(crate) operands: &'a [Option<Operand<'a>>],
+    /// Where its results go, unless it makes them itself.
+    pub(crate) results: &'a mut [Room<'a>],
     /// The sizes of this run.
     pub(crate) bindings: &'a Bindings,
-    /// How many bytes the results may take.
-    pub(crate) budget: u64,
 }
 
 impl<'a> Call<'a> {
-    /// Does the operation by its own meaning.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`reference::evaluate`].
-    pub(crate) fn by_reference(&self) -> Result<Vec<Tensor>, OpFailure> {
-        // Panels have to be undone before anything but a kernel can read them.
-        let undone: Vec<Option<Tensor>> =
-            self.operands.iter().map(|operand| operand.as_ref().and_then(undo)).collect();
-        let views: Vec<Option<TensorView<'_>>> = self
-            .operands
-            .iter()
-            .zip(&undone)
-            .map(|(operand, undone)| match (operand.as_ref()?, undone) {
-                (_, Some(tensor)) => Some(tensor.view()),
-                (Argument::Tensor(view), None) => Some(view.view()),
-                (Argument::Weight(stored, _), None) => stored.tensor(),
-            })
-            .collect();
-        reference::evaluate(self.op, &views, self.bindings)
+    /// An operand that is there.
+    fn operand(&self, place: usize) -> Result<Operand<'a>, OpFailure> {
+        self.maybe(place).ok_or_else(|| self.unfit(place))
     }
 
-    /// Does the operation by a kernel, or by its own meaning if there is none for these operands.
-    ///
-    /// # Errors
-    ///
-    /// Operands that do not fit together, results above the budget, an index outside its table.
-    pub(crate) fn by_kernel(&self) -> Result<Vec<Tensor>, OpFailure> {
-        let types: Vec<Option<Type>> =
-            self.operands.iter().map(|operand| operand.as_ref().map(Argument::ty)).collect();
-        let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
-        let results = self.op.infer(&types)?;
-        let Some(adapter) = adapter(self.op).filter(|adapter| (adapter.takes)(self.op, &types)) else {
-            return self.by_reference();
-        };
-        let bytes = results.iter().fold(0u64, |sum, ty| sum.saturating_add(bytes(ty, self.bindings)));
-        if bytes > self.budget {
-            return Err(OpFailure::TooLarge { bytes, limit: self.budget });
-        }
-        (adapter.run)(self)
+    fn maybe(&self, place: usize) -> Option<Operand<'a>> {
+        self.operands.get(place).copied().flatten()
     }
 
-    fn tensor(&self, place: usize) -> Option<TensorView<'_>> {
-        match self.operands.get(place)?.as_ref()? {
-            Argument::Tensor(view) => Some(view.view()),
-            Argument::Weight(stored, _) => stored.tensor(),
+    fn unfit(&self, place: usize) -> OpFailure {
+        let name = self.op.info().operands.get(place).map_or("operand", |row| row.name);
+        OpFailure::mismatch(format_args!("an operand `{name}` for the kernel"), "another")
+    }
+
+    /// The elements of an operand that is there and holds `f32`.
+    fn floats(&self, place: usize) -> Result<&'a [f32], OpFailure> {
+        match self.operand(place)?.elements {
+            Elements::F32(elements) => Ok(elements),
+            _ => Err(self.unfit(place)),
         }
     }
 
-    fn prepared(&self, place: usize) -> Option<&'a Prepared> {
-        match self.operands.get(place)?.as_ref()? {
-            Argument::Weight(_, prepared) => *prepared,
-            Argument::Tensor(_) => None,
-        }
+    /// The same, where it may be absent.
+    fn maybe_floats(&self, place: usize) -> Result<Option<&'a [f32]>, OpFailure> {
+        self.maybe(place).map(|_| self.floats(place)).transpose()
     }
 
-    /// The shape of an operand; empty if it is absent.
-    fn shape(&self, place: usize) -> &[usize] {
-        match self.operands.get(place).and_then(Option::as_ref) {
-            Some(Argument::Tensor(view)) => view.shape(),
-            Some(Argument::Weight(stored, _)) => stored.dtype_and_shape().1,
-            None => &[],
-        }
-    }
-
-    /// The elements of an operand in order, if it is there and holds `f32`.
-    fn floats(&self, place: usize) -> Option<Cow<'_, [f32]>> {
-        match self.operands.get(place)?.as_ref()? {
-            Argument::Tensor(TensorView::F32(array)) => Some(in_order(array)),
-            Argument::Weight(Stored::Rows(TensorView::F32(array)), _) => Some(in_order(array)),
-            Argument::Weight(stored, _) => match stored.to_tensor() {
-                Tensor::F32(array) => Some(Cow::Owned(array.into_iter().collect())),
-                _ => None,
-            },
-            Argument::Tensor(_) => None,
-        }
-    }
-
-    /// The elements of a required operand.
-    fn required(&self, place: usize) -> Result<Cow<'_, [f32]>, OpFailure> {
-        self.floats(place).ok_or_else(|| missing(self.op, place))
-    }
-
-    /// The truth values of an operand in order, if it is there.
-    fn flags(&self, place: usize) -> Option<Cow<'_, [bool]>> {
-        match self.operands.get(place)?.as_ref()? {
-            Argument::Tensor(TensorView::Bool(array)) => Some(in_order(array)),
-            Argument::Weight(stored, _) => match stored.to_tensor() {
-                Tensor::Bool(array) => Some(Cow::Owned(array.into_iter().collect())),
-                _ => None,
-            },
-            Argument::Tensor(_) => None,
+    /// The truth values of an operand, if it is there.
+    fn maybe_flags(&self, place: usize) -> Result<Option<&'a [bool]>, OpFailure> {
+        match self.maybe(place).map(|operand| operand.elements) {
+            None => Ok(None),
+            Some(Elements::Bool(elements)) => Ok(Some(elements)),
+            Some(_) => Err(self.unfit(place)),
         }
     }
 
     /// A matrix in panels; one that is not there yet is packed now.
-    fn matrix(&self, place: usize) -> Result<Matrix<'_>, OpFailure> {
-        let &[k, n] = self.shape(place) else { return Err(missing(self.op, place)) };
-        if let Some(Some(Argument::Weight(Stored::Panels { data, .. }, _))) = self.operands.get(place) {
-            return Ok(Matrix { data: Cow::Borrowed(data), k, n });
+    fn matrix(&self, place: usize) -> Result<Matrix<'a>, OpFailure> {
+        let operand = self.operand(place)?;
+        match (operand.elements, operand.shape) {
+            (Elements::Panels(matrix), _) => Ok(Matrix::borrowed(matrix)),
+            (Elements::F32(elements), &[k, n]) => Ok(Matrix::owned(pack(elements, k, n), k, n)),
+            _ => Err(self.unfit(place)),
         }
-        Ok(Matrix { data: Cow::Owned(pack(&self.required(place)?, k, n)), k, n })
     }
-}
 
-fn undo(argument: &Argument<'_>) -> Option<Tensor> {
-    match argument {
-        Argument::Weight(stored @ Stored::Panels { .. }, _) => Some(stored.to_tensor()),
-        _ => None,
+    /// The shape of a result.
+    fn result_shape(&self, place: usize) -> &'a [usize] {
+        self.results.get(place).map_or(&[], |room| room.shape)
     }
-}
 
-fn missing(op: &Op, place: usize) -> OpFailure {
-    let name = op.info().operands.get(place).map_or("operand", |row| row.name);
-    OpFailure::mismatch(format_args!("an operand `{name}` for the kernel"), "another")
-}
-
-/// The bytes of a value; sizes that nobody knows yet count as one position, too large ones as all there are.
-fn bytes(ty: &Type, bindings: &Bindings) -> u64 {
-    let element = ty.dtype.size().unwrap_or(size_of::<String>()) as u64;
-    ty.shape.iter().fold(element, |product, dim| {
-        let size = dim.eval(bindings).map_or(1, |size| size.unsigned_abs());
-        product.saturating_mul(size)
-    })
+    /// Where a result of `f32` goes.
+    fn out(&mut self, place: usize) -> Result<&mut [f32], OpFailure> {
+        match self.results.get_mut(place).map(|room| &mut room.elements) {
+            Some(ElementsMut::F32(elements)) => Ok(elements),
+            _ => Err(OpFailure::mismatch(format_args!("a result {place} of f32"), "another")),
+        }
+    }
 }
 
 /// A matrix in panels, borrowed or not.
@@ -258,42 +162,63 @@ pub(crate) struct Matrix<'a> {
     n: usize,
 }
 
-impl Matrix<'_> {
+impl<'a> Matrix<'a> {
+    fn owned(data: Vec<f32>, k: usize, n: usize) -> Matrix<'a> {
+        Matrix { data: data.into(), k, n }
+    }
+
+    fn borrowed(matrix: PackedMatrix<'a>) -> Matrix<'a> {
+        Matrix { data: matrix.data().into(), k: matrix.k(), n: matrix.n() }
+    }
+
     fn packed(&self) -> Result<PackedMatrix<'_>, OpFailure> {
         PackedMatrix::new(&self.data, self.k, self.n)
             .ok_or_else(|| OpFailure::mismatch("a matrix in panels", "another number of elements"))
     }
 }
 
-fn in_order<'v, T: Clone>(array: &'v ArrayViewD<'_, T>) -> Cow<'v, [T]> {
-    match array.as_slice() {
-        Some(elements) => Cow::Borrowed(elements),
-        None => Cow::Owned(array.iter().cloned().collect()),
+/// The kernel of an activation function; the table of kernels has said that there is one.
+fn function(activation: &Activation) -> Option<Function> {
+    if *activation == Activation::RELU {
+        return Some(Function::Relu);
     }
+    Some(match *activation {
+        Activation::Linear => Function::Linear,
+        Activation::Relu { negative_slope, max_value, threshold } => Function::ReluWith {
+            negative_slope: negative_slope.0 as f32,
+            max_value: max_value.map(|max| max.0 as f32),
+            threshold: threshold.0 as f32,
+        },
+        Activation::Elu { alpha } => Function::Elu { alpha: alpha.0 as f32 },
+        Activation::Celu { alpha } => Function::Celu { alpha: alpha.0 as f32 },
+        Activation::Selu => Function::Selu,
+        Activation::Gelu => Function::Gelu,
+        Activation::GeluTanh => Function::GeluTanh,
+        Activation::Silu => Function::Silu,
+        Activation::Softplus => Function::Softplus,
+        Activation::Softsign => Function::Softsign,
+        Activation::Tanh => Function::Tanh,
+        Activation::Sigmoid => Function::Sigmoid,
+        Activation::Exponential => Function::Exponential,
+        Activation::HardSigmoid => Function::HardSigmoid,
+        Activation::HardSigmoidKeras2 => Function::HardSigmoidKeras2,
+        Activation::HardSilu => Function::HardSilu,
+        Activation::HardTanh => Function::HardTanh,
+        Activation::Mish => Function::Mish,
+        Activation::LogSigmoid => Function::LogSigmoid,
+        Activation::TanhShrink => Function::TanhShrink,
+        Activation::HardShrink { threshold } => Function::HardShrink { threshold: threshold.0 as f32 },
+        Activation::SoftShrink { threshold } => Function::SoftShrink { threshold: threshold.0 as f32 },
+        Activation::SparsePlus => Function::SparsePlus,
+        Activation::SparseSigmoid => Function::SparseSigmoid,
+        Activation::Squareplus { b } => Function::Squareplus { b: b.0 as f32 },
+        Activation::Softmax { .. } => Function::Softmax,
+        Activation::LogSoftmax { .. } => Function::LogSoftmax,
+        Activation::Sparsemax { .. } => return None,
+    })
 }
 
+/// The number of elements of a shape.
 fn elements(shape: &[usize]) -> usize {
-    element_count(shape).unwrap_or(usize::MAX)
+    crate::element::element_count(shape).unwrap_or(usize::MAX)
 }
-
-fn tensor(shape: &[usize], elements: Vec<f32>) -> Result<Tensor, OpFailure> {
-    let found = elements.len();
-    ArrayD::from_shape_vec(IxDyn(shape), elements)
-        .map(Tensor::F32)
-        .map_err(|_| OpFailure::mismatch(format_args!("elements for {shape:?}"), found))
-}
-
-fn all_f32(operands: OperandTypes<'_>) -> bool {
-    operands.iter().flatten().all(|ty| matches!(ty.dtype, DType::F32 | DType::Bool))
-}
-
-fn no_matrices(_: &Op) -> &'static [usize] {
-    &[]
-}
-
-fn nothing_to_prepare(_: &Op, _: usize, _: &Stored<'_>) -> Option<Prepared> {
-    None
-}
-
-#[cfg(test)]
-mod tests;

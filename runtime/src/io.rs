@@ -6,7 +6,7 @@ mod atomic;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use masque_ir::plan::{Plan, PlanInput};
+use masque_ir::plan::{Plan, PlanInput, PlanValue};
 
 use crate::examples::{ExampleError, InputSpec};
 use crate::npy::NpyError;
@@ -82,13 +82,13 @@ impl From<PathBuf> for Place {
 /// What the readers of examples want to know of the inputs.
 pub fn input_specs(plan: &Plan) -> Vec<InputSpec> {
     let size = |dim: &masque_ir::Dim| dim.known().and_then(|size| usize::try_from(size).ok());
-    let spec = |input: &PlanInput| InputSpec {
-        name: input.name.clone(),
-        dtype: input.ty.dtype,
-        shape: input.ty.shape.iter().skip(1).map(size).collect(),
+    let spec = |(input, value): (&PlanInput, &PlanValue)| InputSpec {
+        name: value.name.clone(),
+        dtype: value.ty.dtype,
+        shape: value.ty.shape.iter().skip(1).map(size).collect(),
         pad: input.pad.0,
     };
-    plan.inputs.iter().map(spec).collect()
+    plan.input_values().map(spec).collect()
 }
 
 /// Reads the inputs of a plan: `.npz`, `.npy` (for a single input), `.jsonl`, `.json`, `.csv`, or JSON lines from
@@ -121,7 +121,7 @@ fn read_file(plan: &Plan, path: &Path) -> Result<Named, FileProblem> {
         "npy" => {
             let tensor = npy::read(&std::fs::read(path)?)?;
             return match plan.inputs.as_slice() {
-                [input] => Ok(vec![(input.name.clone(), tensor)]),
+                [input] => Ok(vec![(plan.value(input.value).name.clone(), tensor)]),
                 inputs => Err(FileProblem::OneArray(format!("{} inputs", inputs.len()))),
             };
         }

@@ -1,29 +1,36 @@
 //! A model ready to run: a plan, its weights as they lie in the file, and what kernels want prepared.
 //!
-//! A run checks its inputs, binds the symbols of their declared types to the sizes that were passed, and takes the
-//! steps in order. A step that nothing asked for depends on is passed over: without masks among the outputs, what
-//! only computes them costs nothing. Every result is held against its declared type as soon as it is there.
+//! A run checks its inputs, binds the symbols of their declared types to the sizes that were passed, places all values in
+//! one memory and takes the steps in order. A step that nothing asked for depends on is passed over: without masks
+//! among the outputs, what only computes them costs nothing.
 //!
-//! What a model keeps from run to run, the session keeps: zeros at first, and again after [`Session::reset_states`]. A
-//! run that fails leaves it as it was.
+//! A session is shared by whoever runs it, also at the same time. What a run needs beside it belongs to the caller, in a
+//! [`State`]: the memory, which the next run uses again, and what a model keeps from run to run: zeros at first, and
+//! again after [`State::reset`]. A run that fails leaves it as it was.
 
 mod inputs;
-mod live;
+mod placement;
+mod run;
+mod schedule;
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use masque_ir::Type;
 use masque_ir::dim::Bindings;
-use masque_ir::plan::{Kernel, Plan, PlanOutput, PlanResult, PlanState, Source, Step};
+use masque_ir::plan::{Plan, Source, Step};
 use masque_ir::program::Literal;
 use ndarray::arr0;
 use rayon::ThreadPool;
 
 use crate::check::{self, CheckError};
-use crate::elements::type_of;
-use crate::error::{OpFailure, RunError};
-use crate::exec::{self, Argument, Call, Prepared};
-use crate::reference::zeros;
-use crate::weights::{Stored, WeightError};
+use crate::data::Operand;
+use crate::error::RunError;
+use crate::exec::{self, Prepared};
+use crate::memory::Aligned;
+use crate::weights::{Section, WeightError, Weights};
 use crate::{Bundle, Tensor};
+use run::{Layout, Run};
+use schedule::Schedule;
 
 /// How a model is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,27 +71,63 @@ pub enum SessionError {
 }
 
 /// A model ready to run; see the module's documentation.
-#[derive(Debug)]
-pub struct Session<'a> {
-    plan: &'a Plan,
-    weights: Vec<Stored<'a>>,
-    /// For every step, what was made of its weights, by place.
-    prepared: Vec<Vec<Option<Prepared>>>,
-    /// For every step: is it needed for the outputs alone, and with the masks?
-    needed: live::Needed,
-    /// In the order of the plan; none before the first run.
-    states: Option<Vec<Tensor>>,
-    pool: Option<ThreadPool>,
+#[derive(Clone, Debug)]
+pub struct Session {
+    model: Arc<Model>,
 }
 
-impl<'a> Session<'a> {
+/// What belongs to a caller: memory that is used again, and what the model keeps from run to run.
+#[derive(Debug, Default)]
+pub struct State {
+    /// In the order of the plan; `None` before the first run.
+    kept: Option<Vec<Tensor>>,
+    workspace: Workspace,
+}
+
+impl State {
+    /// Forgets what earlier runs have kept: the next run is like the first.
+    pub fn reset(&mut self) {
+        self.kept = None;
+    }
+
+    /// The bytes of memory that runs in this state have needed at most, besides what the caller passed and got.
+    pub fn peak_bytes(&self) -> u64 {
+        let Workspace { numbers, flags, .. } = &self.workspace;
+        (size_of_val(numbers.as_slice()) + size_of_val(flags.as_slice())) as u64
+    }
+}
+
+/// The memory of a run.
+#[derive(Debug, Default)]
+struct Workspace {
+    layout: Layout,
+    numbers: Aligned<u64>,
+    flags: Aligned<bool>,
+}
+
+/// What all runs share.
+#[derive(Debug)]
+struct Model {
+    plan: Arc<Plan>,
+    weights: Weights,
+    steps: Vec<Prepared>,
+    /// By step: its operands that are numbers, as tensors without axes.
+    numbers: Vec<Vec<Option<Tensor>>>,
+    /// By value: the one whose memory it takes.
+    roots: Vec<u32>,
+    /// Without masks among the results, and with them.
+    schedules: [Schedule; 2],
+    pool: Mutex<Option<Arc<ThreadPool>>>,
+}
+
+impl Session {
     /// Makes ready what a container holds.
     ///
     /// # Errors
     ///
     /// [`SessionError::Weight`] if a weight's bytes are not of its type.
-    pub fn of(bundle: &'a Bundle) -> Result<Session<'a>, SessionError> {
-        Session::prepare(bundle.plan(), bundle.weights())
+    pub fn of(bundle: Arc<Bundle>) -> Result<Session, SessionError> {
+        Session::prepare(bundle.shared_plan(), bundle.into())
     }
 
     /// Makes a plan ready, with its weights section.
@@ -92,30 +135,27 @@ impl<'a> Session<'a> {
     /// # Errors
     ///
     /// [`SessionError`] if the plan is not sound or the weights are not those of the plan.
-    pub fn new(plan: &'a Plan, weights: &'a [u8]) -> Result<Session<'a>, SessionError> {
-        check::check(plan, weights.len() as u64)?;
+    pub fn new(plan: impl Into<Arc<Plan>>, weights: Section) -> Result<Session, SessionError> {
+        let plan = plan.into();
+        check::check(&plan, weights.bytes().len() as u64)?;
         Session::prepare(plan, weights)
     }
 
-    fn prepare(plan: &'a Plan, section: &'a [u8]) -> Result<Session<'a>, SessionError> {
-        let read = |weight| Stored::read(weight, section);
-        let weights = plan.weights.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let prepare = |step: &Step| {
-            let one = |(place, source): (usize, &Source)| match source {
-                Source::Weight(weight) if step.kernel == Kernel::Native => {
-                    exec::prepare(&step.op, place, &weights[*weight as usize])
-                }
-                _ => None,
-            };
-            step.sources.iter().enumerate().map(one).collect()
-        };
-        let prepared = plan.steps.iter().map(prepare).collect();
-        Ok(Session { plan, prepared, needed: live::needed(plan), weights, states: None, pool: None })
+    fn prepare(plan: Arc<Plan>, section: Section) -> Result<Session, SessionError> {
+        let weights = Weights::read(&plan.weights, section)?;
+        let numbers = plan.steps.iter().map(|step| step.operands.iter().map(number).collect()).collect();
+        let roots = (0..plan.values.len() as u32).map(|value| plan.root(value)).collect();
+        let schedules = [false, true].map(|masks| Schedule::of(&plan, masks));
+        let mut model =
+            Model { plan, weights, steps: vec![], numbers, roots, schedules, pool: Mutex::default() };
+        let prepared = |(place, step)| model.prepared(place, step);
+        model.steps = model.plan.steps.iter().enumerate().map(prepared).collect::<Vec<_>>();
+        Ok(Session { model: Arc::new(model) })
     }
 
     /// The plan.
-    pub fn plan(&self) -> &'a Plan {
-        self.plan
+    pub fn plan(&self) -> &Plan {
+        &self.model.plan
     }
 
     /// Runs the model. Inputs come by name, in any order; numbers of another type than declared are converted
@@ -126,212 +166,86 @@ impl<'a> Session<'a> {
     /// [`RunError`]: inputs that are missing, unknown or of another type, an operation that failed on these numbers,
     /// or more memory than [`Options::memory`].
     pub fn run<N: AsRef<str> + Sync>(
-        &mut self,
+        &self,
+        state: &mut State,
         inputs: &[(N, Tensor)],
         options: Options,
     ) -> Result<Outputs, RunError> {
-        self.make_pool(options.threads);
-        let (outputs, states) = match &self.pool {
-            Some(pool) => pool.install(|| self.execute(inputs, options)),
-            None => self.execute(inputs, options),
+        let (outputs, kept) = match self.model.pool(options.threads) {
+            Some(pool) => pool.install(|| self.execute(state, inputs, options)),
+            None => self.execute(state, inputs, options),
         }?;
-        self.states = Some(states);
+        state.kept = Some(kept);
         Ok(outputs)
-    }
-
-    /// Forgets what earlier runs have left: the next run is like the first.
-    pub fn reset_states(&mut self) {
-        self.states = None;
-    }
-
-    /// Outside of a pool, kernels use one thread.
-    fn make_pool(&mut self, threads: usize) {
-        let machine = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = threads.min(machine);
-        if self.pool.as_ref().map_or(1, ThreadPool::current_num_threads) != threads {
-            let builder = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            self.pool = if threads > 1 { builder.build().ok() } else { None };
-        }
     }
 
     fn execute<N: AsRef<str> + Sync>(
         &self,
+        state: &mut State,
         inputs: &[(N, Tensor)],
         options: Options,
     ) -> Result<(Outputs, Vec<Tensor>), RunError> {
-        let mut run = Run {
-            session: self,
-            slots: vec![None; self.plan.slots as usize],
-            bindings: Bindings::new(),
-            used: 0,
-            limit: options.memory,
-        };
-        for (slot, tensor) in inputs::bind(self.plan, inputs, &mut run.bindings)? {
-            run.put(slot, tensor);
-        }
-        run.put_states()?;
-        for (place, step) in self.plan.steps.iter().enumerate() {
-            run.step(place, step, self.needed.is(place, options.masks))?;
-        }
-        let outputs = run.outputs(&self.plan.outputs)?;
-        let masks = if options.masks { run.outputs(&self.plan.masks)? } else { vec![] };
-        let kept = self.plan.states.iter().map(|state| run.value(&state.kept, &state.name));
-        Ok((Outputs { outputs, masks }, kept.collect::<Result<_, _>>()?))
+        let mut bindings = Bindings::new();
+        let mut given = inputs::bind(&self.model.plan, inputs, &mut bindings)?;
+        given.extend(run::states(&self.model, state.kept.as_ref(), options.memory)?);
+        Run::new(&self.model, &mut state.workspace, options, given, bindings).finish()
     }
 }
 
-/// One run under way.
-struct Run<'s, 'a> {
-    session: &'s Session<'a>,
-    slots: Vec<Option<Tensor>>,
-    bindings: Bindings,
-    used: u64,
-    limit: u64,
-}
-
-impl Run<'_, '_> {
-    fn step(&mut self, place: usize, step: &Step, needed: bool) -> Result<(), RunError> {
-        let results = match needed {
-            true => self.compute(place, step).map_err(|failure| at(step, failure))?,
-            false => vec![],
-        };
-        for (result, tensor) in step.results.iter().zip(results) {
-            self.put(result.slot, tensor);
-        }
-        for &slot in &step.release {
-            self.take(slot);
-        }
-        Ok(())
+impl Model {
+    fn root(&self, value: u32) -> usize {
+        self.roots[value as usize] as usize
     }
 
-    fn compute(&mut self, place: usize, step: &Step) -> Result<Vec<Tensor>, OpFailure> {
-        let numbers: Vec<Option<Tensor>> = step.sources.iter().map(literal).collect();
-        let operands: Vec<Option<Argument<'_>>> = step
-            .sources
-            .iter()
-            .zip(&numbers)
-            .enumerate()
-            .map(|(operand, (source, number))| self.argument(place, operand, source, number))
-            .collect();
-        let budget = self.limit.saturating_sub(self.used);
-        let call = Call { op: &step.op, operands: &operands, bindings: &self.bindings, budget };
-        let results = match step.kernel {
-            Kernel::Native => call.by_kernel()?,
-            Kernel::Reference => call.by_reference()?,
-        };
-        for (declared, tensor) in step.results.iter().zip(&results) {
-            self.agree(declared, tensor)?;
-        }
-        let bytes = results.iter().map(inputs::bytes).fold(0, u64::saturating_add);
-        if bytes > budget {
-            return Err(OpFailure::TooLarge { bytes, limit: budget });
-        }
-        Ok(results)
+    fn prepared(&self, place: usize, step: &Step) -> Prepared {
+        let fixed = step.operands.iter().enumerate().map(|(at, source)| self.fixed(place, at, source));
+        exec::prepare(step.kernel, &step.op, &fixed.collect::<Vec<_>>())
     }
 
-    fn argument<'r>(
-        &'r self,
-        step: usize,
-        operand: usize,
-        source: &Source,
-        number: &'r Option<Tensor>,
-    ) -> Option<Argument<'r>> {
-        match *source {
-            Source::Absent => None,
-            Source::Literal(_) => number.as_ref().map(|number| Argument::Tensor(number.view())),
-            Source::Slot(slot) => {
-                let held = self.slots.get(slot as usize)?.as_ref()?;
-                Some(Argument::Tensor(held.view()))
-            }
-            Source::Weight(weight) => {
-                let prepared = self.session.prepared[step].get(operand).and_then(Option::as_ref);
-                let weight = self.session.weights.get(weight as usize)?;
-                Some(Argument::Weight(weight.view(), prepared))
-            }
+    /// An operand that is the same in every run.
+    fn fixed(&self, step: usize, operand: usize, source: &Source) -> Option<Operand<'_>> {
+        match source {
+            Source::Weight(weight) => self.weights.operand(*weight),
+            Source::Literal(_) => self.numbers[step][operand].as_ref().and_then(Operand::of),
+            Source::Value(_) | Source::Absent => None,
         }
     }
 
-    fn agree(&mut self, declared: &PlanResult, tensor: &Tensor) -> Result<(), OpFailure> {
-        let fits = inputs::fits(&declared.ty, &tensor.view(), &mut self.bindings);
-        let shape = declared.ty.eval(&self.bindings);
-        if fits && shape.as_deref() == Some(tensor.shape()) {
-            return Ok(());
+    /// The pool of so many threads; `None` for one thread. Outside of a pool, kernels use one thread.
+    fn pool(&self, threads: usize) -> Option<Arc<ThreadPool>> {
+        let machine = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.min(machine);
+        if threads < 2 {
+            return None;
         }
-        Err(OpFailure::mismatch(here(&declared.ty, &self.bindings), type_of(&tensor.view())))
-    }
-
-    fn take(&mut self, slot: u32) -> Option<Tensor> {
-        let tensor = self.slots.get_mut(slot as usize)?.take()?;
-        self.used = self.used.saturating_sub(inputs::bytes(&tensor));
-        Some(tensor)
-    }
-
-    fn put(&mut self, slot: u32, tensor: Tensor) {
-        self.take(slot);
-        self.used = self.used.saturating_add(inputs::bytes(&tensor));
-        if let Some(holder) = self.slots.get_mut(slot as usize) {
-            *holder = Some(tensor);
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.as_ref().is_none_or(|pool| pool.current_num_threads() != threads) {
+            *pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().ok().map(Arc::new);
         }
-    }
-
-    fn outputs(&self, outputs: &[PlanOutput]) -> Result<Vec<(String, Tensor)>, RunError> {
-        let one = |output: &PlanOutput| Ok((output.name.clone(), self.value(&output.source, &output.name)?));
-        outputs.iter().map(one).collect()
-    }
-
-    /// What is there at the end.
-    fn value(&self, source: &Source, name: &str) -> Result<Tensor, RunError> {
-        let tensor = match source {
-            Source::Slot(slot) => self.slots.get(*slot as usize).cloned().flatten(),
-            Source::Weight(weight) => self.session.weights.get(*weight as usize).map(Stored::to_tensor),
-            Source::Literal(_) | Source::Absent => literal(source),
-        };
-        tensor.ok_or_else(|| RunError::MissingInput { name: name.to_owned() })
-    }
-
-    /// What the run before has left, or zeros.
-    fn put_states(&mut self) -> Result<(), RunError> {
-        for (place, state) in self.session.plan.states.iter().enumerate() {
-            let known = self.session.states.as_ref().and_then(|states| states.get(place));
-            let tensor = match known {
-                Some(tensor) => tensor.clone(),
-                None => self.zeros(state)?,
-            };
-            self.put(state.slot, tensor);
-        }
-        Ok(())
-    }
-
-    fn zeros(&self, state: &PlanState) -> Result<Tensor, RunError> {
-        let elements = state.ty.known_elements().and_then(|elements| u64::try_from(elements).ok());
-        let bytes = elements.unwrap_or(u64::MAX).saturating_mul(state.ty.dtype.size().unwrap_or(1) as u64);
-        let limit = self.limit.saturating_sub(self.used);
-        let fail = |failure| RunError::Step { step: state.name.clone(), op: "state", failure };
-        if bytes > limit {
-            return Err(fail(OpFailure::TooLarge { bytes, limit }));
-        }
-        zeros(&state.ty).map_err(fail)
+        pool.clone()
     }
 }
 
-fn at(step: &Step, failure: OpFailure) -> RunError {
-    let name = step.results.first().map(|result| result.name.clone()).unwrap_or_default();
-    RunError::Step { step: name, op: step.op.info().mnemonic, failure }
+fn number(source: &Source) -> Option<Tensor> {
+    match source {
+        Source::Literal(number) => Some(literal(number)),
+        _ => None,
+    }
 }
 
 /// A number as a tensor without axes.
-fn literal(source: &Source) -> Option<Tensor> {
+fn literal(Literal { dtype, number }: &Literal) -> Tensor {
     use masque_ir::DType::{Bool, F32, F64, I32, I64, Str};
-    let Source::Literal(Literal { dtype, number }) = source else { return None };
     let number = number.0;
-    Some(match dtype {
+    match dtype {
         F32 => Tensor::F32(arr0(number as f32).into_dyn()),
         F64 => Tensor::F64(arr0(number).into_dyn()),
         I32 => Tensor::I32(arr0(number as i32).into_dyn()),
         I64 => Tensor::I64(arr0(number as i64).into_dyn()),
         Bool => Tensor::Bool(arr0(number != 0.0).into_dyn()),
-        Str => return None,
-    })
+        // The verifier refuses numbers of this type.
+        Str => Tensor::Str(arr0(number.to_string()).into_dyn()),
+    }
 }
 
 /// A type, and what it comes to: `f32[B, 4] (here [2, 4])`.

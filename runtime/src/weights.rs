@@ -4,17 +4,20 @@
 //! the way [`kernels::pack`](crate::kernels::pack) describes. `Texts` are the lengths in bytes (u32 each) of all
 //! texts, then all texts. Whatever can be used where it lies is borrowed.
 
-use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
 
 use bytemuck::Pod;
 use masque_ir::DType;
 use masque_ir::plan::{Layout, PlanWeight};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
+use crate::data::{Elements, Operand};
 use crate::element::element_count;
 use crate::kernels::pack::{PackedMatrix, pack, packed_len, unpack};
+use crate::memory::Aligned;
 use crate::quote::quoted;
-use crate::{Tensor, TensorView};
+use crate::{Bundle, Tensor, TensorView};
 
 #[cfg(target_endian = "big")]
 compile_error!("weights are used as they lie in the file, which is little-endian");
@@ -91,139 +94,155 @@ pub fn stored_bytes(dtype: DType, shape: &[usize], layout: Layout) -> Option<usi
     elements?.checked_mul(dtype.size()?)
 }
 
-/// A weight as it lies in the weights section.
+/// The bytes of a weights section, shared by whoever runs the plan.
 #[derive(Clone, Debug)]
-pub enum Stored<'a> {
-    /// Row by row, where it lies.
-    Rows(TensorView<'a>),
-    /// Decoded, because it could not be used where it lies.
-    Owned(Tensor),
-    /// A matrix in panels.
-    Panels {
-        /// The panels.
-        data: Cow<'a, [f32]>,
-        /// The numbers of rows and columns.
-        shape: [usize; 2],
-    },
+pub struct Section(Holder);
+
+#[derive(Clone, Debug)]
+enum Holder {
+    Bundle(Arc<Bundle>),
+    /// The bytes in whole words, and how many of them there are.
+    Memory(Arc<Aligned<u64>>, usize),
 }
 
-impl<'a> Stored<'a> {
-    /// Sees a weight in the weights section. Only bytes that are not aligned, and texts, are copied.
+impl Section {
+    /// A copy of these bytes, aligned as kernels want them.
+    pub fn copy(bytes: &[u8]) -> Section {
+        let mut words = Aligned::default();
+        match words.grow(bytes.len().div_ceil(size_of::<u64>())) {
+            Ok(()) => bytemuck::cast_slice_mut(words.as_mut_slice())[..bytes.len()].copy_from_slice(bytes),
+            // Without room for a copy there is none: the first weight is then refused as one that is not there.
+            Err(_) => return Section::copy(&[]),
+        }
+        Section(Holder::Memory(Arc::new(words), bytes.len()))
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match &self.0 {
+            Holder::Bundle(bundle) => bundle.weights(),
+            Holder::Memory(words, len) => &bytemuck::cast_slice(words.as_slice())[..*len],
+        }
+    }
+}
+
+impl From<Arc<Bundle>> for Section {
+    fn from(bundle: Arc<Bundle>) -> Section {
+        Section(Holder::Bundle(bundle))
+    }
+}
+
+/// The weights of a plan, as they lie in its section.
+#[derive(Debug)]
+pub(crate) struct Weights {
+    section: Section,
+    weights: Vec<Weight>,
+}
+
+#[derive(Debug)]
+struct Weight {
+    shape: Vec<usize>,
+    dtype: DType,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// Row by row, where it lies.
+    Rows(Range<usize>),
+    /// A matrix in panels, where it lies.
+    Panels(Range<usize>),
+    /// Decoded: texts, truth values, and numbers whose bytes are not aligned.
+    Owned(Tensor),
+}
+
+impl Weights {
+    /// Sees the weights of a plan in its section.
     ///
     /// # Errors
     ///
     /// [`WeightError::Bytes`] if the bytes are not there or not what type, shape and layout demand.
-    pub fn read(weight: &PlanWeight, section: &'a [u8]) -> Result<Stored<'a>, WeightError> {
-        Stored::find(weight, section).ok_or_else(|| WeightError::Bytes {
-            name: quoted(&weight.name),
-            expected: format!("{} of shape {:?} in layout {:?}", weight.dtype, weight.shape, weight.layout),
-        })
+    pub(crate) fn read(weights: &[PlanWeight], section: Section) -> Result<Weights, WeightError> {
+        let read = |weight: &PlanWeight| {
+            find(weight, section.bytes()).ok_or_else(|| WeightError::Bytes {
+                name: quoted(&weight.name),
+                expected: format!(
+                    "{} of shape {:?} in layout {:?}",
+                    weight.dtype, weight.shape, weight.layout
+                ),
+            })
+        };
+        let weights = weights.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Weights { section, weights })
     }
 
-    fn find(weight: &PlanWeight, section: &'a [u8]) -> Option<Stored<'a>> {
-        let start = usize::try_from(weight.offset).ok()?;
-        let end = start.checked_add(usize::try_from(weight.bytes).ok()?)?;
-        let bytes = section.get(start..end)?;
-        let shape: Vec<usize> =
-            weight.shape.iter().map(|&size| usize::try_from(size).ok()).collect::<Option<_>>()?;
-        if weight.layout == Layout::Texts {
-            return (weight.dtype == DType::Str).then(|| read_texts(bytes, &shape))?.map(Stored::Owned);
-        }
-        if stored_bytes(weight.dtype, &shape, weight.layout)? != bytes.len() {
-            return None;
-        }
-        if let (Layout::Panels, &[k, n]) = (weight.layout, shape.as_slice()) {
-            return Some(Stored::Panels { data: cast(bytes), shape: [k, n] });
-        }
-        match weight.dtype {
-            DType::F32 => numbers(bytes, &shape, TensorView::F32, Tensor::F32),
-            DType::F64 => numbers(bytes, &shape, TensorView::F64, Tensor::F64),
-            DType::I32 => numbers(bytes, &shape, TensorView::I32, Tensor::I32),
-            DType::I64 => numbers(bytes, &shape, TensorView::I64, Tensor::I64),
-            DType::Bool => {
-                let flags: &[bool] = bytemuck::checked::try_cast_slice(bytes).ok()?;
-                Some(Stored::Rows(TensorView::Bool(view(flags, &shape)?)))
+    /// A weight, by place.
+    pub(crate) fn operand(&self, place: u32) -> Option<Operand<'_>> {
+        let Weight { shape, dtype, held } = self.weights.get(place as usize)?;
+        let bytes = |range: &Range<usize>| self.section.bytes().get(range.clone());
+        let elements = match held {
+            Held::Owned(tensor) => return Operand::of(tensor),
+            Held::Rows(range) => match dtype {
+                DType::F32 => Elements::F32(bytemuck::try_cast_slice(bytes(range)?).ok()?),
+                DType::F64 => Elements::F64(bytemuck::try_cast_slice(bytes(range)?).ok()?),
+                DType::I32 => Elements::I32(bytemuck::try_cast_slice(bytes(range)?).ok()?),
+                DType::I64 => Elements::I64(bytemuck::try_cast_slice(bytes(range)?).ok()?),
+                DType::Bool | DType::Str => return None,
+            },
+            Held::Panels(range) => {
+                let &[k, n] = shape.as_slice() else { return None };
+                Elements::Panels(PackedMatrix::new(bytemuck::try_cast_slice(bytes(range)?).ok()?, k, n)?)
             }
-            DType::Str => None,
-        }
-    }
-
-    /// The same weight, borrowed from this one.
-    pub fn view(&self) -> Stored<'_> {
-        match self {
-            Stored::Rows(view) => Stored::Rows(view.view()),
-            Stored::Owned(tensor) => Stored::Rows(tensor.view()),
-            Stored::Panels { data, shape } => Stored::Panels { data: Cow::Borrowed(data), shape: *shape },
-        }
-    }
-
-    /// The element type, and the size along every axis.
-    pub fn dtype_and_shape(&self) -> (DType, &[usize]) {
-        match self {
-            Stored::Rows(view) => (view.dtype(), view.shape()),
-            Stored::Owned(tensor) => (tensor.dtype(), tensor.shape()),
-            Stored::Panels { shape, .. } => (DType::F32, shape),
-        }
-    }
-
-    /// The elements as a tensor; `None` for panels.
-    pub fn tensor(&self) -> Option<TensorView<'_>> {
-        match self {
-            Stored::Rows(view) => Some(view.view()),
-            Stored::Owned(tensor) => Some(tensor.view()),
-            Stored::Panels { .. } => None,
-        }
-    }
-
-    /// The matrix, if it lies in panels.
-    pub fn matrix(&self) -> Option<PackedMatrix<'_>> {
-        match self {
-            Stored::Panels { data, shape: [k, n] } => PackedMatrix::new(data, *k, *n),
-            _ => None,
-        }
-    }
-
-    /// The elements row by row, whatever the layout.
-    pub fn to_tensor(&self) -> Tensor {
-        match self {
-            Stored::Rows(view) => view.to_owned(),
-            Stored::Owned(tensor) => tensor.clone(),
-            Stored::Panels { data, shape: [k, n] } => {
-                let elements = ndarray::Array1::from_vec(unpack(data, *k, *n)).into_dyn();
-                let zeros = || Tensor::F32(ArrayD::zeros(IxDyn(&[*k, *n])));
-                Tensor::F32(elements).reshaped(&[*k, *n]).unwrap_or_else(zeros)
-            }
-        }
+        };
+        Some(Operand { shape, elements })
     }
 }
 
-fn cast<T: Pod>(bytes: &[u8]) -> Cow<'_, [T]> {
-    match bytemuck::try_cast_slice(bytes) {
-        Ok(elements) => Cow::Borrowed(elements),
-        Err(_) => {
-            let mut elements = vec![T::zeroed(); bytes.len() / size_of::<T>()];
-            bytemuck::cast_slice_mut(&mut elements).copy_from_slice(bytes);
-            Cow::Owned(elements)
+fn find(weight: &PlanWeight, section: &[u8]) -> Option<Weight> {
+    let start = usize::try_from(weight.offset).ok()?;
+    let range = start..start.checked_add(usize::try_from(weight.bytes).ok()?)?;
+    let bytes = section.get(range.clone())?;
+    let shape: Vec<usize> =
+        weight.shape.iter().map(|&size| usize::try_from(size).ok()).collect::<Option<_>>()?;
+    let held = match (weight.layout, weight.dtype) {
+        (Layout::Texts, DType::Str) => Held::Owned(read_texts(bytes, &shape)?),
+        (Layout::Texts, _) | (_, DType::Str) => return None,
+        (layout, dtype) if stored_bytes(dtype, &shape, layout)? != bytes.len() => return None,
+        (Layout::Rows, DType::Bool) => {
+            let flags: &[bool] = bytemuck::checked::try_cast_slice(bytes).ok()?;
+            Held::Owned(Tensor::Bool(ArrayD::from_shape_vec(IxDyn(&shape), flags.to_vec()).ok()?))
         }
-    }
+        (Layout::Rows, dtype) if is_aligned(bytes, dtype.size()?) => Held::Rows(range),
+        (Layout::Panels, dtype) if is_aligned(bytes, dtype.size()?) => Held::Panels(range),
+        (Layout::Rows, dtype) => Held::Owned(decoded(bytes, &shape, dtype)?),
+        (Layout::Panels, _) => {
+            let &[k, n] = shape.as_slice() else { return None };
+            let elements = unpack(&words::<f32>(bytes), k, n);
+            Held::Owned(Tensor::F32(ArrayD::from_shape_vec(IxDyn(&shape), elements).ok()?))
+        }
+    };
+    Some(Weight { shape, dtype: weight.dtype, held })
 }
 
-fn view<'a, T>(elements: &'a [T], shape: &[usize]) -> Option<ArrayViewD<'a, T>> {
-    ArrayViewD::from_shape(IxDyn(shape), elements).ok()
+fn is_aligned(bytes: &[u8], size: usize) -> bool {
+    bytes.as_ptr().align_offset(size) == 0
 }
 
-fn numbers<'a, T: Pod>(
-    bytes: &'a [u8],
-    shape: &[usize],
-    borrowed: impl Fn(ArrayViewD<'a, T>) -> TensorView<'a>,
-    owned: impl Fn(ArrayD<T>) -> Tensor,
-) -> Option<Stored<'a>> {
-    match cast(bytes) {
-        Cow::Borrowed(elements) => view(elements, shape).map(borrowed).map(Stored::Rows),
-        Cow::Owned(elements) => {
-            ArrayD::from_shape_vec(IxDyn(shape), elements).ok().map(owned).map(Stored::Owned)
-        }
-    }
+fn words<T: Pod>(bytes: &[u8]) -> Vec<T> {
+    let mut elements = vec![T::zeroed(); bytes.len() / size_of::<T>()];
+    bytemuck::cast_slice_mut(&mut elements).copy_from_slice(bytes);
+    elements
+}
+
+fn decoded(bytes: &[u8], shape: &[usize], dtype: DType) -> Option<Tensor> {
+    let shape = IxDyn(shape);
+    Some(match dtype {
+        DType::F32 => Tensor::F32(ArrayD::from_shape_vec(shape, words(bytes)).ok()?),
+        DType::F64 => Tensor::F64(ArrayD::from_shape_vec(shape, words(bytes)).ok()?),
+        DType::I32 => Tensor::I32(ArrayD::from_shape_vec(shape, words(bytes)).ok()?),
+        DType::I64 => Tensor::I64(ArrayD::from_shape_vec(shape, words(bytes)).ok()?),
+        DType::Bool | DType::Str => return None,
+    })
 }
 
 fn read_texts(bytes: &[u8], shape: &[usize]) -> Option<Tensor> {
@@ -231,9 +250,9 @@ fn read_texts(bytes: &[u8], shape: &[usize]) -> Option<Tensor> {
     let (lengths, mut rest) = bytes.split_at_checked(count.checked_mul(4)?)?;
     let mut texts = Vec::with_capacity(count);
     for length in lengths.as_chunks().0 {
-        let (text, behind) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        let (text, after) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
         texts.push(std::str::from_utf8(text).ok()?.to_owned());
-        rest = behind;
+        rest = after;
     }
     let array = ArrayD::from_shape_vec(IxDyn(shape), texts).ok()?;
     rest.is_empty().then_some(Tensor::Str(array))
@@ -256,6 +275,19 @@ mod tests {
         }
     }
 
+    /// What a weight is, panels unpacked.
+    fn read(weight: &PlanWeight, section: &[u8]) -> Result<Tensor, WeightError> {
+        let weights = Weights::read(std::slice::from_ref(weight), Section::copy(section))?;
+        let operand = weights.operand(0).unwrap();
+        Ok(match operand.elements {
+            Elements::Panels(matrix) => {
+                let elements = unpack(matrix.data(), matrix.k(), matrix.n());
+                Tensor::F32(ArrayD::from_shape_vec(IxDyn(operand.shape), elements).unwrap())
+            }
+            _ => operand.view().unwrap().to_owned(),
+        })
+    }
+
     fn samples() -> Vec<(Tensor, Layout)> {
         vec![
             (Tensor::F32(arr2(&[[1.0, f32::NEG_INFINITY], [0.5, -0.0]]).into_dyn()), Layout::Rows),
@@ -276,7 +308,7 @@ mod tests {
                 let mut section = vec![0; shift];
                 section.extend(&bytes);
                 let weight = PlanWeight { offset: shift as u64, ..stored(&bytes, &tensor, layout) };
-                assert_eq!(Stored::read(&weight, &section).unwrap().to_tensor(), tensor);
+                assert_eq!(read(&weight, &section).unwrap(), tensor);
             }
         }
     }
@@ -286,16 +318,16 @@ mod tests {
         for (tensor, layout) in samples() {
             let bytes = lay_out(&tensor.view(), layout).unwrap();
             let weight = stored(&bytes, &tensor, layout);
-            assert!(Stored::read(&weight, &bytes[1..]).is_err());
+            assert!(read(&weight, &bytes[1..]).is_err());
             let shorter = PlanWeight { bytes: weight.bytes - 1, ..weight.clone() };
-            assert!(Stored::read(&shorter, &bytes).is_err());
+            assert!(read(&shorter, &bytes).is_err());
             let far = PlanWeight { offset: u64::MAX, ..weight.clone() };
-            assert!(Stored::read(&far, &bytes).is_err());
+            assert!(read(&far, &bytes).is_err());
             let huge = PlanWeight { shape: vec![u64::MAX, 2], ..weight };
-            assert!(Stored::read(&huge, &bytes).is_err());
+            assert!(read(&huge, &bytes).is_err());
         }
         let flags = Tensor::Bool(arr1(&[true]).into_dyn());
-        let error = Stored::read(&stored(&[2], &flags, Layout::Rows), &[2]).unwrap_err();
+        let error = read(&stored(&[2], &flags, Layout::Rows), &[2]).unwrap_err();
         assert_eq!(error.to_string(), r#"weight "w" is not bool of shape [1] in layout Rows"#);
     }
 

@@ -10,7 +10,7 @@
 
 use masque_ir::program::Program;
 use masque_runtime::io::Named;
-use masque_runtime::{Bundle, Options, Outputs, RunError, Session, reference};
+use masque_runtime::{Bundle, Options, Outputs, RunError, Section, Session, State, reference};
 
 use crate::compare::cast;
 use crate::stages::Stages;
@@ -71,8 +71,9 @@ fn options(threads: usize) -> Options {
 pub fn plan(stages: &Stages, inputs: &Named, threads: usize) -> Result<Outputs, String> {
     let planned = stages.planned.as_ref().ok_or("the model came without weights")?;
     let section = planned.section();
-    let mut session = Session::new(&planned.plan, &section).map_err(|error| error.to_string())?;
-    session.run(inputs, options(threads)).map_err(one_line)
+    let session =
+        Session::new(planned.plan.clone(), Section::copy(&section)).map_err(|error| error.to_string())?;
+    session.run(&mut State::default(), inputs, options(threads)).map_err(one_line)
 }
 
 fn from_file(stages: &Stages, inputs: &Named) -> Result<Outputs, String> {
@@ -85,8 +86,8 @@ fn from_file(stages: &Stages, inputs: &Named) -> Result<Outputs, String> {
     if *bundle.plan() != planned.plan {
         return Err("the plan came back changed".into());
     }
-    let mut session = Session::of(&bundle).map_err(|error| error.to_string())?;
-    session.run(inputs, options(1)).map_err(one_line)
+    let session = Session::of(bundle.into()).map_err(|error| error.to_string())?;
+    session.run(&mut State::default(), inputs, options(1)).map_err(one_line)
 }
 
 fn one_line(error: RunError) -> String {

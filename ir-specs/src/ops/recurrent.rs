@@ -107,7 +107,8 @@ impl Recurrent {
         }
     }
 
-    fn activations(&self) -> impl Iterator<Item = &Activation> {
+    /// The activation functions of a step.
+    pub fn activations(&self) -> impl Iterator<Item = &Activation> {
         let gates = match self {
             Recurrent::SimpleRnn { .. } => None,
             Recurrent::Lstm { recurrent_activation, .. }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use super::lexer::{Kind, Lexer, Name, Token};
-use super::{Document, MAX_BYTES, MAX_DEPTH, Problem, ProgramStage, Stage, TextError, VERSION, tagged};
+use super::{Document, MAX_BYTES, MAX_DEPTH, Problem, ProgramStage, Stage, TextError, tagged};
 use crate::dim::Dim;
 use crate::float::Float;
 use crate::ops::UnknownOp;
@@ -65,17 +65,21 @@ impl<'a> Parser<'a> {
     fn header(&mut self) -> Parsed<(Stage, Header)> {
         self.skip_lines();
         self.keyword("masque")?;
-        let version = VERSION.to_string();
-        if self.token.kind != Kind::Number(&version) {
-            return Err(self.expected(&format!("version {version} of the text form")));
-        }
-        self.advance();
+        let Kind::Number(_) = self.token.kind else {
+            return Err(self.expected("the version of the text form"));
+        };
+        let version = self.advance();
         let stage = match self.token.kind {
             Kind::Word(name) => name.parse().ok(),
             _ => None,
         };
         let stage: Stage = stage.ok_or_else(|| self.expected("the name of a stage"))?;
         self.advance();
+        let expected = stage.version().to_string();
+        if version.kind != Kind::Number(&expected) {
+            let expected = format!("version {expected} of the text form of stage {stage}");
+            return Err(self.expected_at(version.start, expected, describe(version.kind)));
+        }
         self.end_line()?;
         self.keyword("semantics")?;
         let start = self.token.start;

@@ -13,7 +13,7 @@ pub(super) use layers::{masks, tensor};
 pub(super) use plan::plan;
 pub(super) use program::{node, program};
 
-use super::{Stage, VERSION, lexer};
+use super::{Stage, lexer};
 use crate::facts::Facts;
 use crate::float::Float;
 use crate::layers::LayerGraph;
@@ -49,7 +49,7 @@ impl Writer {
     /// Begins with the lines that every text begins with.
     fn with_header(stage: Stage, semantics: Semantics, name: &str) -> Writer {
         let mut writer = Writer::default();
-        writer.line(&format!("masque {VERSION} {stage}"));
+        writer.line(&format!("masque {} {stage}", stage.version()));
         writer.line(&format!("semantics {semantics}"));
         writer.line(&format!("model {}", quoted(name)));
         writer

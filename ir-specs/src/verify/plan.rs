@@ -3,34 +3,42 @@
 use super::program::{applied, inferred, number};
 use super::{Check, Findings, Violations, is_static, require};
 use crate::dim::Dim;
+use crate::kernel::Kernel;
 use crate::ops::{Leaf, Op};
-use crate::plan::{ALIGNMENT, Layout, Plan, PlanOutput, PlanWeight, Source, Step};
+use crate::plan::{ALIGNMENT, Layout, Plan, PlanOutput, PlanValue, PlanWeight, Source, Step};
 use crate::ty::{DType, Type};
 
 /// The most columns that a panel is filled up with.
 const MAX_FILL: u64 = 63;
 
-/// Checks the properties `PLAN-1` to `PLAN-12`; the error holds all that are violated.
+/// Checks the properties `PLAN-1` to `PLAN-13`; the error holds all that are violated.
 pub fn plan(plan: &Plan) -> Result<(), Violations> {
     let mut findings = Findings::default();
-    let values = plan.inputs.len()
-        + plan.states.len()
-        + plan.steps.iter().map(|step| step.results.len()).sum::<usize>();
-    let slots = plan.slots as usize;
-    findings
-        .add(&plan.name, require("PLAN-1", slots <= values, || format!("{slots} slots, {values} values")));
     weights(plan, &mut findings);
     names(plan, &mut findings);
-    if slots <= values {
-        let mut state = Slots { plan, types: vec![None; slots], weights: weight_types(plan) };
-        state.run(&mut findings);
+    let numbered = numbered(plan);
+    let complete = numbered.is_ok();
+    findings.add(&plan.name, numbered);
+    if complete {
+        let memory = vec![Memory::default(); plan.values.len()];
+        Walk { plan, written: 0, memory, weights: weight_types(plan) }.run(&mut findings);
     }
     findings.finish()
 }
 
+/// Inputs, states, and the results of all steps are the values, each once and in this order.
+fn numbered(plan: &Plan) -> Check {
+    let given =
+        plan.inputs.iter().map(|input| input.value).chain(plan.states.iter().map(|state| state.value));
+    let written = given.chain(plan.steps.iter().flat_map(|step| step.results.iter().copied()));
+    let count = plan.values.len();
+    require("PLAN-1", written.eq(0..count as u32), || {
+        format!("the places written are not 0 to {count} in order")
+    })
+}
+
 fn names(plan: &Plan, findings: &mut Findings) {
-    findings.unique("PLAN-10", plan.inputs.iter().map(|input| input.name.as_str()));
-    findings.unique("PLAN-10", plan.states.iter().map(|state| state.name.as_str()));
+    findings.unique("PLAN-10", plan.values.iter().map(|value| value.name.as_str()));
     findings.unique("PLAN-10", plan.weights.iter().map(|weight| weight.name.as_str()));
     findings.unique("PLAN-10", plan.outputs.iter().chain(&plan.masks).map(|output| output.name.as_str()));
 }
@@ -87,34 +95,54 @@ fn weight_types(plan: &Plan) -> Vec<Option<Type>> {
     plan.weights.iter().map(ty).collect()
 }
 
-/// What every slot holds while the steps are followed.
-struct Slots<'a> {
+/// What is there while the steps are followed.
+struct Walk<'a> {
     plan: &'a Plan,
-    types: Vec<Option<Type>>,
+    /// How many values were written so far.
+    written: u32,
+    /// By value.
+    memory: Vec<Memory>,
     weights: Vec<Option<Type>>,
 }
 
-impl Slots<'_> {
+/// The memory of a value.
+#[derive(Clone, Copy, Default)]
+struct Memory {
+    /// The value that it belonged to first.
+    root: u32,
+    /// How often it was written anew before this value; of a root: until now.
+    turn: u32,
+    until_now: u32,
+    /// Does it belong to the run? What callers pass, and what kernels give, does not.
+    writable: bool,
+}
+
+impl Walk<'_> {
     fn run(&mut self, findings: &mut Findings) {
         let plan = self.plan;
-        for input in &plan.inputs {
-            let held = self.write(input.slot, &input.ty);
-            findings.add(input.name.as_str(), held);
+        self.written = (plan.inputs.len() + plan.states.len()) as u32;
+        for place in 0..self.written {
+            self.memory[place as usize].root = place;
+        }
+        for value in &plan.values[..self.written as usize] {
+            let own =
+                require("PLAN-3", value.over.is_none(), || "an input or a state takes no memory".into());
+            findings.add(value.name.as_str(), own);
         }
         for state in &plan.states {
-            let known = require("PLAN-12", is_static(&state.ty), || {
-                format!("the sizes of {} are not all known", state.ty)
-            });
-            let held = known.and_then(|()| self.write(state.slot, &state.ty));
-            findings.add(state.name.as_str(), held);
+            let PlanValue { name, ty, .. } = plan.value(state.value);
+            let known = require("PLAN-12", is_static(ty), || format!("the sizes of {ty} are not all known"));
+            findings.add(name.as_str(), known);
         }
         for step in &plan.steps {
-            let name = step.results.first().map_or(step.op.info().mnemonic, |result| result.name.as_str());
+            let first = step.results.first().map(|&place| plan.value(place).name.as_str());
             let sound = self.step(step);
-            findings.add(name, sound);
+            findings.add(first.unwrap_or(step.op.info().mnemonic), sound);
+            self.written += step.results.len() as u32;
         }
         for state in &plan.states {
-            findings.add(state.name.as_str(), self.there("PLAN-12", &state.kept, &state.ty));
+            let PlanValue { name, ty, .. } = plan.value(state.value);
+            findings.add(name.as_str(), self.there("PLAN-12", &state.kept, ty));
         }
         for output in &plan.outputs {
             findings.add(output.name.as_str(), self.output(output));
@@ -131,38 +159,81 @@ impl Slots<'_> {
         require("PLAN-5", !outside, || format!("`{}` is no step", step.op.info().mnemonic))?;
         applied(&step.op, self.plan.semantics, 0)
             .map_err(|(label, message)| ("PLAN-11", format!("{label}: {message}")))?;
-        let sources: Result<Vec<_>, _> = step.sources.iter().map(|source| self.read(source)).collect();
-        let results: Vec<&Type> = step.results.iter().map(|result| &result.ty).collect();
-        inferred("PLAN-5", &step.op, &sources?, &results)?;
-        for result in &step.results {
-            self.write(result.slot, &result.ty)?;
-        }
-        for &slot in &step.release {
-            let held = self.slot(slot)?.take();
-            require("PLAN-4", held.is_some(), || format!("${slot} is released, but holds no value"))?;
+        let operands: Vec<Option<Type>> =
+            step.operands.iter().map(|source| self.read(source)).collect::<Result<_, _>>()?;
+        let results: Vec<&Type> = step.results.iter().map(|&place| &self.plan.value(place).ty).collect();
+        inferred("PLAN-5", &step.op, &operands, &results)?;
+        self.kernel(step, &operands)?;
+        self.over(step)
+    }
+
+    fn kernel(&self, step: &Step, operands: &[Option<Type>]) -> Check {
+        let (kernel, name) = (step.kernel, step.kernel.info().name);
+        let operands: Vec<Option<&Type>> = operands.iter().map(Option::as_ref).collect();
+        require("PLAN-13", kernel.takes(&step.op, &operands), || {
+            format!("the kernel `{name}` does not compute `{}` on these types", step.op.info().mnemonic)
+        })?;
+        for (place, source) in step.operands.iter().enumerate() {
+            let Source::Weight(weight) = source else { continue };
+            let weight = &self.plan.weights[*weight as usize];
+            let layout = kernel.layout(&step.op, place, weight.dtype);
+            require("PLAN-13", weight.layout == layout, || {
+                format!("the kernel `{name}` reads weight `{}` as {layout:?}", weight.name)
+            })?;
         }
         Ok(())
     }
 
-    fn slot(&mut self, slot: u32) -> Result<&mut Option<Type>, (&'static str, String)> {
-        let count = self.types.len();
-        let out_of_range = || ("PLAN-1", format!("${slot} is not one of {count} slots"));
-        self.types.get_mut(slot as usize).ok_or_else(out_of_range)
-    }
-
-    fn write(&mut self, slot: u32, ty: &Type) -> Check {
-        let held = self.slot(slot)?;
-        require("PLAN-3", held.is_none(), || format!("${slot} is written, but holds a value"))?;
-        *held = Some(ty.clone());
+    /// Where the results lie.
+    fn over(&mut self, step: &Step) -> Check {
+        let plan = self.plan;
+        for (result, &place) in step.results.iter().enumerate() {
+            let value = plan.value(place);
+            let Some(over) = value.over else {
+                let alias = step.kernel == Kernel::Alias;
+                require("PLAN-3", !alias, || "another shape takes the memory of its operand".into())?;
+                self.memory[place as usize] =
+                    Memory { root: place, writable: !step.kernel.gives(), ..Memory::default() };
+                continue;
+            };
+            let operand = step.kernel.over().and_then(|operand| step.operands.get(operand));
+            let allowed = result == 0 && operand == Some(&Source::Value(over));
+            require("PLAN-3", allowed, || {
+                format!("the kernel `{}` does not write in place of value {over}", step.kernel.info().name)
+            })?;
+            let root = self.memory[over as usize].root;
+            let memory = self.memory[root as usize];
+            let mut turn = memory.until_now;
+            if step.kernel != Kernel::Alias {
+                require("PLAN-3", plan.value(over).ty == value.ty && memory.writable, || {
+                    format!("`{}` cannot be written in place of", plan.value(over).name)
+                })?;
+                turn = turn.saturating_add(1);
+                self.memory[root as usize].until_now = turn;
+            }
+            self.memory[place as usize] = Memory { root, turn, ..Memory::default() };
+        }
         Ok(())
     }
 
-    fn read(&mut self, source: &Source) -> Result<Option<Type>, (&'static str, String)> {
+    /// Was another value written in place of it?
+    fn is_gone(&self, place: u32) -> bool {
+        let Memory { root, turn, .. } = self.memory[place as usize];
+        self.memory[root as usize].until_now != turn
+    }
+
+    fn read(&self, source: &Source) -> Result<Option<Type>, (&'static str, String)> {
         match *source {
             Source::Absent => Ok(None),
-            Source::Slot(slot) => {
-                let held = self.slot(slot)?.clone();
-                held.map(Some).ok_or_else(|| ("PLAN-2", format!("${slot} is read, but holds no value")))
+            Source::Value(place) => {
+                require("PLAN-2", place < self.written, || {
+                    format!("value {place} is read before it is written")
+                })?;
+                let value = self.plan.value(place);
+                require("PLAN-4", !self.is_gone(place), || {
+                    format!("`{}` is read after another value was written in place of it", value.name)
+                })?;
+                Ok(Some(value.ty.clone()))
             }
             Source::Weight(place) => {
                 let ty = self.weights.get(place as usize).cloned().flatten();
@@ -175,12 +246,12 @@ impl Slots<'_> {
         }
     }
 
-    fn output(&mut self, output: &PlanOutput) -> Check {
+    fn output(&self, output: &PlanOutput) -> Check {
         self.there("PLAN-9", &output.source, &output.ty)
     }
 
     /// What is given at the end, in the type that it is said to have.
-    fn there(&mut self, label: &'static str, source: &Source, said: &Type) -> Check {
+    fn there(&self, label: &'static str, source: &Source, said: &Type) -> Check {
         let ty = self.read(source)?;
         require(label, ty.as_ref() == Some(said), || {
             let found = ty.map_or("nothing".into(), |ty| ty.to_string());

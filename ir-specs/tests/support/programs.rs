@@ -8,7 +8,7 @@ use masque_ir::ops::{
     Activate, Elementwise, Index, Leaf, Normalize, Op, Recurrent, RecurrentOptions, Reduce, Shape,
 };
 use masque_ir::plan::{
-    Kernel, Layout, Plan, PlanInput, PlanOutput, PlanResult, PlanState, PlanWeight, Provenance, Source, Step,
+    Kernel, Layout, Plan, PlanInput, PlanOutput, PlanState, PlanValue, PlanWeight, Provenance, Source, Step,
 };
 use masque_ir::program::{Builder, Literal, Operand, Program, Value};
 use masque_ir::{DType, Dim, Semantics, Type};
@@ -129,10 +129,10 @@ fn recurrent(c: &mut Choices, b: &mut Builder, x: &Operand, mask: &Operand) -> V
     }
 }
 
-/// A plan that does what a program says, and gives slots back as soon as it can.
+/// A plan that does what a program says; composites for which there is no kernel are left out, and with them what reads
+/// them.
 pub(crate) fn plan(c: &mut Choices) -> Plan {
     let program = program(c);
-    let mut slots = Slots::default();
     let mut plan = Plan {
         name: program.name.clone(),
         semantics: program.semantics,
@@ -143,97 +143,113 @@ pub(crate) fn plan(c: &mut Choices) -> Plan {
         inputs: vec![],
         states: vec![],
         weights: vec![],
-        slots: 0,
+        values: vec![],
         steps: vec![],
         outputs: vec![],
         masks: vec![],
     };
-    for (place, node) in program.nodes.iter().enumerate() {
-        let place = place as u32;
-        let info = &node.results[0];
-        match &node.op {
-            Op::Leaf(Leaf::Input { ty }) => {
-                let slot = slots.take(Value { node: place, result: 0 });
-                let pad = Float(c.pick(&[0.0, -1.0]));
-                plan.inputs.push(PlanInput { name: info.name.clone(), ty: ty.clone(), pad, slot });
-            }
-            Op::Leaf(Leaf::State { ty }) => {
-                let slot = slots.take(Value { node: place, result: 0 });
-                let kept = Source::Absent;
-                plan.states.push(PlanState { name: info.name.clone(), ty: ty.clone(), slot, kept });
-            }
-            Op::Leaf(Leaf::Weight { ty, hash }) => {
-                slots
-                    .sources
-                    .insert(Value { node: place, result: 0 }, Source::Weight(plan.weights.len() as u32));
-                plan.weights.push(weight(&plan.weights, &info.name, ty, hash.clone().unwrap_or_default()));
-            }
-            _ => plan.steps.push(slots.step(&program, place, c.pick(&[Kernel::Native, Kernel::Reference]))),
-        }
+    let mut sources = HashMap::new();
+    given(c, &program, &mut plan, &mut sources);
+    for place in 0..program.nodes.len() {
+        step(&program, place as u32, &mut plan, &mut sources);
     }
     for output in &program.outputs {
-        let (source, ty) = (slots.source(&output.operand), program.operand_type(&output.operand).unwrap());
-        match plan.states.iter_mut().find(|state| state.name == output.name) {
-            Some(state) => state.kept = source,
+        let Some(source) = source(&sources, &output.operand) else { continue };
+        let ty = program.operand_type(&output.operand).unwrap();
+        let state = plan.states.iter().position(|state| plan.value(state.value).name == output.name);
+        match state {
+            Some(state) => plan.states[state].kept = source,
             None => plan.outputs.push(PlanOutput { name: output.name.clone(), ty, source }),
         }
     }
-    plan.slots = slots.count;
+    for state in 0..plan.states.len() {
+        if plan.states[state].kept == Source::Absent {
+            plan.states[state].kept = Source::Value(plan.states[state].value);
+        }
+    }
     plan
 }
 
-fn weight(before: &[PlanWeight], name: &str, ty: &Type, hash: String) -> PlanWeight {
+/// Inputs, then states; the weights beside them.
+fn given(c: &mut Choices, program: &Program, plan: &mut Plan, sources: &mut HashMap<Value, Source>) {
+    for states in [false, true] {
+        for (place, node) in program.nodes.iter().enumerate() {
+            let (value, info) = (plan.values.len() as u32, &node.results[0]);
+            match &node.op {
+                Op::Leaf(Leaf::Input { .. }) if !states => {
+                    plan.inputs.push(PlanInput { value, pad: Float(c.pick(&[0.0, -1.0])) });
+                }
+                Op::Leaf(Leaf::State { .. }) if states => {
+                    plan.states.push(PlanState { value, kept: Source::Absent });
+                }
+                _ => continue,
+            }
+            plan.values.push(PlanValue { name: info.name.clone(), ty: info.ty.clone(), over: None });
+            sources.insert(Value { node: place as u32, result: 0 }, Source::Value(value));
+        }
+    }
+}
+
+fn step(program: &Program, place: u32, plan: &mut Plan, sources: &mut HashMap<Value, Source>) {
+    let node = &program.nodes[place as usize];
+    let types: Vec<Option<Type>> =
+        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    let kernel = Kernel::choose(&node.op, &types.iter().map(Option::as_ref).collect::<Vec<_>>());
+    let (Some(kernel), false) = (kernel, sources.contains_key(&Value { node: place, result: 0 })) else {
+        return;
+    };
+    let mut operands = vec![];
+    for (at, operand) in node.operands.iter().enumerate() {
+        let value = operand.value();
+        let weight = value.map(|value| &program.nodes[value.node as usize]);
+        if let Some(Op::Leaf(Leaf::Weight { ty, hash })) = weight.map(|weight| &weight.op) {
+            let layout = kernel.layout(&node.op, at, ty.dtype);
+            let name = format!("{}.{at}.{place}", weight.map_or("", |weight| &weight.results[0].name));
+            operands.push(Source::Weight(plan.weights.len() as u32));
+            plan.weights.push(self::weight(
+                &plan.weights,
+                name,
+                ty,
+                layout,
+                hash.clone().unwrap_or_default(),
+            ));
+            continue;
+        }
+        let Some(source) = source(sources, operand) else { return };
+        operands.push(source);
+    }
+    if matches!(node.op, Op::Leaf(Leaf::Weight { .. })) {
+        return;
+    }
+    let over = match (kernel, operands.first()) {
+        (Kernel::Alias, Some(Source::Value(over))) => Some(*over),
+        (Kernel::Alias, _) => return,
+        _ => None,
+    };
+    let first = plan.values.len() as u32;
+    for (result, info) in node.results.iter().enumerate() {
+        sources.insert(Value { node: place, result: result as u32 }, Source::Value(first + result as u32));
+        plan.values.push(PlanValue { name: info.name.clone(), ty: info.ty.clone(), over });
+    }
+    let results = (first..plan.values.len() as u32).collect();
+    plan.steps.push(Step { op: node.op.clone(), kernel, operands, results });
+}
+
+fn source(sources: &HashMap<Value, Source>, operand: &Operand) -> Option<Source> {
+    match operand {
+        Operand::Absent => Some(Source::Absent),
+        Operand::Value(value) => sources.get(value).copied(),
+        Operand::Literal(literal) => Some(Source::Literal(*literal)),
+    }
+}
+
+fn weight(before: &[PlanWeight], name: String, ty: &Type, layout: Layout, hash: String) -> PlanWeight {
     let shape: Vec<u64> = ty.shape.iter().map(|size| size.known().unwrap() as u64).collect();
-    let bytes = shape.iter().product::<u64>() * 4;
+    let elements = match (layout, shape.as_slice()) {
+        (Layout::Panels, [rows, columns]) => rows * columns.next_multiple_of(32),
+        (_, shape) => shape.iter().product::<u64>(),
+    };
     let end = before.last().map_or(0, |last| last.offset + last.bytes);
     let offset = end.next_multiple_of(masque_ir::plan::ALIGNMENT);
-    PlanWeight { name: name.into(), dtype: ty.dtype, shape, layout: Layout::Rows, offset, bytes, hash }
-}
-
-#[derive(Default)]
-struct Slots {
-    count: u32,
-    free: Vec<u32>,
-    sources: HashMap<Value, Source>,
-}
-
-impl Slots {
-    fn take(&mut self, value: Value) -> u32 {
-        let slot = self.free.pop().unwrap_or(self.count);
-        self.count = self.count.max(slot + 1);
-        self.sources.insert(value, Source::Slot(slot));
-        slot
-    }
-
-    fn source(&self, operand: &Operand) -> Source {
-        match operand {
-            Operand::Absent => Source::Absent,
-            Operand::Value(value) => self.sources[value],
-            Operand::Literal(literal) => Source::Literal(*literal),
-        }
-    }
-
-    fn step(&mut self, program: &Program, place: u32, kernel: Kernel) -> Step {
-        let node = &program.nodes[place as usize];
-        let sources = node.operands.iter().map(|operand| self.source(operand)).collect();
-        let values = (0..node.results.len() as u32).map(|result| Value { node: place, result });
-        let results = node.results.iter().zip(values.clone()).map(|(info, value)| PlanResult {
-            name: info.name.clone(),
-            ty: info.ty.clone(),
-            slot: self.take(value),
-        });
-        let results = results.collect();
-        let mut release = vec![];
-        for value in node.operands.iter().filter_map(Operand::value).chain(values) {
-            let read = |operand: &Operand| operand.value() == Some(value);
-            let later = program.nodes[place as usize + 1..].iter().any(|node| node.operands.iter().any(read))
-                || program.outputs.iter().any(|output| read(&output.operand));
-            match self.sources.get(&value) {
-                Some(&Source::Slot(slot)) if !later && !release.contains(&slot) => release.push(slot),
-                _ => {}
-            }
-        }
-        self.free.extend(&release);
-        Step { op: node.op.clone(), kernel, sources, results, release }
-    }
+    PlanWeight { name, dtype: ty.dtype, shape, layout, offset, bytes: elements * 4, hash }
 }

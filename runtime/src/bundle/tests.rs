@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use masque_ir::Semantics;
 use masque_ir::ops::{MAX_LOOPS, Scan};
-use masque_ir::plan::{Kernel, Step};
+use masque_ir::plan::Step;
 use masque_ir::program::{Node, Program};
 
 use super::*;
@@ -14,7 +14,7 @@ use crate::testing::model;
 const PREFIX: &[u8] = b"#!/bin/true\n";
 
 fn bytes() -> (Vec<u8>, Plan, Vec<Vec<u8>>) {
-    let (plan, weights) = model(Kernel::Native);
+    let (plan, weights) = model();
     let mut bytes = Vec::new();
     let written = write(&mut bytes, PREFIX, &plan, &weights).unwrap();
     assert_eq!(written, bytes.len() as u64);
@@ -85,7 +85,7 @@ fn messages_name_the_file_and_the_trouble() {
 
 #[test]
 fn weights_have_to_be_where_the_plan_places_them() {
-    let (mut plan, mut weights) = model(Kernel::Reference);
+    let (mut plan, mut weights) = model();
     plan.weights[1].offset += 1;
     assert!(write(&mut Vec::new(), b"", &plan, &weights).is_err());
     plan.weights[1].offset -= 1;
@@ -97,7 +97,7 @@ fn weights_have_to_be_where_the_plan_places_them() {
 /// Bytes that a checksum does not protect, because whoever wrote them wrote the checksum as well.
 #[test]
 fn a_forged_plan_is_refused_without_a_panic() {
-    let (plan, weights) = model(Kernel::Native);
+    let (plan, weights) = model();
     let encoded = postcard::to_stdvec(&plan).unwrap();
     let section: Vec<u8> = weights.concat();
     let mut refused = 0;
@@ -124,7 +124,7 @@ fn loops_within_loops_are_counted_while_they_are_decoded() {
         })
     };
     let refusal = |depth: u32| {
-        let (mut plan, _) = model(Kernel::Reference);
+        let (mut plan, _) = model();
         let step = Step { op: around(nest(depth)).into(), ..plan.steps[0].clone() };
         plan.steps.push(step);
         decode(&postcard::to_stdvec(&plan).unwrap(), u64::MAX).unwrap_err()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use masque_ir::plan::{Plan, PlanInput};
+use masque_ir::plan::{Plan, PlanValue};
 
 use crate::io::describe;
 use crate::quote::one_line;
@@ -25,7 +25,7 @@ fn section(text: &mut String, title: &str, lines: impl IntoIterator<Item = Strin
 }
 
 fn inputs(plan: &Plan) -> impl Iterator<Item = String> {
-    plan.inputs.iter().map(|input| describe(&input.name, &input.ty))
+    plan.input_values().map(|(_, input)| describe(&input.name, &input.ty))
 }
 
 fn outputs(plan: &Plan) -> impl Iterator<Item = String> {
@@ -39,7 +39,7 @@ pub(super) fn help(plan: &Plan) -> String {
     section(&mut text, "Inputs", inputs(plan));
     section(&mut text, "Outputs", outputs(plan));
     text.push_str(OPTIONS);
-    let example = plan.inputs.iter().map(example).collect::<Vec<_>>().join(", ");
+    let example = plan.input_values().map(|(_, input)| example(input)).collect::<Vec<_>>().join(", ");
     section(
         &mut text,
         "Examples",
@@ -64,7 +64,7 @@ Options:
 ";
 
 /// An example for an input, as it would stand in a JSON line.
-fn example(input: &PlanInput) -> String {
+fn example(input: &PlanValue) -> String {
     let element = match input.ty.dtype {
         masque_ir::DType::Str => "\"a text\"",
         masque_ir::DType::Bool => "true",
@@ -104,7 +104,8 @@ pub(super) fn info(plan: &Plan) -> String {
     }
     section(&mut text, "Inputs", inputs(plan));
     section(&mut text, "Outputs", outputs(plan));
-    let states = plan.states.iter().map(|state| describe(&state.name, &state.ty));
+    let states =
+        plan.states.iter().map(|state| plan.value(state.value)).map(|state| describe(&state.name, &state.ty));
     section(&mut text, "Kept from batch to batch", states);
     section(&mut text, "Masks", from.mask_table.lines().map(printable));
     text

@@ -1,7 +1,5 @@
 //! What the arguments of an executable ask for, and what it says of itself.
 
-use masque_ir::plan::Kernel;
-
 use super::*;
 use crate::testing::model;
 
@@ -30,7 +28,7 @@ fn arguments_say_what_to_do() {
 
 #[test]
 fn the_model_describes_itself() {
-    let (plan, _) = model(Kernel::Native);
+    let (plan, _) = model();
     let help = about::help(&plan);
     assert!(help.contains("ids: i32[B, T]") && help.contains("output_0: f32[B, 3]"), "{help}");
     assert!(help.contains(r#"echo '{"ids": [1, 1]}' | "#), "{help}");

@@ -1,6 +1,5 @@
 //! Inputs in every form, outputs in every form, and nothing half written.
 
-use masque_ir::plan::Kernel;
 use ndarray::{arr1, arr2};
 
 use super::*;
@@ -12,7 +11,7 @@ fn outputs() -> Named {
 
 #[test]
 fn inputs_come_in_every_form() {
-    let (plan, _) = model(Kernel::Native);
+    let (plan, _) = model();
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, content: &[u8]| {
         let path = folder.path().join(name);

@@ -27,6 +27,11 @@ impl<'a> PackedMatrix<'a> {
         (data.len() == packed_len(k, n)).then_some(Self { data, k, n })
     }
 
+    /// The panels, one after the other.
+    pub fn data(&self) -> &'a [f32] {
+        self.data
+    }
+
     /// Rows: the length of what is multiplied by this matrix.
     pub fn k(&self) -> usize {
         self.k

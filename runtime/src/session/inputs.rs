@@ -1,25 +1,26 @@
 //! What the caller passed, against what the model declares.
 
 use masque_ir::dim::Bindings;
-use masque_ir::plan::{Plan, PlanInput};
+use masque_ir::plan::{Plan, PlanValue};
 use masque_ir::{DType, Type};
 
 use super::here;
+use super::run::in_order;
 use crate::elements::type_of;
 use crate::error::RunError;
 use crate::quote::quoted;
 use crate::reference::cast;
 use crate::{Tensor, TensorView};
 
-/// Finds the tensor of every input, converts it and binds the symbols of its type. Gives slots and their values.
+/// Finds the tensor of every input, in order, converts it and binds the symbols of its type.
 pub(super) fn bind<N: AsRef<str>>(
     plan: &Plan,
     passed: &[(N, Tensor)],
     bindings: &mut Bindings,
-) -> Result<Vec<(u32, Tensor)>, RunError> {
+) -> Result<Vec<Tensor>, RunError> {
     check_names(plan, passed)?;
     let mut values = Vec::with_capacity(plan.inputs.len());
-    for input in &plan.inputs {
+    for (_, input) in plan.input_values() {
         let found = passed.iter().find(|(name, _)| name.as_ref() == input.name);
         let (_, tensor) = found.ok_or_else(|| RunError::MissingInput { name: input.name.clone() })?;
         let error = |bindings: &Bindings| RunError::InputType {
@@ -31,10 +32,10 @@ pub(super) fn bind<N: AsRef<str>>(
         if !fits(&input.ty, &value.view(), bindings) {
             return Err(error(bindings));
         }
-        values.push((input.slot, value));
+        values.push(in_order(value));
     }
     // A size made of several symbols can only be checked once they are all bound.
-    for (input, (_, value)) in plan.inputs.iter().zip(&values) {
+    for ((_, input), value) in plan.input_values().zip(&values) {
         if input.ty.eval(bindings).as_deref() != Some(value.shape()) {
             let (expected, found) = (here(&input.ty, bindings), type_of(&value.view()).to_string());
             return Err(RunError::InputType { name: input.name.clone(), expected, found });
@@ -46,17 +47,17 @@ pub(super) fn bind<N: AsRef<str>>(
 /// Exactly the inputs of the model, each once.
 fn check_names<N: AsRef<str>>(plan: &Plan, passed: &[(N, Tensor)]) -> Result<(), RunError> {
     let names: Vec<&str> = passed.iter().map(|(name, _)| name.as_ref()).collect();
-    let known = |name: &str| plan.inputs.iter().any(|input| input.name == name);
+    let known = |name: &str| plan.input_values().any(|(_, input)| input.name == name);
     let unknown = names.iter().find(|name| !known(name)).map(|name| (name, "does not exist"));
     let mut places = (0..names.len()).map(|place| (&names[place], names[..place].contains(&names[place])));
     let twice = places.find_map(|(name, twice)| twice.then_some((name, "is there twice")));
-    let missing = plan.inputs.iter().find(|input| !names.contains(&input.name.as_str()));
-    let missing = missing.map(|input| (input.name.as_str(), "is missing"));
+    let missing = plan.input_values().find(|(_, input)| !names.contains(&input.name.as_str()));
+    let missing = missing.map(|(_, input)| (input.name.as_str(), "is missing"));
     let Some((name, trouble)) = unknown.or(twice).map(|(name, trouble)| (*name, trouble)).or(missing) else {
         return Ok(());
     };
     let expected: Vec<String> =
-        plan.inputs.iter().map(|input| format!("{}: {}", quoted(&input.name), input.ty)).collect();
+        plan.input_values().map(|(_, input)| format!("{}: {}", quoted(&input.name), input.ty)).collect();
     Err(RunError::InputNames {
         problem: format!("input {} {trouble}", quoted(name)),
         expected: expected.join(", "),
@@ -79,7 +80,7 @@ pub(super) fn fits(declared: &Type, found: &TensorView<'_>, bindings: &mut Bindi
 }
 
 /// The tensor with the input's element type, and with a last axis of size 1 where only that is missing.
-fn convert(tensor: &Tensor, input: &PlanInput) -> Option<Tensor> {
+fn convert(tensor: &Tensor, input: &PlanValue) -> Option<Tensor> {
     let tensor = as_type(tensor, input.ty.dtype)?;
     let one_short = tensor.shape().len() + 1 == input.ty.rank();
     if one_short && input.ty.shape.last().is_some_and(masque_ir::Dim::is_one) {

@@ -1,16 +1,15 @@
 //! Plans run as the operations mean, within their bounds, and give a sentence the same bits in any company.
 
-use masque_ir::plan::Kernel;
-use masque_ir::{DType, Dim};
+use masque_ir::DType;
 use ndarray::{Array2, ArrayD, arr1, arr2};
 
 use super::*;
 use crate::bundle;
-use crate::testing::model;
+use crate::testing::{model, program, tensors};
 
 /// A plan with its weights section.
-fn section(kernel: Kernel) -> (Plan, Vec<u8>) {
-    let (plan, weights) = model(kernel);
+fn section() -> (Plan, Vec<u8>) {
+    let (plan, weights) = model();
     let mut bytes = Vec::new();
     bundle::write(&mut bytes, b"", &plan, &weights).unwrap();
     let end = plan.weights.last().map_or(0, |weight| weight.offset + weight.bytes);
@@ -18,9 +17,21 @@ fn section(kernel: Kernel) -> (Plan, Vec<u8>) {
     (plan, bytes)
 }
 
-fn run(kernel: Kernel, inputs: &[(&str, Tensor)], options: Options) -> Result<Outputs, RunError> {
-    let (plan, weights) = section(kernel);
-    Session::new(&plan, &weights).unwrap().run(inputs, options)
+fn session() -> Session {
+    let (plan, weights) = section();
+    Session::new(plan, Section::copy(&weights)).unwrap()
+}
+
+fn run(inputs: &[(&str, Tensor)], options: Options) -> Result<Outputs, RunError> {
+    session().run(&mut State::default(), inputs, options)
+}
+
+/// What the operations mean: the output and the mask.
+fn meaning(ids: &Tensor) -> Vec<(String, Tensor)> {
+    let weights = tensors();
+    let weight =
+        |name: &str| weights.iter().find(|(known, _)| *known == name).map(|(_, tensor)| tensor.view());
+    crate::reference::run(&program(), &|_| Some(ids.view()), &weight).unwrap()
 }
 
 fn with_masks() -> Options {
@@ -42,14 +53,14 @@ fn floats(outputs: &Outputs) -> ArrayD<f32> {
 #[test]
 fn kernels_give_what_the_operations_mean() {
     let ids = Tensor::I32(sentences(9, 7).into_dyn());
-    let native = run(Kernel::Native, &[("ids", ids.clone())], with_masks()).unwrap();
-    let reference = run(Kernel::Reference, &[("ids", ids)], with_masks()).unwrap();
+    let native = run(&[("ids", ids.clone())], with_masks()).unwrap();
+    let meaning = meaning(&ids);
     assert_eq!(native.outputs[0].0, "output_0");
     assert_eq!(native.outputs[0].1.shape(), [9, 3]);
-    for (a, b) in floats(&native).iter().zip(&floats(&reference)) {
+    for (a, b) in floats(&native).iter().zip(meaning[0].1.as_f32().unwrap()) {
         assert!((a - b).abs() < 1e-6, "{a} and {b}");
     }
-    assert_eq!(native.masks, reference.masks);
+    assert_eq!(native.masks[..], meaning[1..]);
     assert_eq!(native.masks[0].0, "embedding:0");
     assert!(!native.masks[0].1.as_bool().unwrap()[[1, 6]]);
 }
@@ -57,15 +68,15 @@ fn kernels_give_what_the_operations_mean() {
 #[test]
 fn a_sentence_gives_the_same_bits_in_any_company_on_any_number_of_threads() {
     let batch = sentences(64, 12);
-    let all = run(Kernel::Native, &[("ids", Tensor::I32(batch.clone().into_dyn()))], Options::default());
+    let all = run(&[("ids", Tensor::I32(batch.clone().into_dyn()))], Options::default());
     let all = floats(&all.unwrap());
     let threads = Options { threads: 2, ..Options::default() };
-    let threaded = run(Kernel::Native, &[("ids", Tensor::I32(batch.clone().into_dyn()))], threads).unwrap();
+    let threaded = run(&[("ids", Tensor::I32(batch.clone().into_dyn()))], threads).unwrap();
     assert_eq!(floats(&threaded), all);
     for row in [0, 5, 63] {
         let mut alone = Array2::zeros((1, 30));
         alone.slice_mut(ndarray::s![0, ..12]).assign(&batch.row(row));
-        let alone = run(Kernel::Native, &[("ids", Tensor::I32(alone.into_dyn()))], Options::default());
+        let alone = run(&[("ids", Tensor::I32(alone.into_dyn()))], Options::default());
         assert_eq!(floats(&alone.unwrap()).row_of(0), all.row_of(row));
     }
 }
@@ -82,8 +93,8 @@ impl Row for ArrayD<f32> {
 
 #[test]
 fn numbers_of_another_type_are_converted_if_they_fit() {
-    let wanted = run(Kernel::Native, &[("ids", Tensor::I32(arr2(&[[3, 4]]).into_dyn()))], with_masks());
-    let wide = run(Kernel::Native, &[("ids", Tensor::I64(arr2(&[[3, 4]]).into_dyn()))], with_masks());
+    let wanted = run(&[("ids", Tensor::I32(arr2(&[[3, 4]]).into_dyn()))], with_masks());
+    let wide = run(&[("ids", Tensor::I64(arr2(&[[3, 4]]).into_dyn()))], with_masks());
     assert_eq!(wanted, wide);
     for tensor in [
         Tensor::I64(arr2(&[[3, 1 << 40]]).into_dyn()),
@@ -91,7 +102,7 @@ fn numbers_of_another_type_are_converted_if_they_fit() {
         Tensor::Str(arr2(&[["a".to_owned()]]).into_dyn()),
         Tensor::I32(arr1(&[3, 4]).into_dyn()),
     ] {
-        let error = run(Kernel::Native, &[("ids", tensor)], Options::default()).unwrap_err();
+        let error = run(&[("ids", tensor)], Options::default()).unwrap_err();
         let message = error.to_string();
         assert!(message.starts_with(r#"input "ids": expected i32[B, T], found "#), "{message}");
     }
@@ -100,8 +111,7 @@ fn numbers_of_another_type_are_converted_if_they_fit() {
 #[test]
 fn inputs_have_to_be_those_of_the_model() {
     let ids = || Tensor::I32(arr2(&[[1]]).into_dyn());
-    let message =
-        |inputs: &[(&str, Tensor)]| run(Kernel::Native, inputs, Options::default()).unwrap_err().to_string();
+    let message = |inputs: &[(&str, Tensor)]| run(inputs, Options::default()).unwrap_err().to_string();
     let expected = r#"the model expects "ids": i32[B, T]"#;
     assert_eq!(message(&[]), format!(r#"input "ids" is missing; {expected}"#));
     assert_eq!(
@@ -120,7 +130,7 @@ fn inputs_have_to_be_those_of_the_model() {
 fn too_much_memory_is_refused_before_it_is_taken() {
     let ids = Tensor::I32(sentences(9, 7).into_dyn());
     let small = Options { memory: 1000, ..Options::default() };
-    let message = run(Kernel::Native, &[("ids", ids)], small).unwrap_err().to_string();
+    let message = run(&[("ids", ids)], small).unwrap_err().to_string();
     assert!(message.contains("is above the limit"), "{message}");
 }
 
@@ -128,88 +138,169 @@ fn too_much_memory_is_refused_before_it_is_taken() {
 fn an_empty_batch_and_no_time_are_no_trouble() {
     for (batch, time) in [(0, 4), (2, 0), (0, 0)] {
         let ids = Tensor::I32(Array2::zeros((batch, time)).into_dyn());
-        let native = run(Kernel::Native, &[("ids", ids.clone())], with_masks()).unwrap();
-        let reference = run(Kernel::Reference, &[("ids", ids)], with_masks()).unwrap();
-        assert_eq!(native.outputs[0].1.shape(), reference.outputs[0].1.shape());
+        let native = run(&[("ids", ids.clone())], with_masks()).unwrap();
+        assert_eq!(native.outputs[0].1.shape(), meaning(&ids)[0].1.shape());
     }
 }
 
 #[test]
 fn a_symbol_has_one_size_in_a_run() {
-    let (mut plan, weights) = section(Kernel::Native);
-    let mut second = plan.inputs[0].clone();
-    second.name = "more".into();
-    second.slot = plan.slots;
-    second.ty.shape[1] = &Dim::symbol("T") + &Dim::constant(1);
-    plan.slots += 1;
-    plan.inputs.push(second);
-    let mut session = Session::new(&plan, &weights).unwrap();
-    let mut attempt = |time: usize| {
+    let text = ADD.replace("NAME", "\"ids\"");
+    let session = Session::new(plan_of(&text), Section::copy(&[])).unwrap();
+    let attempt = |time: usize| {
         let ids = ("ids", Tensor::I32(Array2::ones((2, 3)).into_dyn()));
-        session.run(&[("more", Tensor::I32(Array2::ones((2, time)).into_dyn())), ids], Options::default())
+        let more = ("more", Tensor::I32(Array2::ones((2, time)).into_dyn()));
+        session.run(&mut State::default(), &[more, ids], Options::default())
     };
     assert!(attempt(4).is_ok());
     let message = attempt(3).unwrap_err().to_string();
     assert_eq!(message, r#"input "more": expected i32[B, T + 1] (here [2, 4]), found i32[2, 3]"#);
 }
 
-#[test]
-fn steps_for_masks_alone_are_passed_over() {
-    let (plan, _) = section(Kernel::Native);
-    let mut without_use = plan.clone();
-    without_use.steps[2].sources[4] = Source::Absent;
-    let needed = live::needed(&without_use);
-    assert!(!needed.is(0, false) && needed.is(0, true) && needed.is(1, false));
-    assert!(live::needed(&plan).is(0, false));
-}
-
-const SUM: &str = r#"masque 1 plan
+const ADD: &str = r#"masque 2 plan
 semantics keras-3.15
 model "sum"
-slots 3
 
-$0 %x = input {pad = 0.0} : f32[2]
-$1 %seen = state : f32[2]
+%ids = input {pad = 0} : i32[B, T]
+%more = input {pad = 0} : i32[B, T + 1]
 
-$2 %sum = reference add($1, $0) : f32[2] release $0, $1
+%sum = add(%ids, 1:i32) : i32[B, T] by reference
 
-keep seen = $2
-return output_0 = $2 : f32[2]
+return output_0 = %sum : i32[B, T]
+"#;
+
+fn plan_of(text: &str) -> Plan {
+    match masque_ir::text::parse(text) {
+        Ok(masque_ir::text::Document::Plan(plan)) => plan,
+        other => panic!("a plan, found {other:?}"),
+    }
+}
+
+#[test]
+fn steps_for_masks_alone_are_passed_over() {
+    let (mut plan, _) = section();
+    assert_eq!(Schedule::of(&plan, false).steps, [0, 1, 2, 3]);
+    plan.steps[2].operands[4] = Source::Absent;
+    assert_eq!(Schedule::of(&plan, false).steps, [1, 2, 3]);
+    assert_eq!(Schedule::of(&plan, true).steps, [0, 1, 2, 3]);
+}
+
+/// Sizes that only a step finds out: what comes after it is placed when they are known.
+#[test]
+fn a_run_has_a_stage_for_every_size_that_a_step_binds() {
+    let text = STAGES;
+    let plan = plan_of(text);
+    let schedule = Schedule::of(&plan, false);
+    assert_eq!(schedule.stages.iter().map(|stage| stage.steps.clone()).collect::<Vec<_>>(), [0..1, 1..3]);
+    let session = Session::new(plan, Section::copy(&words())).unwrap();
+    let mut state = State::default();
+    let mut run = |texts: &[&str]| {
+        let texts = arr1(&texts.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let outputs = session.run(&mut state, &[("text", Tensor::Str(texts.into_dyn()))], Options::default());
+        floats(&outputs.unwrap())
+    };
+    for _ in 0..2 {
+        assert_eq!(
+            run(&["b a b", "a"]),
+            arr2(&[[2.0, 1.0, 2.0], [1.0, 0.0, 0.0]]).into_dyn().mapv(f32::tanh)
+        );
+        assert_eq!(run(&["a"]), arr2(&[[1.0f32.tanh()]]).into_dyn());
+        assert_eq!(run(&["b b b b"]), arr2(&[[2.0f32.tanh(); 4]]).into_dyn());
+    }
+}
+
+const STAGES: &str = r#"masque 2 plan
+semantics keras-3.15
+model "stages"
+
+%text = input {pad = 0} : str[B]
+@words = weight {bytes = 14, hash = "", layout = texts, offset = 0} : str[3]
+@table = weight {bytes = 16, hash = "", layout = rows, offset = 64} : f32[4]
+
+%ids = vectorize(%text, @words) {length = T, ngrams = [], output = int, split = whitespace, standardize = keep, to = i64} : i64[B, T] by vectorize
+%numbers = gather(@table, %ids) : f32[B, T] by gather
+%bent = activate(%numbers) {f = tanh} : f32[B, T] by activate over %numbers
+
+return output_0 = %bent : f32[B, T]
+"#;
+
+/// The words "", "a" and "b", and a table of 0, 1, 2 and 3.
+fn words() -> Vec<u8> {
+    let mut bytes = vec![];
+    for length in [0u32, 1, 1] {
+        bytes.extend(length.to_le_bytes());
+    }
+    bytes.extend(b"ab");
+    bytes.resize(64, 0);
+    for number in [0.0f32, 1.0, 2.0, 3.0] {
+        bytes.extend(number.to_le_bytes());
+    }
+    bytes
+}
+
+const SUM: &str = r#"masque 2 plan
+semantics keras-3.15
+model "sum"
+
+%x = input {pad = 0.0} : f32[2]
+%seen = state : f32[2]
+
+%sum = add(%seen, %x) : f32[2] by reference
+
+keep seen = %sum
+return output_0 = %sum : f32[2]
 "#;
 
 /// What a run keeps the next one finds, until it is forgotten; a run that fails keeps nothing.
 #[test]
 fn states_go_from_run_to_run() {
-    let Ok(masque_ir::text::Document::Plan(plan)) = masque_ir::text::parse(SUM) else { panic!("no plan") };
-    let mut session = Session::new(&plan, &[]).unwrap();
-    let x = || Tensor::from(arr1(&[1.0f32, 2.0]).into_dyn());
-    let mut next = || session.run(&[("x", x())], Options::default()).map(|outputs| floats(&outputs));
-    assert_eq!(next().unwrap(), arr1(&[1.0, 2.0]).into_dyn());
-    assert_eq!(next().unwrap(), arr1(&[2.0, 4.0]).into_dyn());
+    let session = Session::new(plan_of(SUM), Section::copy(&[])).unwrap();
+    let (mut state, mut other) = (State::default(), State::default());
+    let inputs = [("x", Tensor::from(arr1(&[1.0f32, 2.0]).into_dyn()))];
+    let next =
+        |state: &mut State| session.run(state, &inputs, Options::default()).map(|outputs| floats(&outputs));
+    assert_eq!(next(&mut state).unwrap(), arr1(&[1.0, 2.0]).into_dyn());
+    assert_eq!(next(&mut state).unwrap(), arr1(&[2.0, 4.0]).into_dyn());
+    assert_eq!(next(&mut other).unwrap(), arr1(&[1.0, 2.0]).into_dyn());
     let tight = Options { memory: 20, ..Options::default() };
-    assert!(matches!(session.run(&[("x", x())], tight), Err(RunError::Step { .. })));
-    let mut next = || session.run(&[("x", x())], Options::default()).map(|outputs| floats(&outputs));
-    assert_eq!(next().unwrap(), arr1(&[3.0, 6.0]).into_dyn());
-    session.reset_states();
-    let outputs = session.run(&[("x", x())], Options::default()).unwrap();
-    assert_eq!(floats(&outputs), arr1(&[1.0, 2.0]).into_dyn());
+    assert!(matches!(session.run(&mut state, &inputs, tight), Err(RunError::Step { .. })));
+    assert_eq!(next(&mut state).unwrap(), arr1(&[3.0, 6.0]).into_dyn());
+    state.reset();
+    assert_eq!(next(&mut state).unwrap(), arr1(&[1.0, 2.0]).into_dyn());
+}
+
+#[test]
+fn a_session_runs_on_several_threads_at_once() {
+    let session = session();
+    let ids = Tensor::I32(sentences(9, 7).into_dyn());
+    let expected = run(&[("ids", ids.clone())], Options::default()).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut state = State::default();
+                let inputs = [("ids", ids.clone())];
+                let found = session.run(&mut state, &inputs, Options::default()).unwrap();
+                assert_eq!(found, expected);
+            });
+        }
+    });
 }
 
 #[test]
 fn unsound_plans_are_refused() {
-    let (plan, weights) = section(Kernel::Native);
+    let (plan, weights) = section();
     let refused = |change: &dyn Fn(&mut Plan)| {
         let mut plan = plan.clone();
         change(&mut plan);
-        Session::new(&plan, &weights).unwrap_err().to_string()
+        Session::new(plan, Section::copy(&weights)).unwrap_err().to_string()
     };
-    assert!(refused(&|plan| plan.slots = 1 << 30).contains("PLAN-1"));
-    assert!(refused(&|plan| plan.steps[1].sources[1] = Source::Slot(2)).contains("PLAN-2"));
-    assert!(refused(&|plan| plan.steps[1].sources.truncate(1)).contains("PLAN-5"));
-    assert!(refused(&|plan| plan.steps[1].results[0].ty.dtype = DType::F64).contains("PLAN-5"));
+    assert!(refused(&|plan| plan.values.truncate(2)).contains("PLAN-1"));
+    assert!(refused(&|plan| plan.steps[1].operands[1] = Source::Value(4)).contains("PLAN-2"));
+    assert!(refused(&|plan| plan.steps[1].operands.truncate(1)).contains("PLAN-5"));
+    assert!(refused(&|plan| plan.values[2].ty.dtype = DType::F64).contains("PLAN-5"));
     assert!(refused(&|plan| plan.outputs[0].source = Source::Absent).contains("PLAN-9"));
     assert!(refused(&|plan| plan.weights[5].offset = 1 << 40).contains("weights section"));
     assert!(refused(&|plan| plan.weights[4].bytes -= 160).contains("not those of its type"));
-    let short = Session::new(&plan, &weights[..weights.len() - 1]).unwrap_err().to_string();
+    let short = Session::new(plan, Section::copy(&weights[..weights.len() - 1])).unwrap_err().to_string();
     assert!(short.contains("does not lie in the weights section"), "{short}");
 }

@@ -2,10 +2,11 @@
 
 use masque::diagnostics::UnsupportedMask;
 use masque::{Model, Options, table};
-use masque_ir::plan::{Plan, PlanInput};
+use masque_ir::plan::{Plan, PlanValue};
 use masque_ir::{DType, text};
 use masque_runtime::Tensor;
-use masque_runtime::session::{self, Session};
+use masque_runtime::Section;
+use masque_runtime::session::{self, Session, State};
 use ndarray::{ArrayD, IxDyn};
 
 /// Opens a model, infers its types and masks, loads its weights, lowers it; what it says on the way is one line.
@@ -43,17 +44,17 @@ fn reads_back(printed: &str) {
 
 /// Runs a plan once, in little memory: two examples, three of whatever is not known.
 pub fn run(plan: &Plan, weights: &[u8]) {
-    let Ok(mut session) = Session::new(plan, weights) else { return };
+    let Ok(session) = Session::new(plan.clone(), Section::copy(weights)) else { return };
     let inputs: Option<Vec<(&str, Tensor)>> =
-        plan.inputs.iter().map(|input| Some((input.name.as_str(), example(input)?))).collect();
+        plan.input_values().map(|(_, input)| Some((input.name.as_str(), example(input)?))).collect();
     let options = session::Options { threads: 1, masks: true, memory: 8 << 20 };
     if let Some(inputs) = inputs {
-        let _ = session.run(&inputs, options);
+        let _ = session.run(&mut State::default(), &inputs, options);
     }
 }
 
 /// Ones, of the input's type; `None` if they would be too many.
-fn example(input: &PlanInput) -> Option<Tensor> {
+fn example(input: &PlanValue) -> Option<Tensor> {
     let size = |(axis, dim): (usize, &masque_ir::Dim)| {
         dim.known().map_or(Some(if axis == 0 { 2 } else { 3 }), |size| usize::try_from(size).ok())
     };

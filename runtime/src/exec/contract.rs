@@ -1,80 +1,51 @@
-//! Sums of products. A contraction is sorted into a batch of matrix products; a matrix product is a dense layer
-//! without anything around it.
+//! Contractions, sorted into a batch of matrix products.
 
-use masque_ir::DType;
 use masque_ir::contraction::Contraction;
-use masque_ir::ops::{Op, OperandTypes, Product};
-use ndarray::{ArrayD, ArrayViewD, CowArray, IxDyn};
+use masque_ir::ops::{Op, Product};
+use ndarray::{ArrayView, ArrayViewD, CowArray, IxDyn};
 
-use super::{Adapter, Call, Matrix, Prepared, elements, missing, tensor};
-use crate::Tensor;
+use super::{Call, Matrix, Writes};
+use crate::data::{Elements, Operand};
 use crate::error::OpFailure;
-use crate::kernels::activation::Activation;
 use crate::kernels::contract::contract;
-use crate::kernels::dense::dense;
 use crate::kernels::pack::pack_strided;
-use crate::weights::Stored;
-
-pub(super) const ADAPTER: Adapter = Adapter { takes, matrices, prepare, run };
 
 /// Of fewer columns a panel is mostly empty, and the operands had better change places.
 const FEW_COLUMNS: usize = 8;
 
-fn takes(op: &Op, operands: OperandTypes<'_>) -> bool {
-    matches!(op, Op::Product(_)) && operands.iter().flatten().all(|ty| ty.dtype == DType::F32)
+#[derive(Debug)]
+struct Products {
+    axes: Contraction,
+    /// The right operand's matrices, where it is a weight: they are the same in every run.
+    matrices: Option<Vec<Matrix<'static>>>,
 }
 
-fn matrices(op: &Op) -> &'static [usize] {
-    if matches!(op, Op::Product(Product::Matmul)) { &[1] } else { &[] }
+pub(super) fn prepare(op: &Op, weights: &[Option<Operand<'_>>]) -> Option<Box<dyn Writes>> {
+    let Op::Product(Product::Contract { axes }) = op else { return None };
+    let weight = weights.get(1).copied().flatten().and_then(|weight| Side::new(axes.b(), &weight));
+    let matrices = weight.map(|side| {
+        let right = Right::new(&side, &Roles::new(axes));
+        (0..right.count).map(|i| Matrix::owned(right.panels(i), right.k, right.n)).collect()
+    });
+    Some(Box::new(Products { axes: axes.clone(), matrices }))
 }
 
-/// A weight on the right side of a contraction is the same matrices in every run.
-fn prepare(op: &Op, place: usize, weight: &Stored<'_>) -> Option<Prepared> {
-    match (op, weight.to_tensor()) {
-        (Op::Product(Product::Contract { axes }), Tensor::F32(array)) if place == 1 => {
-            let side = Side { letters: axes.b(), x: array.view() };
-            let right = Right::new(&side, &Roles::new(axes));
-            let matrix = |i| Matrix { data: right.panels(i).into(), k: right.k, n: right.n };
-            Some(Prepared::Matrices((0..right.count).map(matrix).collect()))
+impl Writes for Products {
+    fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure> {
+        let side = |place: usize, letters| {
+            Side::new(letters, &call.operand(place)?).ok_or_else(|| call.unfit(place))
+        };
+        let (axes, roles) = (&self.axes, Roles::new(&self.axes));
+        let (a, b) = (side(0, axes.a())?, side(1, axes.b())?);
+        let out = call.out(0)?;
+        match &self.matrices {
+            Some(matrices) => products(&roles, axes, &a, &b, Some(matrices), out),
+            // Products have no sides, and the terms keep the order of `a`: the bits are the same.
+            None if b.size(&roles.columns) < FEW_COLUMNS.min(a.size(&roles.rows)) => {
+                products(&roles.swapped(), axes, &b, &a, None, out)
+            }
+            None => products(&roles, axes, &a, &b, None, out),
         }
-        _ => None,
-    }
-}
-
-fn run(call: &Call<'_>) -> Result<Vec<Tensor>, OpFailure> {
-    match call.op {
-        Op::Product(Product::Matmul) => matmul(call).map(|y| vec![y]),
-        Op::Product(Product::Contract { axes }) => contraction(call, axes).map(|y| vec![y]),
-        _ => call.by_reference(),
-    }
-}
-
-fn matmul(call: &Call<'_>) -> Result<Tensor, OpFailure> {
-    let shape = call.shape(0);
-    let (x, matrix) = (call.required(0)?, call.matrix(1)?);
-    let w = matrix.packed()?;
-    let leading = &shape[..shape.len().saturating_sub(1)];
-    let rows = elements(leading);
-    let mut out = vec![0.0; rows.saturating_mul(w.n())];
-    dense(&x, rows, w, None, Activation::Linear, &mut out);
-    tensor(&leading.iter().copied().chain([w.n()]).collect::<Vec<_>>(), out)
-}
-
-fn contraction(call: &Call<'_>, axes: &Contraction) -> Result<Tensor, OpFailure> {
-    let (a, b) = (call.required(0)?, call.required(1)?);
-    let side = |place: usize, letters, elements| {
-        let x = ArrayViewD::from_shape(IxDyn(call.shape(place)), elements);
-        x.map(|x| Side { letters, x }).map_err(|_| missing(call.op, place))
-    };
-    let (a, b) = (side(0, axes.a(), &a)?, side(1, axes.b(), &b)?);
-    let roles = Roles::new(axes);
-    match call.prepared(1) {
-        Some(Prepared::Matrices(matrices)) => products(&roles, axes, &a, &b, Some(matrices)),
-        // Products have no sides, and the terms keep the order of `a`: the bits are the same.
-        _ if b.size(&roles.columns) < FEW_COLUMNS.min(a.size(&roles.rows)) => {
-            products(&roles.swapped(), axes, &b, &a, None)
-        }
-        _ => products(&roles, axes, &a, &b, None),
     }
 }
 
@@ -110,7 +81,12 @@ struct Side<'a> {
     x: ArrayViewD<'a, f32>,
 }
 
-impl Side<'_> {
+impl<'a> Side<'a> {
+    fn new(letters: &'a str, operand: &Operand<'a>) -> Option<Side<'a>> {
+        let Elements::F32(elements) = operand.elements else { return None };
+        Some(Side { letters, x: ArrayView::from_shape(IxDyn(operand.shape), elements).ok()? })
+    }
+
     /// The size of the axis of that letter, if there is one.
     fn axis(&self, letter: char) -> Option<usize> {
         self.letters.find(letter).map(|axis| self.x.shape()[axis])
@@ -168,26 +144,32 @@ fn products(
     left: &Side<'_>,
     right: &Side<'_>,
     prepared: Option<&Vec<Matrix<'static>>>,
-) -> Result<Tensor, OpFailure> {
+    out: &mut [f32],
+) -> Result<(), OpFailure> {
     let Roles { batch, rows, columns, summed } = roles;
     let a = left.arranged(&format!("{batch}{rows}{summed}"));
     let a = a.as_slice().unwrap_or_default();
-    let [count, m, k, n] = [left.size(batch), left.size(rows), left.size(summed), right.size(columns)];
-    let mut out = vec![0.0; count.saturating_mul(m).saturating_mul(n)];
+    let [m, k, n] = [left.size(rows), left.size(summed), right.size(columns)];
+    let order = format!("{batch}{rows}{columns}");
+    let in_place = order == axes.result();
+    let mut elsewhere = if in_place { vec![] } else { vec![0.0; out.len()] };
+    let target = if in_place { &mut *out } else { &mut elsewhere };
     match prepared {
-        Some(matrices) => contract(a, [m, k, n], |i| &matrices[i].data, &mut out),
+        Some(matrices) => contract(a, [m, k, n], |i| &matrices[i].data, target),
         None => {
             let right = Right::new(right, roles);
-            contract(a, [m, k, n], |i| right.panels(i), &mut out);
+            contract(a, [m, k, n], |i| right.panels(i), target);
         }
     }
-    let order = format!("{batch}{rows}{columns}");
+    if in_place {
+        return Ok(());
+    }
     let shape: Vec<usize> =
         order.chars().filter_map(|letter| left.axis(letter).or(right.axis(letter))).collect();
-    let out = ArrayD::from_shape_vec(shape, out).map_err(|_| {
+    let found = ArrayView::from_shape(shape, &elsewhere).map_err(|_| {
         OpFailure::mismatch(format!("operands as {axes} says"), format!("{:?}", left.x.shape()))
     })?;
-    let out =
-        if order == axes.result() { out } else { in_order(out.view(), &order, axes.result()).into_owned() };
-    Ok(Tensor::F32(out))
+    let found = in_order(found, &order, axes.result());
+    out.copy_from_slice(found.as_slice().unwrap_or_default());
+    Ok(())
 }

@@ -1,0 +1,73 @@
+//! What kernels read and write: the elements of a value in order, and its shape.
+
+use ndarray::{ArrayViewD, IxDyn};
+
+use crate::kernels::pack::PackedMatrix;
+use crate::tensor::{Tensor, TensorView};
+
+/// What a kernel reads in one place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operand<'a> {
+    /// The size along every axis.
+    pub(crate) shape: &'a [usize],
+    /// The elements.
+    pub(crate) elements: Elements<'a>,
+}
+
+/// Where a kernel writes a result.
+#[derive(Debug)]
+pub(crate) struct Room<'a> {
+    /// The size along every axis.
+    pub(crate) shape: &'a [usize],
+    /// The elements.
+    pub(crate) elements: ElementsMut<'a>,
+}
+
+macro_rules! elements {
+    ($($variant:ident($element:ty)),* $(,)?) => {
+        /// Elements row by row, or a matrix in panels.
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) enum Elements<'a> {
+            $($variant(&'a [$element]),)*
+            /// A matrix of `f32` in panels.
+            Panels(PackedMatrix<'a>),
+        }
+
+        /// Elements row by row, to be written.
+        #[allow(dead_code, reason = "only kernels for floats write so far")]
+        #[derive(Debug)]
+        pub(crate) enum ElementsMut<'a> {
+            $($variant(&'a mut [$element]),)*
+        }
+
+        impl<'a> Operand<'a> {
+            /// The elements of a tensor that lie in order; `None` if they do not.
+            pub(crate) fn of(tensor: &'a Tensor) -> Option<Operand<'a>> {
+                let elements = match tensor {
+                    $(Tensor::$variant(array) => Elements::$variant(array.as_slice()?),)*
+                };
+                Some(Operand { shape: tensor.shape(), elements })
+            }
+
+            /// The same elements as a view; `None` for panels, and if the shape is not that of the elements.
+            pub(crate) fn view(&self) -> Option<TensorView<'a>> {
+                let shape = IxDyn(self.shape);
+                Some(match self.elements {
+                    $(Elements::$variant(elements) => {
+                        TensorView::$variant(ArrayViewD::from_shape(shape, elements).ok()?)
+                    })*
+                    Elements::Panels(_) => return None,
+                })
+            }
+        }
+    };
+}
+
+elements! {
+    F32(f32),
+    F64(f64),
+    I32(i32),
+    I64(i64),
+    Bool(bool),
+    Str(String),
+}

@@ -1,0 +1,347 @@
+//! One run: inputs bound, values placed stage by stage, steps taken in order.
+
+use masque_ir::dim::Bindings;
+use masque_ir::plan::{PlanOutput, PlanState, PlanValue, Source, Step};
+use masque_ir::{DType, Type};
+
+use super::inputs::{self, bytes};
+use super::placement::{Placement, WORD};
+use super::schedule::{Schedule, Stage};
+use super::{Model, Options, Outputs, Workspace, here};
+use crate::Tensor;
+use crate::data::{Elements, ElementsMut, Operand, Room};
+use crate::elements::type_of;
+use crate::error::{OpFailure, RunError};
+use crate::exec::{Call, Prepared};
+use crate::memory::parts;
+use crate::reference::zeros;
+
+/// Sizes and places that a run found, so that the next one with the same sizes need not look for them.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    masks: bool,
+    /// By stage: the sizes of the symbols at its beginning, and where its values lie.
+    stages: Vec<(Bindings, Placement)>,
+    /// By value; empty where it is not known yet.
+    shapes: Vec<Vec<usize>>,
+}
+
+/// One run under way.
+pub(super) struct Run<'r> {
+    model: &'r Model,
+    schedule: &'r Schedule,
+    workspace: &'r mut Workspace,
+    options: Options,
+    /// By value: inputs, states and what kernels made themselves.
+    held: Vec<Option<Tensor>>,
+    bindings: Bindings,
+    /// The bytes of all that is held.
+    used: u64,
+}
+
+impl<'r> Run<'r> {
+    /// A run on these inputs and states, which are those of the plan in order.
+    pub(super) fn new(
+        model: &'r Model,
+        workspace: &'r mut Workspace,
+        options: Options,
+        given: Vec<Tensor>,
+        bindings: Bindings,
+    ) -> Run<'r> {
+        let used = given.iter().map(bytes).fold(0, u64::saturating_add);
+        let mut held: Vec<Option<Tensor>> = given.into_iter().map(Some).collect();
+        held.resize(model.plan.values.len(), None);
+        let layout = &mut workspace.layout;
+        if layout.masks != options.masks || layout.shapes.len() != held.len() {
+            *layout = Layout { masks: options.masks, shapes: vec![vec![]; held.len()], stages: vec![] };
+        }
+        for (shape, tensor) in layout.shapes.iter_mut().zip(&held) {
+            if let Some(tensor) = tensor {
+                tensor.shape().clone_into(shape);
+            }
+        }
+        let schedule = &model.schedules[usize::from(options.masks)];
+        Run { model, schedule, workspace, options, held, bindings, used }
+    }
+
+    pub(super) fn finish(mut self) -> Result<(Outputs, Vec<Tensor>), RunError> {
+        for (place, stage) in self.schedule.stages.iter().enumerate() {
+            self.enter(place, stage)?;
+            for at in stage.steps.clone() {
+                self.step(self.schedule.steps[at] as usize)?;
+            }
+        }
+        let plan = &self.model.plan;
+        let outputs = self.outputs(&plan.outputs)?;
+        let masks = if self.options.masks { self.outputs(&plan.masks)? } else { vec![] };
+        let kept = |state: &PlanState| self.tensor(&state.kept, &plan.value(state.value).name);
+        let kept = plan.states.iter().map(kept).collect::<Result<_, _>>()?;
+        Ok((Outputs { outputs, masks }, kept))
+    }
+
+    /// Finds the sizes of the values of a stage and places them.
+    fn enter(&mut self, place: usize, stage: &Stage) -> Result<(), RunError> {
+        let layout = &mut self.workspace.layout;
+        if layout.stages.get(place).is_none_or(|(bindings, _)| *bindings != self.bindings) {
+            layout.stages.truncate(place);
+            let mut placement = match layout.stages.last() {
+                Some((_, before)) => before.clone(),
+                None => Placement::new(layout.shapes.len()),
+            };
+            let plan = &self.model.plan;
+            for at in stage.steps.clone() {
+                let step = &plan.steps[self.schedule.steps[at] as usize];
+                for &value in step.results.iter().filter(|_| !step.kernel.gives()) {
+                    let PlanValue { ty, .. } = plan.value(value);
+                    layout.shapes[value as usize] =
+                        ty.eval(&self.bindings).ok_or_else(|| at_step(self.model, step, unbound(ty)))?;
+                }
+            }
+            let demand = |value: u32| {
+                let shape = &layout.shapes[value as usize];
+                let count = shape.iter().try_fold(1usize, |all, &size| all.checked_mul(size));
+                (plan.value(value).ty.dtype, count.unwrap_or(usize::MAX))
+            };
+            let lives = stage.values.iter().map(|&life| {
+                let (dtype, count) = demand(life.value);
+                (life, dtype, count)
+            });
+            let placed = placement.place(&lives.collect::<Vec<_>>());
+            placed.ok_or(RunError::Memory { bytes: u64::MAX, limit: self.options.memory })?;
+            layout.stages.push((self.bindings.clone(), placement));
+        }
+        let placement = &layout.stages[place].1;
+        let (bytes, limit) = (self.used.saturating_add(placement.bytes()), self.options.memory);
+        let too_large = || RunError::Memory { bytes, limit };
+        if bytes > limit {
+            return Err(too_large());
+        }
+        let [words, flags] = placement.sizes();
+        self.workspace.numbers.grow(words).map_err(|_| too_large())?;
+        self.workspace.flags.grow(flags).map_err(|_| too_large())
+    }
+
+    fn step(&mut self, place: usize) -> Result<(), RunError> {
+        let step = &self.model.plan.steps[place];
+        match &self.model.steps[place] {
+            Prepared::Alias => self.alias(step),
+            Prepared::Writes(_) => self.write(place, step),
+            Prepared::Gives(_) => self.give(place, step),
+        }
+        .map_err(|failure| at_step(self.model, step, failure))
+    }
+
+    /// The result is another shape of its operand, whose sizes the operation has been held against.
+    fn alias(&self, step: &Step) -> Result<(), OpFailure> {
+        let elements = |value: u32| self.workspace.layout.shapes[value as usize].iter().product::<usize>();
+        let (Some(&result), Some(Source::Value(of))) = (step.results.first(), step.operands.first()) else {
+            return Ok(());
+        };
+        if elements(result) == elements(*of) {
+            return Ok(());
+        }
+        let declared = here(&self.model.plan.value(result).ty, &self.bindings);
+        Err(OpFailure::mismatch(declared, format!("{:?}", self.workspace.layout.shapes[*of as usize])))
+    }
+
+    fn write(&mut self, place: usize, step: &Step) -> Result<(), OpFailure> {
+        let Prepared::Writes(kernel) = &self.model.steps[place] else { return Ok(()) };
+        let plan = &self.model.plan;
+        let Workspace { layout, numbers, flags, .. } = &mut *self.workspace;
+        let placement = layout.stages.last().map(|(_, placement)| placement).ok_or(OpFailure::Given)?;
+        let in_place = step.results.first().and_then(|&result| plan.value(result).over);
+        let mut wanted = Wanted::default();
+        for source in &step.operands {
+            if let Source::Value(value) = source
+                && Some(*value) != in_place
+                && self.held[self.model.root(*value)].is_none()
+            {
+                wanted.read(plan.value(*value).ty.dtype, placement.range(self.model.root(*value) as u32));
+            }
+        }
+        for &result in &step.results {
+            wanted.write(plan.value(result).ty.dtype, placement.range(self.model.root(result) as u32));
+        }
+        let overlap = || OpFailure::mismatch("values that lie apart", "values that overlap");
+        let numbers =
+            parts(numbers.as_mut_slice(), &wanted.reads[0], &wanted.writes[0]).ok_or_else(overlap)?;
+        let flags = parts(flags.as_mut_slice(), &wanted.reads[1], &wanted.writes[1]).ok_or_else(overlap)?;
+        let (mut number_reads, mut flag_reads) = (numbers.0.into_iter(), flags.0.into_iter());
+        let (mut number_writes, mut flag_writes) = (numbers.1.into_iter(), flags.1.into_iter());
+        let mut operands = Vec::with_capacity(step.operands.len());
+        for (at, source) in step.operands.iter().enumerate() {
+            operands.push(match source {
+                Source::Value(value) if Some(*value) == in_place => None,
+                Source::Value(value) => {
+                    let (ty, shape) = (&plan.value(*value).ty, &layout.shapes[*value as usize]);
+                    match &self.held[self.model.root(*value)] {
+                        Some(tensor) => Operand::of(tensor).map(|operand| Operand { shape, ..operand }),
+                        None if ty.dtype == DType::Bool => {
+                            flag_reads.next().map(|flags| Operand { shape, elements: Elements::Bool(flags) })
+                        }
+                        None => number_reads.next().and_then(|words| read(ty.dtype, shape, words)),
+                    }
+                }
+                source => self.model.fixed(place, at, source),
+            });
+        }
+        let mut rooms = Vec::with_capacity(step.results.len());
+        for &result in &step.results {
+            let (ty, shape) = (&plan.value(result).ty, &layout.shapes[result as usize]);
+            let room = match ty.dtype {
+                DType::Bool => {
+                    flag_writes.next().map(|flags| Room { shape, elements: ElementsMut::Bool(flags) })
+                }
+                dtype => number_writes.next().and_then(|words| room(dtype, shape, words)),
+            };
+            rooms.push(room.ok_or_else(overlap)?);
+        }
+        let mut call =
+            Call { op: &step.op, operands: &operands, results: &mut rooms, bindings: &self.bindings };
+        kernel.write(&mut call)
+    }
+
+    fn give(&mut self, place: usize, step: &Step) -> Result<(), OpFailure> {
+        let Prepared::Gives(kernel) = &self.model.steps[place] else { return Ok(()) };
+        let operands: Vec<Option<Operand<'_>>> = (step.operands.iter().enumerate())
+            .map(|(at, source)| match source {
+                Source::Value(value) => self.value(*value),
+                source => self.model.fixed(place, at, source),
+            })
+            .collect();
+        let call = Call { op: &step.op, operands: &operands, results: &mut [], bindings: &self.bindings };
+        let results = kernel.give(&call)?;
+        for (&result, tensor) in step.results.iter().zip(results) {
+            self.agree(&self.model.plan.value(result).ty.clone(), &tensor)?;
+            self.used = self.used.saturating_add(bytes(&tensor));
+            tensor.shape().clone_into(&mut self.workspace.layout.shapes[result as usize]);
+            self.held[result as usize] = Some(in_order(tensor));
+        }
+        let placed = self.workspace.layout.stages.last().map_or(0, |(_, placement)| placement.bytes());
+        let (bytes, limit) = (self.used.saturating_add(placed), self.options.memory);
+        if bytes > limit { Err(OpFailure::TooLarge { bytes, limit }) } else { Ok(()) }
+    }
+
+    /// Holds a result against its declared type; symbols that nothing bound yet are bound to what was found.
+    fn agree(&mut self, declared: &Type, tensor: &Tensor) -> Result<(), OpFailure> {
+        let fits = inputs::fits(declared, &tensor.view(), &mut self.bindings);
+        let shape = declared.eval(&self.bindings);
+        if fits && shape.as_deref() == Some(tensor.shape()) {
+            return Ok(());
+        }
+        Err(OpFailure::mismatch(here(declared, &self.bindings), type_of(&tensor.view())))
+    }
+
+    /// A value that was written.
+    fn value(&self, place: u32) -> Option<Operand<'_>> {
+        let root = self.model.root(place);
+        let shape = &self.workspace.layout.shapes[place as usize];
+        if let Some(tensor) = &self.held[root] {
+            return Operand::of(tensor).map(|operand| Operand { shape, ..operand });
+        }
+        let range = self.workspace.layout.stages.last()?.1.range(root as u32);
+        match self.model.plan.value(place).ty.dtype {
+            DType::Bool => {
+                let flags = self.workspace.flags.as_slice().get(range)?;
+                Some(Operand { shape, elements: Elements::Bool(flags) })
+            }
+            dtype => read(dtype, shape, self.workspace.numbers.as_slice().get(range)?),
+        }
+    }
+
+    fn outputs(&self, outputs: &[PlanOutput]) -> Result<Vec<(String, Tensor)>, RunError> {
+        let one = |output: &PlanOutput| Ok((output.name.clone(), self.tensor(&output.source, &output.name)?));
+        outputs.iter().map(one).collect()
+    }
+
+    /// What is there at the end.
+    fn tensor(&self, source: &Source, name: &str) -> Result<Tensor, RunError> {
+        let view = match source {
+            Source::Value(value) => self.value(*value).and_then(|operand| operand.view()),
+            Source::Weight(weight) => self.model.weights.operand(*weight).and_then(|operand| operand.view()),
+            Source::Literal(literal) => return Ok(super::literal(literal)),
+            Source::Absent => None,
+        };
+        view.map(|view| view.to_owned()).ok_or_else(|| RunError::MissingInput { name: name.to_owned() })
+    }
+}
+
+/// Ranges of both memories: of numbers, and of truth values.
+#[derive(Default)]
+struct Wanted {
+    reads: [Vec<std::ops::Range<usize>>; 2],
+    writes: [Vec<std::ops::Range<usize>>; 2],
+}
+
+impl Wanted {
+    fn read(&mut self, dtype: DType, range: std::ops::Range<usize>) {
+        self.reads[usize::from(dtype == DType::Bool)].push(range);
+    }
+
+    fn write(&mut self, dtype: DType, range: std::ops::Range<usize>) {
+        self.writes[usize::from(dtype == DType::Bool)].push(range);
+    }
+}
+
+/// The words that so many elements of a type take, as these elements.
+fn read<'a>(dtype: DType, shape: &'a [usize], words: &'a [u64]) -> Option<Operand<'a>> {
+    let count: usize = shape.iter().product();
+    let elements = match dtype {
+        DType::F32 => Elements::F32(bytemuck::cast_slice(words).get(..count)?),
+        DType::F64 => Elements::F64(bytemuck::cast_slice(words).get(..count)?),
+        DType::I32 => Elements::I32(bytemuck::cast_slice(words).get(..count)?),
+        DType::I64 => Elements::I64(bytemuck::cast_slice(words).get(..count)?),
+        DType::Bool | DType::Str => return None,
+    };
+    Some(Operand { shape, elements })
+}
+
+fn room<'a>(dtype: DType, shape: &'a [usize], words: &'a mut [u64]) -> Option<Room<'a>> {
+    const { assert!(WORD == size_of::<u64>()) };
+    let count: usize = shape.iter().product();
+    let elements = match dtype {
+        DType::F32 => ElementsMut::F32(bytemuck::cast_slice_mut(words).get_mut(..count)?),
+        DType::F64 => ElementsMut::F64(bytemuck::cast_slice_mut(words).get_mut(..count)?),
+        DType::I32 => ElementsMut::I32(bytemuck::cast_slice_mut(words).get_mut(..count)?),
+        DType::I64 => ElementsMut::I64(bytemuck::cast_slice_mut(words).get_mut(..count)?),
+        DType::Bool | DType::Str => return None,
+    };
+    Some(Room { shape, elements })
+}
+
+/// The same tensor with its elements in order.
+pub(super) fn in_order(tensor: Tensor) -> Tensor {
+    let shape = tensor.shape().to_vec();
+    match Operand::of(&tensor) {
+        Some(_) => tensor,
+        None => tensor.clone().reshaped(&shape).unwrap_or(tensor),
+    }
+}
+
+/// The values of the states at the start of a run: what the run before has kept, or zeros.
+pub(super) fn states(model: &Model, kept: Option<&Vec<Tensor>>, limit: u64) -> Result<Vec<Tensor>, RunError> {
+    let start = |(place, state): (usize, &PlanState)| match kept.and_then(|kept| kept.get(place)) {
+        Some(tensor) => Ok(tensor.clone()),
+        None => start(model.plan.value(state.value), limit),
+    };
+    model.plan.states.iter().enumerate().map(start).collect()
+}
+
+fn start(state: &PlanValue, limit: u64) -> Result<Tensor, RunError> {
+    let elements = state.ty.known_elements().and_then(|elements| u64::try_from(elements).ok());
+    let bytes = elements.unwrap_or(u64::MAX).saturating_mul(state.ty.dtype.size().unwrap_or(1) as u64);
+    let fail = |failure| RunError::Step { step: state.name.clone(), op: "state", failure };
+    if bytes > limit {
+        return Err(fail(OpFailure::TooLarge { bytes, limit }));
+    }
+    zeros(&state.ty).map_err(fail)
+}
+
+fn unbound(ty: &Type) -> OpFailure {
+    OpFailure::UnboundSize { size: ty.to_string() }
+}
+
+fn at_step(model: &Model, step: &Step, failure: OpFailure) -> RunError {
+    let first = step.results.first().map(|&result| model.plan.value(result).name.clone());
+    RunError::Step { step: first.unwrap_or_default(), op: step.op.info().mnemonic, failure }
+}
