@@ -321,11 +321,6 @@ impl<'a> Planner<'a> {
         if let Some((_, place)) = known.iter().find(|(known, _)| *known == layout) {
             return Ok(*place);
         }
-        // The same weight in another layout has a name of its own.
-        let name = match known.len() {
-            0 => info.name.clone(),
-            more => format!("{}:{more}", info.name),
-        };
         let constant;
         let (tensor, hash) = match &self.program.nodes[value.node as usize].op {
             Op::Leaf(Leaf::Constant { ty, values }) => {

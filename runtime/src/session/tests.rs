@@ -188,8 +188,8 @@ fn steps_for_masks_alone_are_passed_over() {
 /// Sizes that only a step finds out: what comes after it is placed when they are known.
 #[test]
 fn a_run_has_a_stage_for_every_size_that_a_step_binds() {
-    let text = STAGES;
-    let plan = plan_of(text);
+    let softsign = |x: f32| x / (x.abs() + 1.0);
+    let plan = plan_of(STAGES);
     let schedule = Schedule::of(&plan, false);
     assert_eq!(schedule.stages.iter().map(|stage| stage.steps.clone()).collect::<Vec<_>>(), [0..1, 1..3]);
     let session = Session::new(plan, Section::copy(&words())).unwrap();
@@ -200,12 +200,9 @@ fn a_run_has_a_stage_for_every_size_that_a_step_binds() {
         floats(&outputs.unwrap())
     };
     for _ in 0..2 {
-        assert_eq!(
-            run(&["b a b", "a"]),
-            arr2(&[[2.0, 1.0, 2.0], [1.0, 0.0, 0.0]]).into_dyn().mapv(f32::tanh)
-        );
-        assert_eq!(run(&["a"]), arr2(&[[1.0f32.tanh()]]).into_dyn());
-        assert_eq!(run(&["b b b b"]), arr2(&[[2.0f32.tanh(); 4]]).into_dyn());
+        assert_eq!(run(&["b a b", "a"]), arr2(&[[3.0, 2.0, 3.0], [2.0, 0.0, 0.0]]).into_dyn().mapv(softsign));
+        assert_eq!(run(&["a"]), arr2(&[[softsign(2.0)]]).into_dyn());
+        assert_eq!(run(&["b b b b"]), arr2(&[[softsign(3.0); 4]]).into_dyn());
     }
 }
 
@@ -214,20 +211,20 @@ semantics keras-3.15
 model "stages"
 
 %text = input {pad = 0} : str[B]
-@words = weight {bytes = 14, hash = "", layout = texts, offset = 0} : str[3]
+@words = weight {bytes = 10, hash = "", layout = texts, offset = 0} : str[2]
 @table = weight {bytes = 16, hash = "", layout = rows, offset = 64} : f32[4]
 
 %ids = vectorize(%text, @words) {length = T, ngrams = [], output = int, split = whitespace, standardize = keep, to = i64} : i64[B, T] by vectorize
 %numbers = gather(@table, %ids) : f32[B, T] by gather
-%bent = activate(%numbers) {f = tanh} : f32[B, T] by activate over %numbers
+%bent = activate(%numbers) {f = softsign} : f32[B, T] by activate over %numbers
 
 return output_0 = %bent : f32[B, T]
 "#;
 
-/// The words "", "a" and "b", and a table of 0, 1, 2 and 3.
+/// The words "a" and "b", and a table of 0, 1, 2 and 3.
 fn words() -> Vec<u8> {
     let mut bytes = vec![];
-    for length in [0u32, 1, 1] {
+    for length in [1u32, 1] {
         bytes.extend(length.to_le_bytes());
     }
     bytes.extend(b"ab");
