@@ -2,6 +2,7 @@
 //! their kernels read them.
 
 mod decompose;
+mod fuse;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -76,7 +77,7 @@ pub fn plan(
     weights: &BTreeMap<String, Tensor>,
     provenance: Provenance,
 ) -> Result<Planned, PlanError> {
-    let program = decompose::decompose(program)?;
+    let program = fuse::fuse(&*decompose::decompose(program)?);
     let mut planner = Planner::new(&program, weights);
     planner.given();
     for place in 0..program.nodes.len() {

@@ -8,7 +8,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
-use crate::ops::{Activate, Dense, Index, Lookup, Op, OperandTypes, Product, Recurrent, Shape, Text};
+use crate::ops::{
+    Activate, Dense, Index, Lookup, Op, OperandTypes, Product, Recurrent, Shape, Text, is_elementwise,
+};
 use crate::plan::Layout;
 use crate::ty::{DType, Type, resolve_axis};
 
@@ -69,6 +71,12 @@ kernels! {
     LayerNorm = "layer_norm" { takes: normalizes };
     /// Means over time of valid steps.
     MeanOverTime = "mean_over_time" { takes: averages };
+    /// Element-wise operations in one pass over memory.
+    Map = "map" { takes: maps };
+    /// Elements moved.
+    Move = "move" { takes: moves };
+    /// Axes folded away.
+    Fold = "fold" { takes: folds };
     /// A simple recurrent layer.
     SimpleRnn = "simple_rnn" { takes: is_simple_rnn, matrices: second_and_third };
     /// Long short-term memory.
@@ -189,6 +197,19 @@ fn averages(op: &Op, operands: OperandTypes<'_>) -> bool {
     matches!(op, Op::Pool(_)) && floats_and_masks(operands)
 }
 
+fn maps(op: &Op, operands: OperandTypes<'_>) -> bool {
+    (matches!(op, Op::Map(_)) || matches!(op, Op::Elementwise(_)) && is_elementwise(op))
+        && !has_texts(operands)
+}
+
+fn moves(op: &Op, operands: OperandTypes<'_>) -> bool {
+    matches!(op, Op::Shape(_)) && !has_texts(operands)
+}
+
+fn folds(op: &Op, operands: OperandTypes<'_>) -> bool {
+    matches!(op, Op::Reduce(_)) && !has_texts(operands)
+}
+
 fn is_simple_rnn(op: &Op, operands: OperandTypes<'_>) -> bool {
     matches!(op, Op::Recurrent(op @ Recurrent::SimpleRnn { .. }) if steps_alone(op, operands))
 }
@@ -261,7 +282,7 @@ mod tests {
         assert_eq!(chosen(softmax(-1), &floats), Some(Kernel::Activate));
         assert_eq!(chosen(softmax(0), &floats), None);
         assert_eq!(chosen(softmax(-1), &wide), None);
-        assert_eq!(chosen(Elementwise::Neg.into(), &wide), Some(Kernel::Reference));
+        assert_eq!(chosen(Elementwise::Neg.into(), &wide), Some(Kernel::Map));
         assert_eq!(chosen(Elementwise::Not.into(), &wide), None);
         let bent = Activation::Relu {
             negative_slope: Float(0.0),

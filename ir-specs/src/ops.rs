@@ -12,6 +12,7 @@ mod elementwise;
 mod index;
 mod leaf;
 mod lookup;
+mod map;
 mod normalize;
 mod notation;
 mod pool;
@@ -28,6 +29,7 @@ pub use elementwise::Elementwise;
 pub use index::Index;
 pub use leaf::Leaf;
 pub use lookup::{Lookup, Spread};
+pub use map::{Map, is_elementwise};
 pub use normalize::Normalize;
 pub use notation::Notation;
 pub use pool::Pool;
@@ -43,7 +45,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::flow::{Element, Flow, Known, Role};
-use crate::program::{Builder, Operand};
+use crate::program::{Builder, Operand, Program};
 use crate::ty::Type;
 
 /// One operand in an operation's row.
@@ -210,6 +212,14 @@ macro_rules! families {
                 match self { $(Op::$family(op) => op.info()),* }
             }
 
+            /// The program that it holds.
+            pub fn body(&self) -> Option<&Program> {
+                match self {
+                    Op::Scan(Scan::Scan { body, .. }) | Op::Map(Map::Map { body }) => Some(body),
+                    _ => None,
+                }
+            }
+
             /// Is it defined by a decomposition into primitives?
             pub fn is_composite(&self) -> bool {
                 match self { $(Op::$family(op) => op.is_composite()),* }
@@ -338,6 +348,8 @@ families! {
     Window,
     /// A loop over time.
     Scan,
+    /// Element-wise operations, fused.
+    Map,
     /// Text to numbers.
     Text,
     /// Tokens to numbers.

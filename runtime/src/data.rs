@@ -23,6 +23,16 @@ pub(crate) struct Room<'a> {
     pub(crate) elements: ElementsMut<'a>,
 }
 
+/// Elements row by row, to be written. Texts are never written in place: they have no fixed size.
+#[derive(Debug)]
+pub(crate) enum ElementsMut<'a> {
+    F32(&'a mut [f32]),
+    F64(&'a mut [f64]),
+    I32(&'a mut [i32]),
+    I64(&'a mut [i64]),
+    Bool(&'a mut [bool]),
+}
+
 macro_rules! elements {
     ($($variant:ident($element:ty)),* $(,)?) => {
         /// Elements row by row, or a matrix in panels.
@@ -31,13 +41,6 @@ macro_rules! elements {
             $($variant(&'a [$element]),)*
             /// A matrix of `f32` in panels.
             Panels(PackedMatrix<'a>),
-        }
-
-        /// Elements row by row, to be written.
-        #[allow(dead_code, reason = "only kernels for floats write so far")]
-        #[derive(Debug)]
-        pub(crate) enum ElementsMut<'a> {
-            $($variant(&'a mut [$element]),)*
         }
 
         impl<'a> Operand<'a> {

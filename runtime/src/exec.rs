@@ -8,10 +8,13 @@
 mod activate;
 mod contract;
 mod dense;
+mod fold;
 mod gather;
 mod layer_norm;
 mod look_up;
+mod map;
 mod mean_over_time;
+mod moves;
 mod recurrent;
 mod reference;
 mod vectorize;
@@ -19,6 +22,7 @@ mod vectorize;
 use std::borrow::Cow;
 use std::fmt::Debug;
 
+use masque_ir::Type;
 use masque_ir::activation::Activation;
 use masque_ir::dim::Bindings;
 use masque_ir::kernel::Kernel;
@@ -61,8 +65,13 @@ pub(crate) trait Gives: Debug + Send + Sync {
     fn give(&self, call: &Call<'_>) -> Result<Vec<Tensor>, OpFailure>;
 }
 
-/// Makes a step ready. `weights` has the operands that are weights or numbers.
-pub(crate) fn prepare(kernel: Kernel, op: &Op, weights: &[Option<Operand<'_>>]) -> Prepared {
+/// Makes a step ready. `weights` has the operands that are weights or numbers, `types` those of all.
+pub(crate) fn prepare(
+    kernel: Kernel,
+    op: &Op,
+    weights: &[Option<Operand<'_>>],
+    types: &[Option<&Type>],
+) -> Prepared {
     let made: Option<Box<dyn Writes>> = match kernel {
         Kernel::Alias => return Prepared::Alias,
         Kernel::Vectorize => return Prepared::Gives(vectorize::prepare(op, weights)),
@@ -75,6 +84,9 @@ pub(crate) fn prepare(kernel: Kernel, op: &Op, weights: &[Option<Operand<'_>>]) 
         Kernel::Contract => contract::prepare(op, weights),
         Kernel::LayerNorm => layer_norm::prepare(op),
         Kernel::MeanOverTime => Some(Box::new(mean_over_time::MeanOverTime)),
+        Kernel::Map => map::prepare(op, types),
+        Kernel::Move => Some(Box::new(moves::Moves)),
+        Kernel::Fold => Some(Box::new(fold::Folds)),
         Kernel::SimpleRnn | Kernel::Lstm | Kernel::Gru => recurrent::prepare(op, weights),
     };
     made.map_or_else(|| Prepared::Gives(Box::new(reference::Reference)), Prepared::Writes)

@@ -12,15 +12,19 @@
 pub mod activation;
 pub mod batch;
 pub mod contract;
+pub mod copy;
 pub mod dense;
+pub mod fold;
 pub mod gather;
 pub mod gemm;
 mod lanes;
+pub mod map;
 pub mod math;
 pub mod norm;
 pub mod pack;
 pub mod pool;
 pub mod recurrent;
+pub(crate) mod scalar;
 pub mod softmax;
 mod threads;
 

@@ -199,7 +199,23 @@ impl Model {
 
     fn prepared(&self, place: usize, step: &Step) -> Prepared {
         let fixed = step.operands.iter().enumerate().map(|(at, source)| self.fixed(place, at, source));
-        exec::prepare(step.kernel, &step.op, &fixed.collect::<Vec<_>>())
+        let fixed: Vec<Option<Operand<'_>>> = fixed.collect();
+        let types: Vec<Option<Type>> = step.operands.iter().map(|source| self.ty(source)).collect();
+        let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
+        exec::prepare(step.kernel, &step.op, &fixed, &types)
+    }
+
+    fn ty(&self, source: &Source) -> Option<Type> {
+        match source {
+            Source::Absent => None,
+            Source::Value(value) => Some(self.plan.value(*value).ty.clone()),
+            Source::Literal(literal) => Some(Type::scalar(literal.dtype)),
+            Source::Weight(weight) => {
+                let weight = &self.plan.weights[*weight as usize];
+                let sizes = weight.shape.iter().map(|&size| i64::try_from(size).unwrap_or(i64::MAX).into());
+                Some(Type::new(weight.dtype, sizes.collect::<Vec<_>>()))
+            }
+        }
     }
 
     /// An operand that is the same in every run.

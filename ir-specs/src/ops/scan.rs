@@ -84,7 +84,7 @@ pub const MAX_LOOPS: u32 = 16;
 
 /// Reads a body. Readers of data follow bodies within bodies by recursion, and would follow a million of them before
 /// a verifier could say no.
-fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Program>, D::Error> {
+pub(super) fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Program>, D::Error> {
     thread_local!(static AROUND: Cell<u32> = const { Cell::new(0) });
     let around = AROUND.get();
     if around >= MAX_LOOPS {

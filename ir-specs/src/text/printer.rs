@@ -18,7 +18,7 @@ use crate::facts::Facts;
 use crate::float::Float;
 use crate::layers::LayerGraph;
 use crate::mask::MaskId;
-use crate::ops::{Arity, Op, Scan};
+use crate::ops::{Arity, Op};
 use crate::program::Literal;
 use crate::semantics::Semantics;
 use crate::ty::{DType, Type};
@@ -75,7 +75,7 @@ impl Writer {
 
     /// Adds the line of a node or a step, and its block if it has one.
     fn statement(&mut self, line: &str, op: &Op) {
-        let Op::Scan(Scan::Scan { body, .. }) = op else {
+        let Some(body) = op.body() else {
             self.line(line);
             return;
         };

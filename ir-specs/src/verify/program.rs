@@ -1,7 +1,7 @@
 //! Programs.
 
 use super::{Check, Findings, Violations, is_mask_of, is_static, require};
-use crate::ops::{Leaf, MAX_LOOPS, Op, Scan};
+use crate::ops::{Leaf, MAX_LOOPS, Op};
 use crate::program::{Literal, Node, Operand, Program, ResultInfo, Value};
 use crate::semantics::Semantics;
 use crate::ty::Type;
@@ -69,8 +69,7 @@ pub(super) fn applied(op: &Op, semantics: Semantics, loops: u32) -> Check {
             let wrong = elements.find(|element| !element.is_exact());
             require("PROGRAM-7", wrong.is_none(), || format!("an element is not a number of {}", ty.dtype))
         }
-        Op::Scan(Scan::Scan { body, .. }) => self::body(body, semantics, loops + 1),
-        _ => Ok(()),
+        op => op.body().map_or(Ok(()), |body| self::body(body, semantics, loops + 1)),
     }
 }
 

@@ -220,6 +220,33 @@ pub(super) fn sigmoid<S: Simd>(simd: S, x: f32x16<S>) -> f32x16<S> {
     numerator / (t + 1.0)
 }
 
+/// The natural logarithm: `x = 2^e m` with m between `sqrt(1/2)` and `sqrt(2)`, and `ln m = 2 atanh((m - 1) / (m + 1))`.
+#[inline(always)]
+pub(super) fn ln<S: Simd>(simd: S, x: f32x16<S>) -> f32x16<S> {
+    const ROOT_HALF: i32 = 0x3f35_04f3;
+    const LN2_HIGH: f32 = 0.693_138_1;
+    const LN2_LOW: f32 = 9.058_001e-6;
+    // Subnormals become normal numbers first.
+    let small = x.simd_lt(f32::MIN_POSITIVE);
+    let normal = small.select(x * 8_388_608.0, x);
+    let bits = normal.bitcast::<i32x16<S>>();
+    let exponent = (bits - ROOT_HALF) >> 23;
+    let m: f32x16<S> = (bits - (exponent << 23)).bitcast();
+    let e = exponent.to_float::<f32x16<S>>();
+    let e = small.select(e - 23.0, e);
+    let f = m - 1.0;
+    let s = f / (f + 2.0);
+    let u = s * s;
+    let r = u * polynomial(simd, u, [0.666_666_63, 0.400_003_34, 0.285_373_1, 0.235_821_52]);
+    let half = f * f * 0.5;
+    // The terms in the order in which they shrink least: f - (half - (s * (half + r) + e * low)) + e * high.
+    let tail = fma(s, half + r, e * LN2_LOW);
+    let value = fma(e, splat(simd, LN2_HIGH), f - (half - tail));
+    let value = x.simd_eq(f32::INFINITY).select(x, value);
+    let value = x.simd_eq(0.0).select(splat(simd, f32::NEG_INFINITY), value);
+    x.simd_ge(0.0).select(value, splat(simd, f32::NAN))
+}
+
 /// `ln(1 + t)` for t in [0, 1], as `2 atanh(t / (2 + t))`; relative error below 5e-9 before rounding.
 #[inline(always)]
 pub(super) fn log1p_unit<S: Simd>(simd: S, t: f32x16<S>) -> f32x16<S> {

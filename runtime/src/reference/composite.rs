@@ -15,9 +15,9 @@ pub(super) fn evaluate(op: &Op, operands: &[Option<TensorView<'_>>]) -> Result<V
     let mut builder = Builder::new(op.info().mnemonic, Semantics::Keras3_15);
     let inputs: Vec<Operand> = operands
         .iter()
-        .zip(op.info().operands)
-        .map(|(operand, row)| match operand {
-            Some(view) => builder.input(row.name, type_of(view)),
+        .enumerate()
+        .map(|(place, operand)| match operand {
+            Some(view) => builder.input(&format!("operand_{place}"), type_of(view)),
             None => Operand::Absent,
         })
         .collect();
