@@ -49,6 +49,9 @@ impl<T: Clone + Default> Aligned<T> {
     }
 }
 
+/// Parts to be read, and parts to be written.
+pub(crate) type Parts<'a, T> = (Vec<&'a [T]>, Vec<&'a mut [T]>);
+
 /// A part of a memory.
 #[derive(Debug)]
 pub(crate) enum Part<'a, T> {
@@ -64,7 +67,7 @@ pub(crate) fn parts<'a, T>(
     memory: &'a mut [T],
     reads: &[Range<usize>],
     writes: &[Range<usize>],
-) -> Option<(Vec<&'a [T]>, Vec<&'a mut [T]>)> {
+) -> Option<Parts<'a, T>> {
     let mut order: Vec<(Range<usize>, bool)> = reads.iter().map(|range| (range.clone(), false)).collect();
     order.sort_unstable_by_key(|(range, _)| (range.start, range.end));
     order.dedup();
@@ -101,6 +104,7 @@ pub(crate) fn parts<'a, T>(
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "ranges are what is passed")]
 mod tests {
     use super::*;
 

@@ -58,6 +58,7 @@ fn columns<T: Copy, F: Fold<T>>(x: &[T], n: usize, inner: usize, f: F, out: &mut
     }
 }
 
+#[allow(clippy::needless_range_loop, reason = "rows and sums are walked side by side")]
 #[inline(always)]
 fn rows<T: Copy, F: Fold<T>>(x: &[T], n: usize, f: F, out: &mut [T]) {
     if n == 0 {

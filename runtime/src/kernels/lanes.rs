@@ -237,7 +237,7 @@ pub(super) fn ln<S: Simd>(simd: S, x: f32x16<S>) -> f32x16<S> {
     let f = m - 1.0;
     let s = f / (f + 2.0);
     let u = s * s;
-    let r = u * polynomial(simd, u, [0.666_666_63, 0.400_003_34, 0.285_373_1, 0.235_821_52]);
+    let r = u * polynomial(simd, u, [0.666_666_6, 0.400_003_34, 0.285_373_1, 0.235_821_52]);
     let half = f * f * 0.5;
     // The terms in the order in which they shrink least: f - (half - (s * (half + r) + e * low)) + e * high.
     let tail = fma(s, half + r, e * LN2_LOW);
