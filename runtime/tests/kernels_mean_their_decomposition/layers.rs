@@ -1,0 +1,189 @@
+//! Layers, products, look-ups.
+
+use masque_ir::DType;
+use masque_ir::activation::Activation;
+use masque_ir::float::Float;
+use masque_ir::ops::{
+    Activate, Dense, Index, Normalize, Pool, Product, Recurrent, RecurrentOptions, Split, Standardize, Text,
+    TokenOutput,
+};
+use ndarray::{ArrayD, IxDyn};
+
+use crate::case::{Case, compare};
+use crate::random::Random;
+
+#[test]
+fn activate() {
+    compare("activate", |random| {
+        let shape: Vec<usize> = (0..1 + random.below(3)).map(|_| random.size()).collect();
+        let scale = random.pick(&[1.0, 10.0, 100.0]);
+        let x = random.floats(&shape).as_f32().unwrap().mapv(|x| x * scale);
+        Case::new(Activate::Activate { f: random.activation() }).input(x.into())
+    });
+}
+
+#[test]
+fn dense() {
+    compare("dense", |random| {
+        let (inner, columns) = (random.size(), random.size());
+        let mut shape: Vec<usize> = (0..random.below(3)).map(|_| random.size()).collect();
+        shape.push(inner);
+        let (x, kernel) = (random.floats(&shape), random.floats(&[inner, columns]));
+        Case::new(Dense::Dense { activation: random.activation() })
+            .input(x)
+            .weight(random, kernel)
+            .maybe(random, |random| random.floats(&[columns]))
+    });
+}
+
+/// Each axis of the result, and those summed over, in one or both operands, everything in any order.
+#[test]
+fn contract() {
+    compare("contract", |random| {
+        let (mut a, mut b, mut result) = (vec![], vec![], vec![]);
+        for letter in 'a'..'g' {
+            let size = random.size();
+            let (left, right, kept) = random.pick(&[
+                (true, true, true),
+                (true, true, false),
+                (true, false, true),
+                (false, true, true),
+            ]);
+            for (list, stands) in [(&mut a, left), (&mut b, right), (&mut result, kept)] {
+                if stands {
+                    list.insert(random.below(list.len() + 1), (letter, size));
+                }
+            }
+            if a.len() + b.len() > 4 {
+                break;
+            }
+        }
+        let letters = |list: &[(char, usize)]| list.iter().map(|(letter, _)| *letter).collect::<String>();
+        let sizes = |list: &[(char, usize)]| list.iter().map(|(_, size)| *size).collect::<Vec<_>>();
+        let axes = format!("{},{}->{}", letters(&a), letters(&b), letters(&result)).parse().unwrap();
+        let (x, y) = (random.floats(&sizes(&a)), random.floats(&sizes(&b)));
+        Case::new(Product::Contract { axes }).input(x).weight(random, y)
+    });
+}
+
+#[test]
+fn layer_norm() {
+    compare("layer_norm", |random| {
+        let shape: Vec<usize> = (0..1 + random.below(3)).map(|_| random.size()).collect();
+        let axes = 1 + random.below(shape.len());
+        let inner = shape[shape.len() - axes..].to_vec();
+        let epsilon = Float(random.pick(&[1e-3, 1e-6, 0.1]));
+        Case::new(Normalize::LayerNorm { axes: axes as u32, epsilon })
+            .input(random.floats(&shape))
+            .maybe(random, |random| random.floats(&inner))
+            .maybe(random, |random| random.floats(&inner))
+    });
+}
+
+#[test]
+fn mean_over_time() {
+    compare("mean_over_time", |random| {
+        let mut shape: Vec<usize> = (0..2 + random.below(3)).map(|_| random.size()).collect();
+        shape[0] = shape[0].min(4);
+        Case::new(Pool::MeanOverTime { keep: random.once_in(2) })
+            .input(random.floats(&shape))
+            .maybe(random, |random| random.mask(shape[0], shape[1]))
+    });
+}
+
+#[test]
+fn gather() {
+    compare("gather", |random| {
+        let mut shape: Vec<usize> = (0..1 + random.below(3)).map(|_| random.size()).collect();
+        shape[0] = shape[0].max(1);
+        let ids: Vec<usize> = (0..random.below(3)).map(|_| random.size()).collect();
+        // Now and then a number outside the table.
+        let rows = shape[0] + usize::from(random.once_in(10));
+        let ids = ArrayD::from_shape_simple_fn(IxDyn(&ids), || random.below(rows) as i64);
+        let ids = if random.once_in(2) { ids.into() } else { ids.mapv(|id| id as i32).into() };
+        let table = random.floats(&shape);
+        Case::new(Index::Gather).weight(random, table).input(ids)
+    });
+}
+
+/// A recurrent layer: sizes, weights, and what may be left out.
+fn recurrent(random: &mut Random, op: Recurrent, bias_rows: usize) -> Case {
+    let [batch, steps, features, units] = std::array::from_fn(|_| random.size().min(9));
+    let columns = op.gates() as usize * units;
+    let states = op.states();
+    let x = random.floats(&[batch, steps, features]);
+    let (kernel, inner) = (random.floats(&[features, columns]), random.floats(&[units, columns]));
+    let bias: &[usize] = if bias_rows == 2 { &[2, columns] } else { &[columns] };
+    let mut case = Case::new(op)
+        .input(x)
+        .weight(random, kernel)
+        .weight(random, inner)
+        .maybe(random, |random| random.floats(bias))
+        .maybe(random, |random| random.mask(batch, steps));
+    for _ in 0..states {
+        case = case.maybe(random, |random| random.floats(&[batch, units]));
+    }
+    case
+}
+
+fn options(random: &mut Random) -> RecurrentOptions {
+    RecurrentOptions {
+        activation: random.pick(&[Activation::Tanh, Activation::Sigmoid, Activation::RELU]),
+        sequences: random.once_in(2),
+        states: random.once_in(2),
+        backwards: random.once_in(2),
+        zero_masked: random.once_in(2),
+    }
+}
+
+#[test]
+fn gru() {
+    compare("gru", |random| {
+        let reset_after = random.once_in(2);
+        let recurrent_activation = random.gate();
+        let op = Recurrent::Gru { options: options(random), recurrent_activation, reset_after };
+        recurrent(random, op, if reset_after { 2 } else { 1 })
+    });
+}
+
+#[test]
+fn lstm() {
+    compare("lstm", |random| {
+        let recurrent_activation = random.gate();
+        let op = Recurrent::Lstm { options: options(random), recurrent_activation };
+        recurrent(random, op, 1)
+    });
+}
+
+#[test]
+fn simple_rnn() {
+    compare("simple_rnn", |random| {
+        let op = Recurrent::SimpleRnn { options: options(random) };
+        recurrent(random, op, 1)
+    });
+}
+
+#[test]
+fn vectorize() {
+    let words = ["dog", "cat", "bird", "A dog,", "a CAT!", "", "no such word"];
+    let texts = |random: &mut Random, count: usize| {
+        ArrayD::from_shape_simple_fn(IxDyn(&[count]), || random.pick(&words).to_owned())
+    };
+    compare("vectorize", |random| {
+        let (length, output) = random.pick(&[("2", TokenOutput::Int), ("5", TokenOutput::MultiHot)]);
+        let op = Text::Vectorize {
+            standardize: Standardize::LowerAndStripPunctuation,
+            split: Split::Whitespace,
+            ngrams: vec![],
+            output,
+            length: length.parse().unwrap(),
+            to: DType::I64,
+        };
+        let count = random.size();
+        let vocabulary =
+            ArrayD::from_shape_vec(IxDyn(&[3]), ["dog", "cat", "bird"].map(str::to_owned).to_vec());
+        let mut case = Case::new(op).input(texts(random, count).into());
+        case.operands.extend([Some((vocabulary.unwrap().into(), true)), None]);
+        case
+    });
+}
