@@ -12,6 +12,7 @@
 pub mod activation;
 pub mod batch;
 pub mod contract;
+pub mod conv;
 pub mod copy;
 pub mod dense;
 pub mod fold;
@@ -27,6 +28,7 @@ pub mod recurrent;
 pub(crate) mod scalar;
 pub mod softmax;
 mod threads;
+pub mod windows;
 
 #[cfg(test)]
 mod testing;

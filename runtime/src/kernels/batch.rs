@@ -166,7 +166,8 @@ impl One<'_> {
             let Some(w) = PackedMatrix::new(panel, terms.len(), width) else { return };
             let init = if begin == 0 { Init::Zero } else { Init::Accumulate };
             let a = self.a.columns_from(begin);
-            Product { level, a, w, init, steps: &[], by_row: &[], out_stride: self.stride }.block(0, m, out);
+            let (out_stride, apart) = (self.stride, None);
+            Product { level, a, w, init, steps: &[], by_row: &[], out_stride, apart }.block(0, m, out);
             begin = terms.end;
             if begin >= self.k {
                 return;

@@ -103,7 +103,7 @@ pub fn gemm_with(
     out_stride: usize,
 ) {
     let (steps, by_row) = epilogue::split(steps);
-    Product { level: level(), a, w, init, steps, by_row, out_stride }.run(m, out);
+    Product { level: level(), a, w, init, steps, by_row, out_stride, apart: None }.run(m, out);
 }
 
 /// One product, with everything but the output's memory.
@@ -118,6 +118,28 @@ pub(super) struct Product<'a> {
     /// Steps that come after them, the first of which needs whole rows.
     pub(super) by_row: &'a [Step<'a>],
     pub(super) out_stride: usize,
+    /// For rows that lie apart; then nothing but [`Product::block`] is of use, and there are no steps.
+    pub(super) apart: Option<Apart<'a>>,
+}
+
+/// Rows whose elements lie in several places, and whose results do not lie in the order of the rows.
+#[derive(Clone, Copy)]
+pub(super) struct Apart<'a> {
+    /// The elements of a row, in the order of the sum.
+    pub(super) runs: &'a [Run],
+    /// For each row the row of the output.
+    pub(super) outputs: &'a [u32],
+}
+
+/// Consecutive elements of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Where they begin, from the beginning of the row on.
+    pub(super) offset: usize,
+    /// Which term of the sum the first of them is.
+    pub(super) first: usize,
+    /// How many there are.
+    pub(super) len: usize,
 }
 
 impl Product<'_> {
@@ -203,7 +225,11 @@ impl Product<'_> {
     /// Computes `m` rows from row `first` on, without the steps that need whole rows.
     pub(super) fn block(&self, first: usize, m: usize, out: &mut [f32]) {
         let part = Product { a: self.a.from(first), ..*self };
-        dispatch!(self.level, simd => tile::block(simd, &part, first, m, out));
+        if self.apart.is_some() {
+            dispatch!(self.level, simd => tile::block::<_, true>(simd, &part, first, m, out));
+        } else {
+            dispatch!(self.level, simd => tile::block::<_, false>(simd, &part, first, m, out));
+        }
     }
 }
 

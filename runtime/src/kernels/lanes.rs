@@ -45,6 +45,7 @@ pub(super) fn map<F: Lanes>(level: Level, xs: &mut [f32], f: F) {
 
 /// Replaces every element of the block by its image under `f`.
 pub(super) fn map_block<F: Lanes>(level: Level, block: Block<'_>, f: F) {
+    let block = if block.stride == block.width { Block::row(block.data) } else { block };
     dispatch!(level, simd => block.rows().for_each(|row| map_lanes(simd, row, f)));
 }
 

@@ -94,8 +94,16 @@ fn every_machine_gives_the_same_bits() {
             let mut out = vec![f32::NAN; case.m * case.n];
             let a = Rows::new(&case.a, case.k);
             let init = Init::Bias(&case.bias);
-            let product =
-                Product { level, a, w: case.w(), init, steps: &[], by_row: &[], out_stride: case.n };
+            let product = Product {
+                level,
+                a,
+                w: case.w(),
+                init,
+                steps: &[],
+                by_row: &[],
+                out_stride: case.n,
+                apart: None,
+            };
             product.run(case.m, &mut out);
             assert_eq!(bits(&out), want, "{level:?}");
         }

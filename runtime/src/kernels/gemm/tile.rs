@@ -10,6 +10,7 @@ use fearless_simd::{Simd, f32x16, prelude::*};
 
 use super::{Init, Product, epilogue};
 use crate::kernels::lanes::{Block, LANES, emulates_fma, fma, load, splat};
+use crate::kernels::pack::PackedMatrix;
 
 /// Terms after which the sums go back to memory, so that the rows' share of these terms stays in the second cache
 /// while all columns pass. Fewer would cost more than they save: a tile takes about 150 cycles to start.
@@ -20,8 +21,17 @@ const TILE: usize = 8 * 2 * LANES;
 
 /// Computes `m` rows of the product, all columns, and takes those steps with them that need no whole rows.
 /// `first_row` is the number of the first row among those that the steps know.
+///
+/// APART: do the rows lie apart? What that costs should not slow the others.
 #[inline(always)]
-pub(super) fn block<S: Simd>(simd: S, product: &Product<'_>, first_row: usize, m: usize, out: &mut [f32]) {
+pub(super) fn block<S: Simd, const APART: bool>(
+    simd: S,
+    product: &Product<'_>,
+    first_row: usize,
+    m: usize,
+    out: &mut [f32],
+) {
+    debug_assert!(product.apart.is_none() || product.steps.is_empty());
     let (k, n) = (product.w.k(), product.w.n());
     let blocks = k.div_ceil(TERMS).max(1);
     let mut edge = [0.0; TILE];
@@ -33,7 +43,7 @@ pub(super) fn block<S: Simd>(simd: S, product: &Product<'_>, first_row: usize, m
         let mut first = 0;
         while first * LANES < n {
             let columns = first * LANES;
-            first += strip(simd, product, init, terms.clone(), [m, first], out, &mut edge);
+            first += strip::<S, APART>(simd, product, init, terms.clone(), [m, first], out, &mut edge);
             if left == 1 && !product.steps.is_empty() {
                 let width = n.min(first * LANES) - columns;
                 let reach = (m - 1) * product.out_stride + width;
@@ -46,7 +56,7 @@ pub(super) fn block<S: Simd>(simd: S, product: &Product<'_>, first_row: usize, m
 
 /// Computes all rows of the strip of columns that begins with vector `first`, and returns its width in vectors.
 #[inline(always)]
-fn strip<S: Simd>(
+fn strip<S: Simd, const APART: bool>(
     simd: S,
     product: &Product<'_>,
     init: Init<'_>,
@@ -58,7 +68,7 @@ fn strip<S: Simd>(
     let room = product.w.n().div_ceil(LANES) - first;
     macro_rules! tiles {
         ($tall:literal x $width:literal) => {{
-            tiles::<S, $tall, $width>(simd, product, init, terms, [m, first], out, edge);
+            tiles::<S, APART, $tall, $width>(simd, product, init, terms, [m, first], out, edge);
             $width
         }};
     }
@@ -83,7 +93,7 @@ fn strip<S: Simd>(
 /// All rows of V vectors of columns, in tiles of nearly equal height, TALL at most. A tile that reaches beyond the
 /// last column works on a copy, `edge`.
 #[inline(always)]
-fn tiles<S: Simd, const TALL: usize, const V: usize>(
+fn tiles<S: Simd, const APART: bool, const TALL: usize, const V: usize>(
     simd: S,
     product: &Product<'_>,
     init: Init<'_>,
@@ -97,18 +107,17 @@ fn tiles<S: Simd, const TALL: usize, const V: usize>(
     let mut row = 0;
     for left in (1..=m.div_ceil(TALL)).rev() {
         let height = (m - row).div_ceil(left);
-        let begin = row * product.out_stride + columns.start;
         let size = [height, columns.len()];
-        let target = if full {
-            Target { data: &mut out[begin..], stride: product.out_stride }
-        } else {
-            copy_rows(&out[begin..], product.out_stride, edge, V * LANES, size);
-            Target { data: &mut *edge, stride: V * LANES }
-        };
+        let mut rows = Target::of::<APART>(product, row, &mut out[columns.start..]);
+        let mut copy = Target { data: edge, stride: V * LANES, order: None };
+        if !full {
+            rows.copy_to(&mut copy, size);
+        }
+        let target = if full { rows.reborrow() } else { copy.reborrow() };
         macro_rules! tile {
             ($height:literal) => {
                 if const { $height <= TALL } {
-                    tile::<S, $height, V>(simd, product, init, terms.clone(), [row, first], target);
+                    tile::<S, APART, $height, V>(simd, product, init, terms.clone(), [row, first], target);
                 }
             };
         }
@@ -123,24 +132,9 @@ fn tiles<S: Simd, const TALL: usize, const V: usize>(
             _ => tile!(8),
         }
         if !full {
-            copy_rows(edge, V * LANES, &mut out[begin..], product.out_stride, size);
+            copy.copy_to(&mut rows, size);
         }
         row += height;
-    }
-}
-
-/// Copies rows between places where they lie differently far apart. Out of line, because a copy of variable length in
-/// the midst of a tile keeps its sums out of registers.
-#[inline(never)]
-fn copy_rows(
-    from: &[f32],
-    from_stride: usize,
-    to: &mut [f32],
-    to_stride: usize,
-    [height, width]: [usize; 2],
-) {
-    for row in 0..height {
-        to[row * to_stride..][..width].copy_from_slice(&from[row * from_stride..][..width]);
     }
 }
 
@@ -148,6 +142,40 @@ fn copy_rows(
 struct Target<'a> {
     data: &'a mut [f32],
     stride: usize,
+    order: Option<&'a [u32]>,
+}
+
+impl<'a> Target<'a> {
+    /// The rows of the output from the product's row `first` on.
+    #[inline(always)]
+    fn of<const APART: bool>(product: &Product<'a>, first: usize, out: &'a mut [f32]) -> Self {
+        let stride = product.out_stride;
+        match product.apart {
+            Some(apart) if APART => Self { data: out, stride, order: Some(&apart.outputs[first..]) },
+            _ => Self { data: &mut out[first * stride..], stride, order: None },
+        }
+    }
+
+    #[inline(always)]
+    fn reborrow(&mut self) -> Target<'_> {
+        Target { data: self.data, ..*self }
+    }
+
+    /// Where a row begins.
+    #[inline(always)]
+    fn begin(&self, row: usize) -> usize {
+        self.order.map_or(row, |order| order[row] as usize) * self.stride
+    }
+
+    /// Copies the first elements of the first rows. Out of line, because a copy of variable length in the midst of a
+    /// tile keeps its sums out of registers.
+    #[inline(never)]
+    fn copy_to(&self, to: &mut Target<'_>, [height, width]: [usize; 2]) {
+        for row in 0..height {
+            let begin = to.begin(row);
+            to.data[begin..][..width].copy_from_slice(&self.data[self.begin(row)..][..width]);
+        }
+    }
 }
 
 /// Repeats the body for each row of a tile. The compiler would not unroll so long a loop by itself, and an
@@ -168,7 +196,7 @@ pub(in crate::kernels) use each_row;
 /// R rows from `row` on by V vectors from vector `first` on; `first` is even unless V is 1.
 #[allow(clippy::needless_range_loop, reason = "rows, panels and accumulators are walked side by side")]
 #[inline(always)]
-fn tile<S: Simd, const R: usize, const V: usize>(
+fn tile<S: Simd, const APART: bool, const R: usize, const V: usize>(
     simd: S,
     product: &Product<'_>,
     init: Init<'_>,
@@ -176,7 +204,7 @@ fn tile<S: Simd, const R: usize, const V: usize>(
     [row, first]: [usize; 2],
     out: Target<'_>,
 ) {
-    let Product { a, w, .. } = *product;
+    let Product { a, w, apart, .. } = *product;
     let mut acc = [[splat(simd, 0.0); V]; R];
     match init {
         Init::Zero => (),
@@ -190,7 +218,7 @@ fn tile<S: Simd, const R: usize, const V: usize>(
         }
         Init::Accumulate => {
             each_row!(r in R => {
-                let sums = out.data[r * out.stride..][..V * LANES].as_chunks().0;
+                let sums = out.data[out.begin(r)..][..V * LANES].as_chunks().0;
                 for v in 0..V {
                     acc[r][v] = f32x16::load_array_ref(simd, &sums[v]);
                 }
@@ -199,9 +227,42 @@ fn tile<S: Simd, const R: usize, const V: usize>(
     }
     // Arrays are filled in loops, because `array::from_fn` is a call with sixteen wide registers to be saved.
     let empty: &[f32] = &[];
-    let k = terms.len();
     let mut rows = [empty; R];
-    each_row!(r in R => { rows[r] = &a.row(row + r)[terms.start..][..k]; });
+    each_row!(r in R => { rows[r] = a.row(row + r); });
+    match apart {
+        Some(apart) if APART => {
+            for run in apart.runs {
+                let here = run.first.max(terms.start)..(run.first + run.len).min(terms.end);
+                if !here.is_empty() {
+                    let offset = run.offset + here.start - run.first;
+                    add_products(simd, w, first, (rows, offset), here, &mut acc);
+                }
+            }
+        }
+        _ => add_products(simd, w, first, (rows, terms.start), terms, &mut acc),
+    }
+    each_row!(r in R => {
+        let begin = out.begin(r);
+        let sums = out.data[begin..][..V * LANES].as_chunks_mut().0;
+        for v in 0..V {
+            acc[r][v].store_array(&mut sums[v]);
+        }
+    });
+}
+
+/// Adds to the sums the products of consecutive terms, which the rows have from `offset` on.
+#[allow(clippy::needless_range_loop, reason = "rows, panels and accumulators are walked side by side")]
+#[inline(always)]
+fn add_products<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    w: PackedMatrix<'_>,
+    first: usize,
+    (mut rows, offset): ([&[f32]; R], usize),
+    terms: Range<usize>,
+    acc: &mut [[f32x16<S>; V]; R],
+) {
+    let k = terms.len();
+    each_row!(r in R => { rows[r] = &rows[r][offset..][..k]; });
     let mut panels = [w.panel(first / 2); V];
     for v in 0..V {
         panels[v] = &w.panel((first + v) / 2)[terms.start..][..k];
@@ -220,10 +281,4 @@ fn tile<S: Simd, const R: usize, const V: usize>(
             }
         });
     }
-    each_row!(r in R => {
-        let sums = out.data[r * out.stride..][..V * LANES].as_chunks_mut().0;
-        for v in 0..V {
-            acc[r][v].store_array(&mut sums[v]);
-        }
-    });
 }
