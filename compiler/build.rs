@@ -64,6 +64,8 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
         "ir-specs/src",
         "runtime/Cargo.toml",
         "runtime/src",
+        "runtime/kernels/Cargo.toml",
+        "runtime/kernels/src",
     ] {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }

@@ -18,7 +18,7 @@ pub mod hash;
 pub mod io;
 mod json;
 pub mod json_lines;
-pub mod kernels;
+pub use masque_kernels as kernels;
 pub mod lookup;
 mod memory;
 pub mod npy;
