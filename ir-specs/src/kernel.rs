@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
 use crate::ops::{
-    Activate, Dense, Index, Lookup, Op, OperandTypes, Product, Recurrent, Shape, Text, is_elementwise,
+    Activate, Convolve, Dense, Index, Lookup, Op, OperandTypes, Product, Recurrent, Shape, Text, Window, is_elementwise,
 };
 use crate::plan::Layout;
 use crate::ty::{DType, Type, resolve_axis};
@@ -23,7 +23,8 @@ pub struct KernelInfo {
     pub summary: &'static str,
     /// Does it compute this operation on operands of these types?
     takes: fn(&Op, OperandTypes<'_>) -> bool,
-    /// The operands that are matrices in panels, where they are weights.
+    /// The operands that are matrices in panels, where they are weights; of more than two axes, all but the last one are
+    /// the matrix' rows.
     matrices: fn(&Op) -> &'static [usize],
     /// The operand whose memory the first result may take.
     over: Option<usize>,
@@ -67,6 +68,10 @@ kernels! {
     Matmul = "matmul" { takes: multiplies, matrices: second };
     /// A batch of matrix products.
     Contract = "contract" { takes: contracts };
+    /// Convolutions, with a bias and an activation function.
+    Conv = "conv" { takes: convolves, matrices: ungrouped };
+    /// The largest element or the mean of windows.
+    Windows = "windows" { takes: pools };
     /// Normalization of rows.
     LayerNorm = "layer_norm" { takes: normalizes };
     /// Means over time of valid steps.
@@ -151,6 +156,14 @@ fn gru_matrices(op: &Op) -> &'static [usize] {
     }
 }
 
+/// Groups of channels have a matrix each.
+fn ungrouped(op: &Op) -> &'static [usize] {
+    match op {
+        Op::Window(Window::Conv { groups: 1, .. }) | Op::Convolve(Convolve::Convolve { groups: 1, .. }) => &[1],
+        _ => &[],
+    }
+}
+
 fn is_primitive(op: &Op, _: OperandTypes<'_>) -> bool {
     !op.is_composite()
 }
@@ -187,6 +200,21 @@ fn multiplies(op: &Op, operands: OperandTypes<'_>) -> bool {
 
 fn contracts(op: &Op, operands: OperandTypes<'_>) -> bool {
     matches!(op, Op::Product(Product::Contract { .. })) && floats(operands)
+}
+
+fn convolves(op: &Op, operands: OperandTypes<'_>) -> bool {
+    floats(operands)
+        && match op {
+            Op::Window(Window::Conv { .. }) => true,
+            Op::Convolve(layer @ Convolve::Convolve { activation, same, .. }) => {
+                !(*same && layer.is_padded()) && has_function(activation, rank(operands, 0))
+            }
+            _ => false,
+        }
+}
+
+fn pools(op: &Op, operands: OperandTypes<'_>) -> bool {
+    matches!(op, Op::Window(op) if !matches!(op, Window::Conv { .. })) && floats(operands)
 }
 
 fn normalizes(op: &Op, operands: OperandTypes<'_>) -> bool {

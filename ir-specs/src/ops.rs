@@ -6,6 +6,7 @@
 //! of primitives ([`Op::decompose`]). The only list of all families is at the end of this file; a pass asks an
 //! operation for a property and never lists the operations again.
 
+mod convolve;
 mod dense;
 mod element;
 mod elementwise;
@@ -24,6 +25,7 @@ mod shape;
 mod text;
 mod window;
 
+pub use convolve::Convolve;
 pub use dense::{Activate, Dense};
 pub use elementwise::Elementwise;
 pub use index::Index;
@@ -358,6 +360,8 @@ families! {
     Activate,
     /// The fully connected layer.
     Dense,
+    /// The convolutional layer.
+    Convolve,
     /// Normalization over axes.
     Normalize,
     /// Means over time.

@@ -22,7 +22,8 @@ use crate::ty::{DType, Type};
 pub enum Layout {
     /// Row by row, little-endian.
     Rows,
-    /// A matrix in panels of columns, as the matrix product reads it.
+    /// A matrix in panels of columns, as the matrix product reads it; of more than two axes, all but the last one are
+    /// its rows.
     Panels,
     /// Texts: for each its length in bytes (u32), then all bytes.
     Texts,

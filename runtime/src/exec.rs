@@ -7,6 +7,7 @@
 
 mod activate;
 mod contract;
+mod conv;
 mod dense;
 mod fold;
 mod gather;
@@ -18,6 +19,7 @@ mod moves;
 mod recurrent;
 mod reference;
 mod vectorize;
+mod windows;
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -82,6 +84,8 @@ pub(crate) fn prepare(
         Kernel::Dense => dense::prepare(op),
         Kernel::Matmul => Some(Box::new(dense::LINEAR)),
         Kernel::Contract => contract::prepare(op, weights),
+        Kernel::Conv => conv::prepare(op, weights),
+        Kernel::Windows => Some(Box::new(windows::Windows)),
         Kernel::LayerNorm => layer_norm::prepare(op),
         Kernel::MeanOverTime => Some(Box::new(mean_over_time::MeanOverTime)),
         Kernel::Map => map::prepare(op, types),

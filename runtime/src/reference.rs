@@ -58,7 +58,13 @@ pub fn evaluate(
         Op::Text(op) => text::evaluate(op, &present, bindings),
         Op::Lookup(op) => lookup::evaluate(op, &present),
         Op::Scan(op) => return scan::evaluate(op, &present, bindings),
-        Op::Map(_) | Op::Activate(_) | Op::Dense(_) | Op::Normalize(_) | Op::Pool(_) | Op::Recurrent(_) => {
+        Op::Map(_)
+        | Op::Activate(_)
+        | Op::Dense(_)
+        | Op::Convolve(_)
+        | Op::Normalize(_)
+        | Op::Pool(_)
+        | Op::Recurrent(_) => {
             return composite::evaluate(op, operands);
         }
     };

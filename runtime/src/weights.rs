@@ -58,16 +58,20 @@ pub fn lay_out(tensor: &TensorView<'_>, layout: Layout) -> Result<Vec<u8>, Weigh
         (Layout::Rows, TensorView::I32(array)) => Ok(rows(array)),
         (Layout::Rows, TensorView::I64(array)) => Ok(rows(array)),
         (Layout::Rows, TensorView::Bool(array)) => Ok(rows(array)),
-        (Layout::Panels, TensorView::F32(array)) => match *array.shape() {
-            [k, n] => {
-                let elements: Vec<f32> = array.iter().copied().collect();
-                Ok(bytemuck::cast_slice(&pack(&elements, k, n)).to_vec())
-            }
-            _ => Err(error()),
-        },
+        (Layout::Panels, TensorView::F32(array)) => {
+            let [k, n] = matrix(array.shape()).ok_or_else(error)?;
+            let elements: Vec<f32> = array.iter().copied().collect();
+            Ok(bytemuck::cast_slice(&pack(&elements, k, n)).to_vec())
+        }
         (Layout::Texts, TensorView::Str(array)) => texts(array).ok_or_else(error),
         _ => Err(error()),
     }
+}
+
+/// The rows and columns of a tensor as a matrix: all axes but the last one are its rows.
+fn matrix(shape: &[usize]) -> Option<[usize; 2]> {
+    let (&n, rows) = shape.split_last().filter(|(_, rows)| !rows.is_empty())?;
+    Some([element_count(rows)?, n])
 }
 
 fn rows<T: bytemuck::NoUninit>(array: &ArrayViewD<'_, T>) -> Vec<u8> {
@@ -86,9 +90,9 @@ fn texts(array: &ArrayViewD<'_, String>) -> Option<Vec<u8>> {
 
 /// The number of bytes that a weight of numbers takes; `None` if it cannot be counted, has no such layout, or is text.
 pub fn stored_bytes(dtype: DType, shape: &[usize], layout: Layout) -> Option<usize> {
-    let elements = match (layout, dtype, shape) {
-        (Layout::Rows, ..) => element_count(shape),
-        (Layout::Panels, DType::F32, &[k, n]) => Some(packed_len(k, n)),
+    let elements = match (layout, dtype) {
+        (Layout::Rows, _) => element_count(shape),
+        (Layout::Panels, DType::F32) => matrix(shape).map(|[k, n]| packed_len(k, n)),
         _ => None,
     };
     elements?.checked_mul(dtype.size()?)
@@ -190,7 +194,7 @@ impl Weights {
                 DType::Bool | DType::Str => return None,
             },
             Held::Panels(range) => {
-                let &[k, n] = shape.as_slice() else { return None };
+                let [k, n] = matrix(shape)?;
                 Elements::Panels(PackedMatrix::new(bytemuck::try_cast_slice(bytes(range)?).ok()?, k, n)?)
             }
         };
@@ -216,7 +220,7 @@ fn find(weight: &PlanWeight, section: &[u8]) -> Option<Weight> {
         (Layout::Panels, dtype) if is_aligned(bytes, dtype.size()?) => Held::Panels(range),
         (Layout::Rows, dtype) => Held::Owned(decoded(bytes, &shape, dtype)?),
         (Layout::Panels, _) => {
-            let &[k, n] = shape.as_slice() else { return None };
+            let [k, n] = matrix(&shape)?;
             let elements = unpack(&words::<f32>(bytes), k, n);
             Held::Owned(Tensor::F32(ArrayD::from_shape_vec(IxDyn(&shape), elements).ok()?))
         }

@@ -1,7 +1,8 @@
 //! Convolutions over one to three spatial axes, forwards and transposed.
 
 use masque_ir::Type;
-use masque_ir::ops::{Elementwise, OpError, Shape, Window};
+use masque_ir::activation::Activation;
+use masque_ir::ops::{Convolve, OpError, Shape};
 use masque_ir::program::Operand;
 
 use super::activation::Applied;
@@ -69,50 +70,30 @@ impl Sliding {
         self.kernel.iter().map(|&size| size.into()).chain([inputs, outputs])
     }
 
-    /// The convolution alone: channels last.
-    pub(super) fn slide(
-        &self,
-        scope: &mut Scope<'_>,
-        x: Operand,
-        kernel: Operand,
-        groups: u32,
-    ) -> Result<Operand, OpError> {
-        let x = match self.padding {
-            Padding::Causal => {
-                let low: Vec<i64> = [0].into_iter().chain(self.reach()).chain([0]).collect();
-                padded(scope, x, low, vec![0; self.kernel.len() + 2], vec![0; self.kernel.len() + 2])?
-            }
-            _ => x,
+    /// The convolution without an activation function: channels last.
+    pub(super) fn convolve(&self, groups: u32) -> Convolve {
+        let axes = self.kernel.len();
+        let low = match self.padding {
+            Padding::Causal => self.reach().collect(),
+            Padding::Valid | Padding::Same => vec![0; axes],
         };
-        let op = Window::Conv {
+        Convolve::Convolve {
             strides: self.strides.clone(),
             dilation: self.dilation.clone(),
             groups,
             same: self.padding == Padding::Same,
-        };
-        scope.builder.emit(op, &[x, kernel])
+            low,
+            high: vec![0; axes],
+            spread: vec![0; axes],
+            activation: Activation::Linear,
+        }
     }
 
-    /// What comes behind a convolution: bias, the layer's order of axes, the activation function.
-    pub(super) fn finish(&self, scope: &mut Scope<'_>, mut y: Operand) -> Result<Vec<Operand>, OpError> {
-        if self.bias {
-            y = scope.builder.emit(Elementwise::Add, &[y, scope.weight("bias")])?;
-        }
+    /// What comes after the sums: the layer's order of axes, the activation function.
+    pub(super) fn finish(&self, scope: &mut Scope<'_>, y: Operand) -> Result<Vec<Operand>, OpError> {
         let y = self.spatial.restore(scope, y)?;
         self.activation.lower(scope, y).map(|y| vec![y])
     }
-}
-
-/// Surrounded by zeros.
-fn padded(
-    scope: &mut Scope<'_>,
-    x: Operand,
-    low: Vec<i64>,
-    high: Vec<i64>,
-    spread: Vec<u32>,
-) -> Result<Operand, OpError> {
-    let zero = scope.builder.number(&x, 0.0);
-    scope.builder.emit(Shape::Pad { low, high, spread }, &[x, zero])
 }
 
 /// Of everything that slides over positions.
@@ -167,7 +148,8 @@ impl Layer for Convolution {
         let x = scope.float(&arguments.data()[0])?;
         let x = self.sliding.spatial.to_last(scope, &x)?;
         let kernel = scope.weight("kernel");
-        let y = self.sliding.slide(scope, x, kernel, self.groups)?;
+        let op = self.sliding.convolve(self.groups);
+        let y = scope.builder.emit(op, &[x, kernel, scope.weight("bias")])?;
         self.sliding.finish(scope, y)
     }
 }
@@ -239,7 +221,7 @@ impl Layer for Transposed {
         for axis in 0..axes {
             kernel = scope.builder.emit(Shape::Reverse { axis }, &[kernel])?;
         }
-        let (mut low, mut high, mut spread) = (vec![0], vec![0], vec![0]);
+        let (mut low, mut high, mut spread) = (vec![], vec![], vec![]);
         for ((reach, &stride), [before, longer]) in
             self.sliding.reach().zip(&self.sliding.strides).zip(self.cut())
         {
@@ -247,17 +229,17 @@ impl Layer for Transposed {
             high.push(longer + before);
             spread.push(stride - 1);
         }
-        low.push(0);
-        high.push(0);
-        spread.push(0);
-        let x = padded(scope, x, low, high, spread)?;
-        let op = Window::Conv {
+        let op = Convolve::Convolve {
             strides: vec![1; axes as usize],
             dilation: self.sliding.dilation.clone(),
             groups: 1,
             same: false,
+            low,
+            high,
+            spread,
+            activation: Activation::Linear,
         };
-        let y = scope.builder.emit(op, &[x, kernel])?;
+        let y = scope.builder.emit(op, &[x, kernel, scope.weight("bias")])?;
         self.sliding.finish(scope, y)
     }
 }

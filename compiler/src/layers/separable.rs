@@ -1,7 +1,8 @@
 //! `DepthwiseConv` and `SeparableConv`: every channel has a kernel of its own; in the second, a product over the
 //! channels follows.
 
-use masque_ir::ops::{OpError, Shape, Window};
+use masque_ir::activation::Activation;
+use masque_ir::ops::{Convolve, OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
@@ -39,6 +40,21 @@ fn depthwise(config: &mut Config, axes: usize) -> Result<Box<dyn Layer>, ConfigE
 fn separable(config: &mut Config, axes: usize) -> Result<Box<dyn Layer>, ConfigError> {
     let (multiplier, filters) = (multiplier(config)?, Some(config.size("filters")?));
     Ok(Box::new(Depthwise { sliding: Sliding::parse(config, axes, false)?, multiplier, filters }))
+}
+
+/// Windows of one position.
+fn pointwise(axes: usize) -> Convolve {
+    let (ones, zeros) = (vec![1; axes], vec![0; axes]);
+    Convolve::Convolve {
+        strides: ones.clone(),
+        dilation: ones,
+        groups: 1,
+        same: false,
+        low: zeros.clone(),
+        high: zeros,
+        spread: vec![0; axes],
+        activation: Activation::Linear,
+    }
 }
 
 impl Depthwise {
@@ -84,12 +100,13 @@ impl Layer for Depthwise {
         shape[axes + 1] = &channels * &shape[axes + 1];
         let kernel = scope.builder.emit(Shape::Reshape { shape }, &[kernel])?;
         let groups = channels.known().and_then(|channels| u32::try_from(channels).ok()).unwrap_or(0);
-        let mut y = self.sliding.slide(scope, x, kernel, groups)?;
-        if self.filters.is_some() {
-            let ones = vec![1; axes];
-            let op = Window::Conv { strides: ones.clone(), dilation: ones, groups: 1, same: false };
-            y = scope.builder.emit(op, &[y, scope.weight("pointwise_kernel")])?;
-        }
+        let (op, bias) = (self.sliding.convolve(groups), scope.weight("bias"));
+        let y = if self.filters.is_some() {
+            let y = scope.builder.emit(op, &[x, kernel, Operand::Absent])?;
+            scope.builder.emit(pointwise(axes), &[y, scope.weight("pointwise_kernel"), bias])?
+        } else {
+            scope.builder.emit(op, &[x, kernel, bias])?
+        };
         self.sliding.finish(scope, y)
     }
 }

@@ -17,7 +17,7 @@
 
 use masque_ir::DType;
 use masque_ir::activation::Activation;
-use masque_ir::ops::{Activate, Dense, Elementwise, Op, Shape};
+use masque_ir::ops::{Activate, Convolve, Dense, Elementwise, Op, Shape};
 
 /// A rule: where the left side stands, the right side may.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +82,7 @@ pub const RULES: &[Rule] = &[
     rule("cast-cast", "(cast (cast ?x ?a) ?b)", "?x").when(Holding(&["?a", "?b"], is_lossless)),
     rule("cast-same", "(cast ?x ?a)", "?x"),
     rule("concat-one", "(concat ?x ?a)", "?x"),
+    rule("convolve-activation", "(activate (convolve ?x ?k ?b ?c) ?f)", "(convolve ?x ?k ?b ?new)").when(Derived(&["?c", "?f"], fuse)),
     rule("dense-activation", "(activate (dense ?x ?k ?b ?d) ?f)", "(dense ?x ?k ?b ?new)")
         .when(Derived(&["?d", "?f"], fuse)).once("(dense ?x ?k ?b ?d)"),
     rule("dense-of-rows", "(reshape (dense (reshape ?x ?a) ?k ?b ?d) ?s)", "(dense ?x ?k ?b ?d)")
@@ -128,6 +129,15 @@ fn fuse(ops: &[&Op]) -> Option<Op> {
             Op::Dense(Dense::Dense { activation: Activation::Linear }),
             Op::Activate(Activate::Activate { f }),
         ] => Some(Dense::Dense { activation: *f }.into()),
+        [
+            Op::Convolve(layer @ Convolve::Convolve { activation: Activation::Linear, .. }),
+            Op::Activate(Activate::Activate { f }),
+        ] => {
+            let mut layer = layer.clone();
+            let Convolve::Convolve { activation, .. } = &mut layer;
+            *activation = *f;
+            Some(layer.into())
+        }
         _ => None,
     }
 }

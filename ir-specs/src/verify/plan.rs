@@ -80,8 +80,11 @@ fn size(weight: &PlanWeight) -> Check {
 
 /// Every row of a matrix with its columns filled up to whole panels.
 fn panels(weight: &PlanWeight, dense: u64, width: u64) -> bool {
-    let [rows, _] = weight.shape.as_slice() else { return false };
-    let Some(row) = rows.checked_mul(width).filter(|&row| row > 0) else { return weight.bytes == 0 };
+    let [first, rows @ .., _] = weight.shape.as_slice() else { return false };
+    let rows = rows.iter().try_fold(*first, |rows, &size| rows.checked_mul(size));
+    let Some(row) = rows.and_then(|rows| rows.checked_mul(width)).filter(|&row| row > 0) else {
+        return weight.bytes == 0;
+    };
     let fill = weight.bytes.checked_sub(dense);
     fill.is_some_and(|fill| fill % row == 0 && fill / row <= MAX_FILL)
 }

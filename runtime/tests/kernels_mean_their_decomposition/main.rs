@@ -8,3 +8,4 @@ mod case;
 mod elements;
 mod layers;
 mod random;
+mod windows;
