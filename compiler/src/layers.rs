@@ -95,7 +95,6 @@ mod time_distributed;
 mod unit_normalization;
 mod vocabulary;
 
-pub(crate) use attending::band;
 pub(crate) use time_distributed::keeps_states;
 
 use crate::layer::LayerDef;

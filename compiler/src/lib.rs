@@ -42,6 +42,7 @@ pub mod advice;
 mod batch;
 pub mod bind;
 pub mod compare;
+mod decompose;
 pub mod diagnostics;
 pub mod diff;
 mod error;
@@ -55,6 +56,7 @@ pub mod liveness;
 pub mod lower;
 pub mod masks;
 pub mod mathematics;
+pub mod pack;
 pub mod plan;
 pub mod rewrite;
 pub mod session;
@@ -460,13 +462,22 @@ impl Optimized {
         &self.report
     }
 
-    /// Chooses kernels, places values, lays out weights.
+    /// The tensor graph, with what nobody sees of the padding left out.
+    pub fn packed(&self) -> std::borrow::Cow<'_, Program> {
+        let packed = pack::pack(&self.lowered.program);
+        verified("packing", || verify::program(&packed));
+        packed
+    }
+
+    /// Packs rows, chooses kernels, places values, lays out weights.
     ///
     /// # Errors
     ///
     /// [`Error::Plan`] if the model came without weights.
     pub fn plan(self) -> Result<Planned, Error> {
-        let Lowered { file, program, outputs, weights, provenance } = self.lowered;
+        let packed = self.packed().into_owned();
+        let Lowered { file, outputs, weights, provenance, .. } = self.lowered;
+        let program = packed;
         let planned = plan::plan(&program, outputs, &weights, provenance)
             .map_err(|source| Error::Plan { file: file.path, source })?;
         verified("planning", || verify::plan(&planned.plan));

@@ -29,18 +29,22 @@ mod arrange;
 mod cycle;
 mod frame;
 mod joint;
+mod needs;
 mod observe;
 mod through;
 mod window;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use masque_ir::flow::Known;
 use masque_ir::ops::{Leaf, Op};
-use masque_ir::program::{Operand, Program, Value};
+use masque_ir::program::{Node, Operand, Program, Value};
 
+pub use needs::Needs;
 pub use observe::{Liveness, Output, Step};
 
+use crate::decompose::decompose;
 use layout::{Bases, Factor};
 use roots::{Roots, Said};
 use view::{Fact, Holds, Reads, View};
@@ -68,6 +72,12 @@ pub struct Padding {
 impl Padding {
     /// Looks at a program.
     pub fn of(program: Program) -> Padding {
+        // What compares positions is looked at from inside, where looking back from its parts leads out of it.
+        let inside = |_: &Program, node: &Node| node.op.compares_positions();
+        let program = match decompose(&program, inside) {
+            Ok(Cow::Owned(decomposed)) => decomposed,
+            _ => program,
+        };
         let facts = Facts::of(&program);
         let outputs = facts.outputs(&program);
         Padding { program, facts, outputs }

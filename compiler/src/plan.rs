@@ -1,8 +1,8 @@
 //! Planning: kernels chosen, composites without one decomposed, values placed over one another, weights laid out the way
 //! their kernels read them.
 
-mod decompose;
 mod fuse;
+mod stored;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -19,6 +19,7 @@ use masque_ir::{DType, Type};
 use masque_runtime::Tensor;
 use masque_runtime::weights::lay_out;
 
+use crate::decompose::decompose;
 use crate::executable::ExecutableError;
 
 /// A plan with the bytes of its weights, in the order of the plan.
@@ -77,8 +78,10 @@ pub fn plan(
     weights: &BTreeMap<String, Tensor>,
     provenance: Provenance,
 ) -> Result<Planned, PlanError> {
-    let program = fuse::fuse(&*decompose::decompose(program)?);
-    let mut planner = Planner::new(&program, weights);
+    let program = decompose(program, |program, node| chosen(program, node).is_none())?;
+    let (program, moved) = stored::fold(&program, weights);
+    let program = fuse::fuse(&program);
+    let mut planner = Planner::new(&program, weights.iter().chain(&moved));
     planner.given();
     for place in 0..program.nodes.len() {
         if planner.live[place] {
@@ -188,25 +191,31 @@ fn is_stored(node: &Node) -> bool {
     matches!(node.op, Op::Leaf(Leaf::Weight { .. } | Leaf::Constant { .. }))
 }
 
+/// The kernel that computes a node; `None` for a composite that has none.
+fn chosen(program: &Program, node: &Node) -> Option<Kernel> {
+    let types: Vec<Option<Type>> =
+        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    Kernel::choose(&node.op, &types.iter().map(Option::as_ref).collect::<Vec<_>>())
+}
+
 /// The kernel that computes a node. What is stored cannot lie under another shape.
 fn kernel(program: &Program, node: &Node) -> Kernel {
     let is_value = |operand: &Operand| {
         operand.value().is_some_and(|value| !is_stored(&program.nodes[value.node as usize]))
     };
-    let chosen = decompose::kernel(program, node).unwrap_or(Kernel::Reference);
-    match chosen {
+    match chosen(program, node).unwrap_or(Kernel::Reference) {
         Kernel::Alias if !node.operands.first().is_some_and(is_value) => Kernel::Reference,
         kernel => kernel,
     }
 }
 
 impl<'a> Planner<'a> {
-    fn new(program: &'a Program, contents: &'a BTreeMap<String, Tensor>) -> Planner<'a> {
+    fn new(program: &'a Program, contents: impl Iterator<Item = (&'a String, &'a Tensor)>) -> Planner<'a> {
         let live = program.live(false);
         let kernels: Vec<Kernel> = program.nodes.iter().map(|node| kernel(program, node)).collect();
         Planner {
             program,
-            contents: contents.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect(),
+            contents: contents.map(|(name, tensor)| (name.as_str(), tensor)).collect(),
             memory: Memory::of(program, &live, &kernels),
             live,
             kernels,

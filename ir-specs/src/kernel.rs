@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
 use crate::ops::{
-    Activate, Convolve, Dense, Index, Lookup, Op, OperandTypes, Product, Recurrent, Shape, Text, Window, is_elementwise,
+    Activate, Convolve, Dense, Index, Lookup, Op, OperandTypes, Product, Recurrent, Rows, Shape, Text,
+    Window, is_elementwise,
 };
 use crate::plan::Layout;
 use crate::ty::{DType, Type, resolve_axis};
@@ -72,6 +73,8 @@ kernels! {
     Conv = "conv" { takes: convolves, matrices: ungrouped };
     /// The largest element or the mean of windows.
     Windows = "windows" { takes: pools };
+    /// Attention, one head of one sequence after the other.
+    Attention = "attention" { takes: attends };
     /// Normalization of rows.
     LayerNorm = "layer_norm" { takes: normalizes };
     /// Means over time of valid steps.
@@ -80,6 +83,12 @@ kernels! {
     Map = "map" { takes: maps };
     /// Elements moved.
     Move = "move" { takes: moves };
+    /// Where a mask is true.
+    Places = "places" { takes: finds_places, gives: true };
+    /// Rows at some places, next to each other.
+    Pack = "pack" { takes: packs };
+    /// Rows at some places, among others.
+    Unpack = "unpack" { takes: unpacks };
     /// Axes folded away.
     Fold = "fold" { takes: folds };
     /// A simple recurrent layer.
@@ -159,7 +168,9 @@ fn gru_matrices(op: &Op) -> &'static [usize] {
 /// Groups of channels have a matrix each.
 fn ungrouped(op: &Op) -> &'static [usize] {
     match op {
-        Op::Window(Window::Conv { groups: 1, .. }) | Op::Convolve(Convolve::Convolve { groups: 1, .. }) => &[1],
+        Op::Window(Window::Conv { groups: 1, .. }) | Op::Convolve(Convolve::Convolve { groups: 1, .. }) => {
+            &[1]
+        }
         _ => &[],
     }
 }
@@ -217,6 +228,10 @@ fn pools(op: &Op, operands: OperandTypes<'_>) -> bool {
     matches!(op, Op::Window(op) if !matches!(op, Window::Conv { .. })) && floats(operands)
 }
 
+fn attends(op: &Op, operands: OperandTypes<'_>) -> bool {
+    matches!(op, Op::Attention(_)) && floats_and_masks(operands)
+}
+
 fn normalizes(op: &Op, operands: OperandTypes<'_>) -> bool {
     matches!(op, Op::Normalize(_)) && floats_and_masks(operands)
 }
@@ -232,6 +247,18 @@ fn maps(op: &Op, operands: OperandTypes<'_>) -> bool {
 
 fn moves(op: &Op, operands: OperandTypes<'_>) -> bool {
     matches!(op, Op::Shape(_)) && !has_texts(operands)
+}
+
+fn finds_places(op: &Op, _: OperandTypes<'_>) -> bool {
+    matches!(op, Op::Rows(Rows::Places { .. }))
+}
+
+fn packs(op: &Op, _: OperandTypes<'_>) -> bool {
+    matches!(op, Op::Rows(Rows::Pack))
+}
+
+fn unpacks(op: &Op, _: OperandTypes<'_>) -> bool {
+    matches!(op, Op::Rows(Rows::Unpack { .. }))
 }
 
 fn folds(op: &Op, operands: OperandTypes<'_>) -> bool {

@@ -14,6 +14,7 @@
 //! ([`semantics`]).
 
 pub mod activation;
+pub mod attend;
 pub mod by_value;
 pub mod contraction;
 pub mod dim;

@@ -6,6 +6,7 @@
 //! of primitives ([`Op::decompose`]). The only list of all families is at the end of this file; a pass asks an
 //! operation for a property and never lists the operations again.
 
+mod attention;
 mod convolve;
 mod dense;
 mod element;
@@ -20,11 +21,13 @@ mod pool;
 mod product;
 mod recurrent;
 mod reduce;
+mod rows;
 mod scan;
 mod shape;
 mod text;
 mod window;
 
+pub use attention::Attention;
 pub use convolve::Convolve;
 pub use dense::{Activate, Dense};
 pub use elementwise::Elementwise;
@@ -38,6 +41,7 @@ pub use pool::Pool;
 pub use product::Product;
 pub use recurrent::{Recurrent, RecurrentOptions};
 pub use reduce::Reduce;
+pub use rows::Rows;
 pub use scan::{MAX_LOOPS, Scan};
 pub use shape::Shape;
 pub use text::{NgramWidths, Split, Standardize, Text, TokenOutput};
@@ -222,6 +226,11 @@ macro_rules! families {
                 }
             }
 
+            /// Does it decide by comparing positions with one another which of them reads which?
+            pub fn compares_positions(&self) -> bool {
+                matches!(self, Op::Attention(_))
+            }
+
             /// Is it defined by a decomposition into primitives?
             pub fn is_composite(&self) -> bool {
                 match self { $(Op::$family(op) => op.is_composite()),* }
@@ -346,6 +355,8 @@ families! {
     Index,
     /// Sums of products.
     Product,
+    /// Rows without padding.
+    Rows,
     /// Windows that slide over axes.
     Window,
     /// A loop over time.
@@ -362,6 +373,8 @@ families! {
     Dense,
     /// The convolutional layer.
     Convolve,
+    /// Attention by products.
+    Attention,
     /// Normalization over axes.
     Normalize,
     /// Means over time.

@@ -6,6 +6,7 @@
 //! types that the plan declares: the session has held the sizes of the inputs against them.
 
 mod activate;
+mod attention;
 mod contract;
 mod conv;
 mod dense;
@@ -18,6 +19,7 @@ mod mean_over_time;
 mod moves;
 mod recurrent;
 mod reference;
+mod rows;
 mod vectorize;
 mod windows;
 
@@ -77,6 +79,7 @@ pub(crate) fn prepare(
     let made: Option<Box<dyn Writes>> = match kernel {
         Kernel::Alias => return Prepared::Alias,
         Kernel::Vectorize => return Prepared::Gives(vectorize::prepare(op, weights)),
+        Kernel::Places => return Prepared::Gives(Box::new(rows::Places)),
         Kernel::LookUp => return Prepared::Gives(look_up::prepare(op, weights)),
         Kernel::Reference => None,
         Kernel::Gather => Some(Box::new(gather::Gather)),
@@ -86,10 +89,13 @@ pub(crate) fn prepare(
         Kernel::Contract => contract::prepare(op, weights),
         Kernel::Conv => conv::prepare(op, weights),
         Kernel::Windows => Some(Box::new(windows::Windows)),
+        Kernel::Attention => Some(Box::new(attention::Attention)),
         Kernel::LayerNorm => layer_norm::prepare(op),
         Kernel::MeanOverTime => Some(Box::new(mean_over_time::MeanOverTime)),
         Kernel::Map => map::prepare(op, types),
         Kernel::Move => Some(Box::new(moves::Moves)),
+        Kernel::Pack => Some(Box::new(rows::Pack)),
+        Kernel::Unpack => Some(Box::new(rows::Unpack)),
         Kernel::Fold => Some(Box::new(fold::Folds)),
         Kernel::SimpleRnn | Kernel::Lstm | Kernel::Gru => recurrent::prepare(op, weights),
     };

@@ -14,6 +14,7 @@ mod leaf;
 mod lookup;
 mod product;
 mod reduce;
+mod rows;
 mod scan;
 mod shape;
 mod text;
@@ -30,6 +31,7 @@ use crate::tensor::{Tensor, TensorView};
 
 pub(crate) use elementwise::cast;
 pub(crate) use leaf::zeros;
+pub(crate) use rows::places;
 
 /// Applies one operation; optional operands may be `None`. Composites are decomposed.
 ///
@@ -54,6 +56,7 @@ pub fn evaluate(
         Op::Shape(op) => shape::evaluate(op, &present, bindings),
         Op::Index(op) => index::evaluate(op, &present),
         Op::Product(op) => product::evaluate(op, &present[0], &present[1]),
+        Op::Rows(op) => rows::evaluate(op, &present),
         Op::Window(op) => window::evaluate(op, &present),
         Op::Text(op) => text::evaluate(op, &present, bindings),
         Op::Lookup(op) => lookup::evaluate(op, &present),
@@ -62,6 +65,7 @@ pub fn evaluate(
         | Op::Activate(_)
         | Op::Dense(_)
         | Op::Convolve(_)
+        | Op::Attention(_)
         | Op::Normalize(_)
         | Op::Pool(_)
         | Op::Recurrent(_) => {

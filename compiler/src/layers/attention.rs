@@ -1,12 +1,14 @@
 //! `Attention` and `AdditiveAttention`: values weighted by how well their keys fit a query.
 
 use masque_ir::activation::Activation;
+use masque_ir::attend::{Attend, Blind, band};
+use masque_ir::float::Float;
 use masque_ir::mask::Band;
-use masque_ir::ops::{Activate, Elementwise, OpError, Reduce};
+use masque_ir::ops::{self, Activate, Elementwise, OpError, Reduce, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
-use super::attending::{Attend, Blind, band, both, check_flags, is_set, with_axis};
+use super::attending::{both, check_flags, is_set, with_axis};
 use super::einsum::{Term, einsum};
 use super::merging::listed;
 use super::spatial;
@@ -114,6 +116,45 @@ impl Attention {
     }
 }
 
+impl Attention {
+    /// Attention with one head.
+    fn by_products(
+        &self,
+        scope: &mut Scope<'_>,
+        arguments: &Arguments<Operand>,
+        [query, key, value]: [&Operand; 3],
+    ) -> Result<Vec<Operand>, OpError> {
+        let query = scaled(scope, query.clone(), &scope.weight("scale"))?;
+        let mut shape = scope.builder.type_of(&query).shape;
+        let op = ops::Attention::Attention {
+            scale: Float(1.0),
+            causal: is_set(arguments, "use_causal_mask"),
+            within: None,
+            blind: Blind::Lowered,
+        };
+        let mut operands = vec![];
+        for x in [&query, key, value] {
+            operands.push(with_axis(scope, x, 2)?);
+        }
+        let keys = arguments.masks.get(1).cloned().flatten().unwrap_or(Operand::Absent);
+        operands.extend([Operand::Absent, keys, Operand::Absent]);
+        let y = scope.builder.emit(op, &operands)?;
+        if let Some(width) = scope.builder.type_of(value).shape.pop() {
+            shape[2] = width;
+        }
+        let y = scope.builder.emit(Shape::Reshape { shape }, &[y])?;
+        Ok(vec![masked(scope, arguments, y)?])
+    }
+}
+
+/// 0 where the query is padding.
+fn masked(scope: &mut Scope<'_>, arguments: &Arguments<Operand>, y: Operand) -> Result<Operand, OpError> {
+    let Some(mask) = arguments.mask() else { return Ok(y) };
+    let rank = scope.builder.type_of(&y).rank();
+    let (mask, zero) = (scope.builder.trail_axes(mask, rank)?, scope.builder.number(&y, 0.0));
+    scope.builder.emit(Elementwise::Select, &[mask, y, zero])
+}
+
 fn may_agree(a: &Dim, b: &Dim) -> bool {
     a.known().zip(b.known()).is_none_or(|(a, b)| a == b)
 }
@@ -172,6 +213,10 @@ impl Layer for Attention {
         let [query, value, rest @ ..] = inputs.as_slice() else { return Ok(vec![]) };
         let key = rest.first().unwrap_or(value);
         let rank = scope.builder.type_of(query).rank();
+        let wants_weights = is_set(arguments, "return_attention_scores");
+        if self.score == Score::Dot && rank == 3 && !wants_weights {
+            return self.by_products(scope, arguments, [query, key, value]);
+        }
         let batch: String = super::einsum::letters_beside("tsdv").take(rank - 2).collect();
         let letters = format!("{batch}ts");
         let scores =
@@ -191,11 +236,8 @@ impl Layer for Attention {
             mask: both(scope, values, causal)?,
             blind: Blind::Lowered,
         };
-        let (mut y, weights) = attend.apply(scope)?;
-        if let Some(mask) = arguments.mask() {
-            let (mask, zero) = (scope.builder.trail_axes(mask, rank)?, scope.builder.number(&y, 0.0));
-            y = scope.builder.emit(Elementwise::Select, &[mask, y, zero])?;
-        }
-        Ok(if is_set(arguments, "return_attention_scores") { vec![y, weights] } else { vec![y] })
+        let (y, weights) = attend.apply(scope.builder)?;
+        let y = masked(scope, arguments, y)?;
+        Ok(if wants_weights { vec![y, weights] } else { vec![y] })
     }
 }

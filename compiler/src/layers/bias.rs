@@ -29,6 +29,11 @@ pub(super) fn add(scope: &mut Scope<'_>, x: Operand, bias: Operand) -> Result<Op
     scope.builder.emit(Elementwise::Add, &[x, bias])
 }
 
+/// Is the bias added along another axis than broadcasting has it?
+pub(super) fn goes_astray(x: &Type, bias: &Type) -> bool {
+    vector_axis(x, bias).is_some_and(|(axis, _)| axis + 1 != x.rank())
+}
+
 /// The axis of `x` along which a bias of several axes goes that is taken for a vector, and its size.
 fn vector_axis(x: &Type, bias: &Type) -> Option<(usize, Dim)> {
     let mut wide = bias.shape.iter().filter(|size| size.known() != Some(1));

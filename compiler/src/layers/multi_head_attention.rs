@@ -8,15 +8,17 @@
 mod settings;
 
 use masque_ir::activation::Activation;
+use masque_ir::attend::{Attend, Blind, band};
+use masque_ir::float::Float;
 use masque_ir::mask::Band;
-use masque_ir::ops::{Activate, Elementwise, OpError, Shape};
+use masque_ir::ops::{self, Activate, Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::ty::resolve_axis;
-use masque_ir::{DType, Dim, Type};
+use masque_ir::{DType, Dim, Semantics, Type};
 
 use self::settings::{MultiHead, grouped, multi_head};
-use super::attending::{Attend, Blind, band, both, check_flags, is_set, with_axis};
-use super::einsum::{Term, einsum, letters_beside};
+use super::attending::{both, check_flags, is_set, with_axis};
+use super::einsum::{Term, einsum};
 use super::spatial;
 use crate::layer::{
     Arguments, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError,
@@ -212,46 +214,86 @@ impl MultiHead {
         Ok(Some(sees))
     }
 
-    /// `x · kernel + bias` for every head.
+    /// `x · kernel + bias` for every head, as one product: the last `summed` axes of `x` count as one, and so do the
+    /// kernel's others.
     fn project(
         &self,
         scope: &mut Scope<'_>,
         name: &str,
         x: &Operand,
-        positions: &str,
+        summed: usize,
     ) -> Result<Operand, OpError> {
         let kernel = scope.weight(&format!("{name}/kernel"));
-        let terms = [Term::new(x, format!("{positions}D")), Term::new(&kernel, "DHK")];
-        let y = einsum(scope, &terms, &format!("{positions}HK"))?;
-        self.biased(scope, name, y)
-    }
-
-    fn biased(&self, scope: &mut Scope<'_>, name: &str, y: Operand) -> Result<Operand, OpError> {
+        let sizes = scope.builder.type_of(&kernel).shape;
+        let (inputs, results) = sizes.split_at(summed);
+        let kernel = reshaped(scope, &kernel, vec![whole(inputs), whole(results)])?;
+        let mut shape = scope.builder.type_of(x).shape.to_vec();
+        shape.truncate(shape.len() - summed);
+        let rows = reshaped(scope, x, [shape.as_slice(), &[whole(inputs)]].concat())?;
+        let made = Type::new(DType::F32, [&shape, results].concat());
         let bias = scope.weight(&format!("{name}/bias"));
-        super::bias::add(scope, y, bias)
+        let (within, after) = match &bias {
+            Operand::Absent => (Operand::Absent, Operand::Absent),
+            bias if super::bias::goes_astray(&made, &scope.builder.type_of(bias)) => {
+                (Operand::Absent, bias.clone())
+            }
+            bias => (reshaped(scope, bias, vec![whole(results)])?, Operand::Absent),
+        };
+        let linear = ops::Dense::Dense { activation: Activation::Linear };
+        let y = scope.builder.emit(linear, &[rows, kernel, within])?;
+        let y = reshaped(scope, &y, made.shape.to_vec())?;
+        super::bias::add(scope, y, after)
     }
 
     /// What was found, `[…, H, V]`, with the gate and the last projection.
-    fn finish(
-        &self,
-        scope: &mut Scope<'_>,
-        y: Operand,
-        query: &Operand,
-        positions: &str,
-    ) -> Result<Operand, OpError> {
+    fn finish(&self, scope: &mut Scope<'_>, y: Operand, query: &Operand) -> Result<Operand, OpError> {
         let y = if self.gate {
-            let gate = self.project(scope, "gate", query, positions)?;
+            let gate = self.project(scope, "gate", query, 1)?;
             let gate = scope.builder.emit(Activate::Activate { f: Activation::Sigmoid }, &[gate])?;
             scope.builder.emit(Elementwise::Mul, &[y, gate])?
         } else {
             y
         };
-        let kernel = scope.weight("output/kernel");
-        let sizes = scope.builder.type_of(&kernel).rank() - 2;
-        let output: String = letters_beside(&format!("{positions}HV")).take(sizes).collect();
-        let terms = [Term::new(&y, format!("{positions}HV")), Term::new(&kernel, format!("HV{output}"))];
-        let y = einsum(scope, &terms, &format!("{positions}{output}"))?;
-        self.biased(scope, "output", y)
+        self.project(scope, "output", &y, 2)
+    }
+
+    /// Attention of all heads along the only axis between batch and features.
+    fn by_products(
+        &self,
+        scope: &mut Scope<'_>,
+        arguments: &Arguments<Operand>,
+        projected: [Operand; 3],
+    ) -> Result<Operand, OpError> {
+        let boolean = |scope: &mut Scope<'_>, mask: Option<&Operand>| {
+            mask.map(|mask| scope.cast(mask, DType::Bool)).transpose()
+        };
+        let queries = boolean(scope, arguments.mask_of("query"))?;
+        let values = boolean(scope, arguments.mask_of("value"))?;
+        let keys = boolean(scope, arguments.mask_of("key").or(self.lone_key_mask(arguments)))?;
+        let keys = both(scope, values, keys)?;
+        let mut pairs = boolean(scope, arguments.tensors("attention_mask").first())?;
+        while let Some(mask) = pairs.take_if(|mask| scope.builder.type_of(mask).rank() < 4) {
+            let at = scope.builder.type_of(&mask).rank() - 2;
+            pairs = Some(with_axis(scope, &mask, at)?);
+        }
+        let blind = match (self.is_fused(3, false), scope.semantics()) {
+            (true, _) => Blind::Mean,
+            (false, Semantics::Keras2) => Blind::Lowered,
+            (false, _) => Blind::Nothing,
+        };
+        let op = ops::Attention::Attention {
+            scale: Float(self.scale()),
+            causal: self.bands(arguments).contains(&Band::Causal),
+            within: self.window,
+            blind,
+        };
+        let masks = [queries, keys, pairs].map(|mask| mask.unwrap_or(Operand::Absent));
+        scope.builder.emit(op, &[&projected[..], &masks].concat())
+    }
+
+    /// What the query is multiplied by.
+    fn scale(&self) -> f64 {
+        1.0 / (self.key_dim as f64).sqrt()
     }
 
     /// The axis of the heads as two: one for the heads of key and value, one for those of the query that share it.
@@ -308,11 +350,24 @@ impl MultiHead {
             mask,
             blind,
         };
-        let (y, weights) = attend.apply(scope)?;
+        let (y, weights) = attend.apply(scope.builder)?;
         if !is_grouped {
             return Ok((y, weights));
         }
         Ok((self.out_of_groups(scope, y, at[0])?, self.out_of_groups(scope, weights, at[1])?))
+    }
+}
+
+/// The product of some sizes, of weights: all of them are known.
+fn whole(sizes: &[Dim]) -> Dim {
+    sizes.iter().fold(Dim::constant(1), |product, size| &product * size)
+}
+
+/// The elements in another shape, if it is another one.
+fn reshaped(scope: &mut Scope<'_>, x: &Operand, shape: Vec<Dim>) -> Result<Operand, OpError> {
+    match *scope.builder.type_of(x).shape == shape {
+        true => Ok(x.clone()),
+        false => scope.builder.emit(Shape::Reshape { shape: shape.into() }, std::slice::from_ref(x)),
     }
 }
 
@@ -410,17 +465,20 @@ impl Layer for MultiHead {
         let rank = scope.builder.type_of(&inputs.query).rank();
         let axes = self.axes(rank).unwrap_or_default();
         let Some(letters) = Letters::new(rank, &axes) else { return Ok(vec![]) };
-        let mask = self.mask(scope, arguments, &inputs, axes.len())?;
-
-        let query = self.project(scope, "query", &inputs.query, &letters.query)?;
-        let key = self.project(scope, "key", &inputs.key, &letters.value)?;
-        let value = self.project(scope, "value", &inputs.value, &letters.value)?;
-        let scale = scope.builder.number(&query, 1.0 / (self.key_dim as f64).sqrt());
-        let query = scope.builder.emit(Elementwise::Mul, &[query, scale])?;
+        let query = self.project(scope, "query", &inputs.query, 1)?;
+        let key = self.project(scope, "key", &inputs.key, 1)?;
+        let value = self.project(scope, "value", &inputs.value, 1)?;
         let wanted = is_set(arguments, "return_attention_scores");
+        if rank == 3 && !wanted {
+            let y = self.by_products(scope, arguments, [query, key, value])?;
+            return Ok(vec![self.finish(scope, y, &inputs.query)?]);
+        }
+        let mask = self.mask(scope, arguments, &inputs, axes.len())?;
+        let scale = scope.builder.number(&query, self.scale());
+        let query = scope.builder.emit(Elementwise::Mul, &[query, scale])?;
         let blind = if self.is_fused(rank, wanted) { Blind::Mean } else { Blind::Nothing };
         let (y, weights) = self.attend(scope, [query, key, value], mask, &letters, blind)?;
-        let y = self.finish(scope, y, &inputs.query, &letters.query)?;
+        let y = self.finish(scope, y, &inputs.query)?;
         Ok(if wanted { vec![y, weights] } else { vec![y] })
     }
 }

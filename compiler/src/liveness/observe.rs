@@ -186,8 +186,8 @@ impl Facts {
             .collect()
     }
 
-    /// For every value, by node and result: how far what stands at its padded positions is seen.
-    pub fn liveness(&self, program: &Program) -> Vec<Vec<Liveness>> {
+    /// How far each case of each value is seen; one that is not there is seen nowhere.
+    pub(super) fn live(&self, program: &Program) -> BTreeMap<(Value, usize), Liveness> {
         let mut live: BTreeMap<(Value, usize), Liveness> = BTreeMap::new();
         for value in program.outputs.iter().filter_map(|output| output.operand.value()) {
             let seen = self.seen(program, value);
@@ -209,6 +209,12 @@ impl Facts {
                 }
             }
         }
+        live
+    }
+
+    /// For every value, by node and result: how far what stands at its padded positions is seen.
+    pub fn liveness(&self, program: &Program) -> Vec<Vec<Liveness>> {
+        let live = self.live(program);
         let of = |value: Value| {
             let view = self.view(value);
             let padded = (0..view.facts.len()).filter(|&case| view.layout.is_padded(case, self.bases()));

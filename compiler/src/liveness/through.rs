@@ -241,7 +241,12 @@ impl Through<'_> {
             Operand::Value(value) => self.is_uniform(*value, axis),
             _ => true,
         };
+        let by_row = |axis: usize| {
+            let rows = node.op.rows(&types).filter(|_| axis < 2);
+            rows.is_some_and(|rows| rows.iter().all(|&place| uniform(&node.operands[place], axis)))
+        };
         match node.op.flow(&types) {
+            Flow::Meaning => by_row(axis),
             Flow::Joint(joint) => {
                 let chosen = self.chosen(node);
                 let present =
@@ -259,7 +264,7 @@ impl Through<'_> {
             }
             Flow::Arranged(Arrangement::Reshaped(_)) => {
                 let before = types[0].and_then(|before| reshaped(&ty.shape, &before.shape, axis));
-                before.is_some_and(|axis| uniform(&node.operands[0], axis))
+                before.map_or_else(|| by_row(axis), |axis| uniform(&node.operands[0], axis))
             }
             _ => false,
         }

@@ -7,7 +7,7 @@ use masque::rewrite::{Limits, saturate};
 use masque_ir::activation::Activation;
 use masque_ir::dim::Bindings;
 use masque_ir::float::Float;
-use masque_ir::ops::{Activate, Dense, Elementwise, Op, Recurrent, RecurrentOptions, Shape};
+use masque_ir::ops::{Activate, Convolve, Dense, Elementwise, Op, Recurrent, RecurrentOptions, Shape};
 use masque_ir::program::{Builder, Literal, Operand, Program};
 use masque_ir::{DType, Dim, Semantics, Type};
 
@@ -172,6 +172,9 @@ impl<'a> Instance<'a> {
             ("gru" | "lstm" | "simple_rnn", _) => {
                 (DType::F32, self.random.once_in(2).then(|| vec![gates * units])?)
             }
+            ("convolve", 0) => (DType::F32, vec![batch, steps, features]),
+            ("convolve", 1) => (DType::F32, vec![1 + self.random.below(2) as i64, features, units]),
+            ("convolve", 2) => (DType::F32, self.random.once_in(2).then(|| vec![units])?),
             ("dense", 1) => (DType::F32, vec![self.shape.last().copied().unwrap_or(1), units]),
             ("dense", 2) => (DType::F32, self.random.once_in(2).then(|| vec![units])?),
             ("and" | "or" | "not", _) | ("select", 0) => (DType::Bool, self.some_shape()),
@@ -218,6 +221,22 @@ impl<'a> Instance<'a> {
                 Elementwise::Cast { to: random.pick(&[other, self.number]) }.into()
             }
             "concat" => Shape::Concat { axis }.into(),
+            "convolve" => {
+                let same = random.once_in(2);
+                let mut zeros = || if same { 0 } else { random.below(3) as u32 };
+                let (low, high, spread) = (zeros().into(), zeros().into(), zeros());
+                Convolve::Convolve {
+                    strides: vec![1 + random.below(2) as u32],
+                    dilation: vec![1 + random.below(2) as u32],
+                    groups: 1,
+                    same,
+                    low: vec![low],
+                    high: vec![high],
+                    spread: vec![spread],
+                    activation: if random.once_in(4) { activation(random) } else { Activation::Linear },
+                }
+                .into()
+            }
             "dense" => {
                 let f = if random.once_in(4) { activation(random) } else { Activation::Linear };
                 Dense::Dense { activation: f }.into()

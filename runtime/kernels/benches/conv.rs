@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 
 use fearless_simd::{Simd, dispatch, f32x16, prelude::*};
 use masque_kernels::activation::Activation;
-use masque_kernels::conv::{
-    Conv, Depthwise, PackedKernel, conv, depthwise, pack_depthwise, pack_kernel,
-};
+use masque_kernels::conv::{Conv, Depthwise, PackedKernel, conv, depthwise, pack_depthwise, pack_kernel};
 use masque_kernels::gemm::{Init, Step};
 use masque_kernels::level;
 use masque_kernels::windows::{Axis, Layout};

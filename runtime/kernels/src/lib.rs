@@ -10,6 +10,7 @@
 //! `debug_assert!` only. Only *values* that decide about memory ([`gather`]'s ids) are checked here.
 
 pub mod activation;
+pub mod attention;
 pub mod batch;
 pub mod contract;
 pub mod conv;

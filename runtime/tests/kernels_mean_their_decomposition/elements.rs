@@ -1,7 +1,7 @@
 //! Element-wise operations, moves and folds.
 
 use masque_ir::float::Float;
-use masque_ir::ops::{Elementwise, Map, Reduce, Shape};
+use masque_ir::ops::{Elementwise, Map, Reduce, Rows, Shape};
 use masque_ir::program::{Builder, Literal, Operand};
 use masque_ir::{DType, Dim, Semantics, Type};
 use masque_runtime::Tensor;
@@ -157,5 +157,32 @@ fn folds() {
             _ => Reduce::ReduceMin { axes, keep },
         };
         Case::new(op).input(random.elements(dtype, &shape))
+    });
+}
+
+/// Rows at the places of a mask, or at any places in any order.
+#[test]
+fn rows() {
+    compare("rows", |random| {
+        let (batch, steps) = (random.below(4), random.size());
+        let mask = random.mask(batch, steps);
+        let all = mask.as_bool().unwrap().iter().enumerate();
+        let places: Vec<i32> = all.filter(|(_, valid)| **valid).map(|(place, _)| place as i32).collect();
+        let dtype = random.dtype();
+        let rest = random.shape(2);
+        let shape = |front: [usize; 2]| [&front, rest.as_slice()].concat();
+        let count = places.len();
+        let places: Tensor = ndarray::Array1::from(places).into_dyn().into();
+        match random.below(3) {
+            0 => Case::new(Rows::Places { count: Dim::symbol("N") }).input(mask),
+            1 => {
+                let x = random.elements(dtype, &shape([batch, steps]));
+                Case::new(Rows::Pack).input(x).input(places)
+            }
+            _ => {
+                let x = random.elements(dtype, &shape([1, count]));
+                Case::new(Rows::Unpack { fill: Float(1.0) }).input(x).input(places).input(mask)
+            }
+        }
     });
 }

@@ -2,11 +2,13 @@
 
 use masque_ir::DType;
 use masque_ir::activation::Activation;
+use masque_ir::attend::Blind;
 use masque_ir::float::Float;
 use masque_ir::ops::{
-    Activate, Dense, Index, Normalize, Pool, Product, Recurrent, RecurrentOptions, Split, Standardize, Text,
-    TokenOutput,
+    Activate, Attention, Dense, Index, Normalize, Pool, Product, Recurrent, RecurrentOptions, Split,
+    Standardize, Text, TokenOutput,
 };
+use masque_runtime::Tensor;
 use ndarray::{ArrayD, IxDyn};
 
 use crate::case::{Case, compare};
@@ -185,5 +187,35 @@ fn vectorize() {
         let mut case = Case::new(op).input(texts(random, count).into());
         case.operands.extend([Some((vocabulary.unwrap().into(), true)), None]);
         case
+    });
+}
+
+#[test]
+fn attention() {
+    compare("attention", |random| {
+        let (batch, looking, seen) = (random.below(4), random.size(), random.size());
+        let groups = random.pick(&[1, 1, 2, 3]);
+        let heads = groups * random.pick(&[1, 1, 2, 3]);
+        let (depth, width) = (random.size(), random.size());
+        let op = Attention::Attention {
+            scale: Float(random.pick(&[1.0, 0.5, 0.3])),
+            causal: random.once_in(3),
+            within: random.once_in(4).then(|| 1 + random.below(5) as u32),
+            blind: random.pick(&[Blind::Mean, Blind::Lowered, Blind::Nothing]),
+        };
+        let finite = |random: &mut Random, shape: &[usize]| -> Tensor {
+            random.floats(shape).as_f32().unwrap().mapv(|x| if x.is_finite() { x } else { 0.5 }).into()
+        };
+        let case = Case::new(op)
+            .input(finite(random, &[batch, looking, heads, depth]))
+            .input(finite(random, &[batch, seen, groups, depth]))
+            .input(finite(random, &[batch, seen, groups, width]));
+        let case = case
+            .maybe(random, |random| random.mask(batch, looking))
+            .maybe(random, |random| random.mask(batch, seen));
+        case.maybe(random, |random| {
+            let shape = [batch, heads, looking, seen].map(|size| if random.once_in(3) { 1 } else { size });
+            random.elements(DType::Bool, &shape)
+        })
     });
 }

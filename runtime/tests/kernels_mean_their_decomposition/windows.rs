@@ -43,8 +43,7 @@ fn fits(case: &Case) -> bool {
         let view: TensorView<'_> = x.view();
         Type::new(view.dtype(), view.shape().iter().map(|&size| (size as i64).into()).collect::<Vec<_>>())
     };
-    let types: Vec<Option<Type>> =
-        case.operands.iter().map(|x| x.as_ref().map(|(x, _)| ty(x))).collect();
+    let types: Vec<Option<Type>> = case.operands.iter().map(|x| x.as_ref().map(|(x, _)| ty(x))).collect();
     case.op.infer(&types.iter().map(Option::as_ref).collect::<Vec<_>>()).is_ok()
 }
 

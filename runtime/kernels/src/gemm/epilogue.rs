@@ -47,12 +47,7 @@ impl Lanes for Scale {
 }
 
 /// Takes the steps with a block of elements; the first of them is at `[row, column]` of the output.
-pub(crate) fn apply(
-    level: Level,
-    steps: &[Step<'_>],
-    mut block: Block<'_>,
-    [row, column]: [usize; 2],
-) {
+pub(crate) fn apply(level: Level, steps: &[Step<'_>], mut block: Block<'_>, [row, column]: [usize; 2]) {
     for step in steps {
         match *step {
             Step::Scale(by) => map_block(level, block.reborrow(), Scale(by)),

@@ -11,12 +11,6 @@ use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let DumpFormat::Text = arguments.format;
-    if arguments.stage == Stage::Packed {
-        return Err(Failure::Other(
-            "stage packed: expected layers, masks, tensor, optimized or plan; programs are not packed yet"
-                .into(),
-        ));
-    }
     let model = commands::open(&arguments.model, common, terminal)?;
     if arguments.stage == Stage::Layers {
         commands::print(&print_layers(model.graph()))?;
@@ -40,6 +34,7 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
     let text = match arguments.stage {
         Stage::Tensor => print_program(lowered.program(), ProgramStage::Tensor),
         Stage::Optimized => print_program(lowered.optimize().program(), ProgramStage::Optimized),
+        Stage::Packed => print_program(&lowered.optimize().packed(), ProgramStage::Packed),
         _ => print_plan(&lowered.optimize().plan()?.plan),
     };
     commands::print(&text)?;

@@ -1,44 +1,42 @@
-//! Composite operations that no kernel takes, as their decompositions.
+//! Composite operations as their decompositions.
 
 use std::borrow::Cow;
 
 use masque_ir::by_value::ByValue;
-use masque_ir::kernel::Kernel;
-use masque_ir::ops::OpError;
+use masque_ir::ops::{Op, OpError};
 use masque_ir::program::{Builder, Node, Operand, Program, ProgramOutput, Value};
-use masque_ir::{Type, ops::Op};
 
-/// The program in which a kernel takes every operation. Values that are still there keep their names.
-pub(super) fn decompose(program: &Program) -> Result<Cow<'_, Program>, OpError> {
+/// The program without the composites that are unwanted, nor those of their decompositions. Values that are still there
+/// keep their names and their masks.
+///
+/// # Errors
+///
+/// [`OpError`] of a decomposition.
+pub(crate) fn decompose(
+    program: &Program,
+    unwanted: impl Fn(&Program, &Node) -> bool,
+) -> Result<Cow<'_, Program>, OpError> {
+    let unwanted = |program: &Program, node: &Node| node.op.is_composite() && unwanted(program, node);
     let mut program = Cow::Borrowed(program);
-    // A decomposition may have composites of its own.
-    while program.nodes.iter().any(|node| is_without_kernel(&program, node)) {
-        program = Cow::Owned(one_level(&program)?);
+    while program.nodes.iter().any(|node| unwanted(&program, node)) {
+        program = Cow::Owned(one_level(&program, &unwanted)?);
     }
     Ok(program)
 }
 
-fn is_without_kernel(program: &Program, node: &Node) -> bool {
-    node.op.is_composite() && kernel(program, node).is_none()
-}
-
-/// The kernel that computes a node.
-pub(super) fn kernel(program: &Program, node: &Node) -> Option<Kernel> {
-    let types: Vec<Option<Type>> =
-        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
-    Kernel::choose(&node.op, &types.iter().map(Option::as_ref).collect::<Vec<_>>())
-}
-
-fn one_level(program: &Program) -> Result<Program, OpError> {
+fn one_level(program: &Program, unwanted: &impl Fn(&Program, &Node) -> bool) -> Result<Program, OpError> {
     let mut builder = Builder::new(&program.name, program.semantics);
     let mut moved: ByValue<Operand> = ByValue::new(program);
     for (place, node) in program.nodes.iter().enumerate() {
         let operands: Vec<Operand> = node.operands.iter().map(|operand| now(&moved, operand)).collect();
-        let results = match is_without_kernel(program, node) {
+        let results = match unwanted(program, node) {
             true => meaning(&mut builder, node, &operands)?,
             false => builder.copy(node, operands),
         };
-        for (result, operand) in results.into_iter().enumerate() {
+        for (result, (info, operand)) in node.results.iter().zip(results).enumerate() {
+            if let Some(mask) = info.mask {
+                builder.set_mask(&operand, now(&moved, &Operand::Value(mask)).value());
+            }
             moved.insert(Value { node: place as u32, result: result as u32 }, operand);
         }
     }

@@ -1,0 +1,189 @@
+//! Packing: what is computed row by row, and seen nowhere outside of a mask, is computed for the rows of the mask alone.
+//!
+//! A region is a group of such operations, connected by what they read of one another, for one mask. Its tensors
+//! `[B, T, …]` become `[1, N, …]`: the axes keep their numbers, so operations stay as they are. Rows are packed where a
+//! region reads what is not part of it, and unpacked where something else reads the region. Regions that only move or
+//! copy elements stay as they are: packing would cost what it saves.
+
+mod regions;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use masque_ir::by_value::ByValue;
+use masque_ir::float::Float;
+use masque_ir::ops::{Op, Rows, Shape, is_elementwise};
+use masque_ir::program::{Builder, Node, Operand, Program, ProgramOutput, ResultInfo, Value};
+use masque_ir::{Dim, Type};
+
+use regions::Regions;
+
+/// The program with its regions packed; the same one if it has none. Values that are still there keep their names.
+pub fn pack(program: &Program) -> Cow<'_, Program> {
+    let regions = Regions::of(program);
+    if regions.masks.is_empty() {
+        return Cow::Borrowed(program);
+    }
+    let mut packer = Packer {
+        program,
+        regions: &regions,
+        builder: Builder::new(&program.name, program.semantics),
+        whole: ByValue::new(program),
+        packed: ByValue::new(program),
+        places: BTreeMap::new(),
+        symbols: symbols(program),
+    };
+    for place in 0..program.nodes.len() {
+        packer.node(place);
+    }
+    let outputs: Vec<ProgramOutput> = program
+        .outputs
+        .iter()
+        .map(|output| ProgramOutput { name: output.name.clone(), operand: packer.whole(&output.operand) })
+        .collect();
+    Cow::Owned(Program { outputs, ..packer.builder.finish() })
+}
+
+/// The symbols that sizes are made of.
+fn symbols(program: &Program) -> BTreeSet<String> {
+    let results = program.nodes.iter().flat_map(|node| &node.results);
+    let sizes = results.flat_map(|result| result.ty.shape.iter().flat_map(Dim::symbols).collect::<Vec<_>>());
+    sizes.map(|symbol| symbol.to_string()).collect()
+}
+
+struct Packer<'a> {
+    program: &'a Program,
+    regions: &'a Regions,
+    builder: Builder,
+    /// What values have become; missing for those of regions until somebody else reads them.
+    whole: ByValue<Operand>,
+    /// By value: its rows where a mask is true, with the mask.
+    packed: ByValue<BTreeMap<Value, Operand>>,
+    /// The places of each mask, and their number.
+    places: BTreeMap<Value, (Operand, Dim)>,
+    symbols: BTreeSet<String>,
+}
+
+impl Packer<'_> {
+    fn node(&mut self, place: usize) {
+        let node = &self.program.nodes[place];
+        let value = |result: usize| Value { node: place as u32, result: result as u32 };
+        if let Some(region) = self.regions.of_node[place] {
+            let mask = self.regions.masks[region];
+            let made = self.rows_of(node, mask);
+            self.packed.insert(value(0), BTreeMap::from([(mask, made)]));
+            return;
+        }
+        let operands = node.operands.iter().map(|operand| self.whole(operand)).collect();
+        for (result, operand) in self.builder.copy(node, operands).into_iter().enumerate() {
+            if let Some(mask) = node.results[result].mask {
+                let mask = self.whole(&Operand::Value(mask)).value();
+                self.builder.set_mask(&operand, mask);
+            }
+            self.whole.insert(value(result), operand);
+        }
+    }
+
+    /// An operation of a region, for the rows of its mask.
+    fn rows_of(&mut self, node: &Node, mask: Value) -> Operand {
+        let types: Vec<Option<Type>> =
+            node.operands.iter().map(|operand| self.program.operand_type(operand)).collect();
+        let rows = node.op.rows(&types.iter().map(Option::as_ref).collect::<Vec<_>>()).unwrap_or_default();
+        let shape = &node.results[0].ty.shape;
+        let mut operands = vec![];
+        for (place, operand) in node.operands.iter().enumerate() {
+            operands.push(match rows.contains(&place) {
+                true => self.rows(operand, shape, is_elementwise(&node.op), mask),
+                false => self.whole(operand),
+            });
+        }
+        let [one, count] = self.sizes(mask);
+        let op = match &node.op {
+            Op::Shape(Shape::Reshape { shape }) => {
+                let mut shape = shape.clone();
+                (shape[0], shape[1]) = (one.clone(), count.clone());
+                Shape::Reshape { shape }.into()
+            }
+            op => op.clone(),
+        };
+        let mut shape = shape.clone();
+        (shape[0], shape[1]) = (one, count);
+        let info = &node.results[0];
+        let info = ResultInfo { ty: Type { dtype: info.ty.dtype, shape }, ..info.clone() };
+        self.builder.copy(&Node { op, operands: vec![], results: vec![info] }, operands).swap_remove(0)
+    }
+
+    /// The rows of an operand where a mask is true; an operand that is the same for all rows stays whole. `shape` is
+    /// that of the result, to which an operand of an element-wise operation `broadcasts`.
+    fn rows(&mut self, operand: &Operand, shape: &[Dim], broadcasts: bool, mask: Value) -> Operand {
+        let Operand::Value(value) = operand else { return operand.clone() };
+        if let Some(rows) = self.packed.get(*value).and_then(|rows| rows.get(&mask)) {
+            return rows.clone();
+        }
+        let own = self.program.result(*value).ty.shape.clone();
+        let missing = shape.len().saturating_sub(own.len());
+        let axis = |axis: usize| own.get(axis.wrapping_sub(missing)).filter(|size| !size.is_one());
+        let whole = self.whole(operand);
+        let wide = &self.program.result(mask).ty.shape;
+        let (places, _) = self.places(mask);
+        if broadcasts && (missing > 0 || own.get(..2) != Some(&wide[..])) {
+            if axis(0).is_none() && axis(1).is_none() {
+                return whole;
+            }
+            let shape = [wide, &own[2 - missing..]].concat();
+            let whole = self.emit(value, Shape::Broadcast { shape: shape.into() }, &[whole]);
+            return self.emit(value, Rows::Pack, &[whole, places]);
+        }
+        let rows = self.emit(value, Rows::Pack, &[whole, places]);
+        let mut known = self.packed.get(*value).cloned().unwrap_or_default();
+        known.insert(mask, rows.clone());
+        self.packed.insert(*value, known);
+        rows
+    }
+
+    /// What an operand has become, with all its positions.
+    fn whole(&mut self, operand: &Operand) -> Operand {
+        let Operand::Value(value) = operand else { return operand.clone() };
+        if let Some(whole) = self.whole.get(*value) {
+            return whole.clone();
+        }
+        let Some(region) = self.regions.of_node[value.node as usize] else { return operand.clone() };
+        let mask = self.regions.masks[region];
+        let Some(rows) = self.packed.get(*value).and_then(|rows| rows.get(&mask)).cloned() else {
+            return operand.clone();
+        };
+        let (places, _) = self.places(mask);
+        let like = self.whole(&Operand::Value(mask));
+        let fill = Float(self.regions.fill[value.node as usize]);
+        let whole = self.emit(value, Rows::Unpack { fill }, &[rows, places, like]);
+        self.whole.insert(*value, whole.clone());
+        whole
+    }
+
+    /// The places of a mask, found once.
+    fn places(&mut self, mask: Value) -> (Operand, Dim) {
+        if let Some(known) = self.places.get(&mask) {
+            return known.clone();
+        }
+        let whole = self.whole(&Operand::Value(mask));
+        let names = std::iter::once("N".to_owned()).chain((2..).map(|number| format!("N{number}")));
+        let name = names.into_iter().find(|name| !self.symbols.contains(name)).unwrap_or_default();
+        let count = Dim::symbol(&name);
+        self.symbols.insert(name);
+        let places = self.emit(&mask, Rows::Places { count: count.clone() }, &[whole]);
+        self.places.insert(mask, (places.clone(), count.clone()));
+        (places, count)
+    }
+
+    fn sizes(&mut self, mask: Value) -> [Dim; 2] {
+        [Dim::constant(1), self.places(mask).1]
+    }
+
+    /// Adds an operation under the name of a value.
+    fn emit(&mut self, value: &Value, op: impl Into<Op>, operands: &[Operand]) -> Operand {
+        self.builder.set_scope(&self.program.result(*value).name);
+        let made = self.builder.emit(op, operands);
+        self.builder.set_scope("");
+        made.unwrap_or_else(|error| unreachable!("regions have the shapes that packing needs: {error}"))
+    }
+}

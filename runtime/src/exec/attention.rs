@@ -1,0 +1,69 @@
+//! Attention, one sequence after the other.
+
+use masque_ir::attend::Blind;
+use masque_ir::ops::{self, Op};
+
+use super::{Call, Writes};
+use crate::error::OpFailure;
+use crate::kernels::attention::{self, Pairs, Segment, attention};
+
+#[derive(Debug)]
+pub(super) struct Attention;
+
+impl Writes for Attention {
+    fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure> {
+        let Op::Attention(ops::Attention::Attention { scale, causal, within, blind }) = call.op else {
+            return Err(call.unfit(0));
+        };
+        let &[batch, looking, heads, depth] = call.operand(0)?.shape else { return Err(call.unfit(0)) };
+        let &[_, seen, groups, width] = call.operand(2)?.shape else { return Err(call.unfit(2)) };
+        if u32::try_from(batch.saturating_mul(looking.max(seen))).is_err() {
+            return Err(OpFailure::mismatch(
+                "fewer than 2^32 positions",
+                batch.saturating_mul(looking.max(seen)),
+            ));
+        }
+        let segment =
+            |at: usize| Segment { query: at * looking..(at + 1) * looking, key: at * seen..(at + 1) * seen };
+        let segments: Vec<Segment> = (0..batch).map(segment).collect();
+        let pairs = match call.maybe_flags(5)? {
+            Some(flags) => Some(Pairs { flags, strides: strides(call.operand(5)?.shape) }),
+            None => None,
+        };
+        let description = attention::Attention {
+            query: call.floats(0)?,
+            key: call.floats(1)?,
+            value: call.floats(2)?,
+            segments: &segments,
+            heads,
+            groups,
+            depth,
+            width,
+            queries: call.maybe_flags(3)?,
+            keys: call.maybe_flags(4)?,
+            pairs,
+            scale: scale.0 as f32,
+            causal: *causal,
+            within: within.map(|steps| steps as usize),
+            blind: match blind {
+                Blind::Mean => attention::Blind::Mean,
+                Blind::Lowered => attention::Blind::Lowered,
+                Blind::Nothing => attention::Blind::Nothing,
+            },
+        };
+        attention(&description, call.out(0)?);
+        Ok(())
+    }
+}
+
+/// The distances along four axes, 0 along those of size 1.
+fn strides(shape: &[usize]) -> [usize; 4] {
+    let (mut strides, mut distance) = ([0; 4], 1);
+    for (axis, &size) in shape.iter().enumerate().rev() {
+        if size != 1 {
+            strides[axis] = distance;
+        }
+        distance *= size;
+    }
+    strides
+}
