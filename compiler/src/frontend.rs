@@ -147,6 +147,12 @@ pub enum Problem {
         /// Why not.
         source: std::io::Error,
     },
+    /// A folder that TensorFlow serves: graphs, and no config of layers.
+    #[error(
+        "a SavedModel folder, which holds TensorFlow's graphs and no layers: expected a whole Keras model, as \
+         model.save(\"NAME.keras\") writes it"
+    )]
+    SavedModel,
     /// An HDF5 file that is no model.
     #[error("no attribute model_config: expected a whole model, found perhaps weights alone")]
     NoConfig,

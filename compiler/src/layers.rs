@@ -517,7 +517,10 @@ pub fn refusal(class: &str) -> String {
         _ if class.contains('>') => {
             format!("{class} is a class of somebody's own: its code is not in the file; use layers of Keras")
         }
-        _ => format!("unknown class {class}; `masque layers` lists the known ones"),
+        _ => format!(
+            "unknown class {class}; `masque layers` lists the known ones, and the Python code of somebody's own is \
+             not in the file: build the model from layers of Keras in its place"
+        ),
     }
 }
 

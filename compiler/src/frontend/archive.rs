@@ -82,6 +82,9 @@ fn inside(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
 
 /// Reads a whole archive; the weights stay in their own format until they are asked for.
 pub(super) fn read(members: &Members<'_>) -> Result<(RawModel, WeightSource), Problem> {
+    if members.contains("saved_model.pb") && !members.contains("config.json") {
+        return Err(Problem::SavedModel);
+    }
     let config = members.read("config.json")?;
     let config = ConfigText::parse("config.json", &config)?;
     let dialect = match members.contains("metadata.json") {

@@ -25,6 +25,14 @@ fn whole(path: &Path) -> String {
 }
 
 #[test]
+fn a_saved_model_is_told_to_be_one() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("saved_model.pb"), b"graphs").unwrap();
+    let error = Model::open(folder.path()).err().unwrap().to_string();
+    assert!(error.contains("a SavedModel folder"), "{error}");
+}
+
+#[test]
 fn a_folder_is_as_good_as_an_archive() {
     let archive = golden("seed/embedding-gru-dense/model.keras");
     let bytes = std::fs::read(&archive).unwrap();
