@@ -61,6 +61,10 @@ impl Inferred {
     }
 }
 
+/// What to do about a mask that does not fit.
+const RANK: &str = "pass a mask with as many axes as what it is applied to, such as \
+                    mask=ops.expand_dims(mask, axis=-1) for scores [B, T, 1]";
+
 struct Advisor<'a> {
     inferred: &'a Inferred,
     /// The model with the masks that its layers' rules intend.
@@ -114,6 +118,8 @@ impl Advisor<'_> {
             Code::MaskLost => self.place(&subject, call).map_or_else(Vec::new, |place| place.for_lost()),
             Code::MaskDiffers => self.differing(&subject, call),
             Code::PaddingLeak => self.leaking(&subject, call, finding),
+            Code::NoMask => vec![self.unmarked(finding)],
+            Code::PaddingApart | Code::MaskRank => vec![],
         }
     }
 
@@ -151,11 +157,34 @@ impl Advisor<'_> {
         let earlier = |x: &TensorRef| Some((*x, subject.mask_before(*x)?));
         let found = data.iter().find_map(own).or_else(|| data.iter().find_map(earlier));
         let place = found.and_then(|(x, mask)| Place::of(subject, call, x, subject.model, mask));
-        let here = place.map_or_else(Vec::new, |place| place.for_leak());
+        let here = place.map_or_else(|| vec![self.unmarked(finding)], |place| place.for_leak());
         // A merge before it may have brought together what is masked in different ways.
         let merges = path.into_iter().filter(|&passed| subject.data(passed).len() > 1);
         let merged = merges.filter_map(|passed| self.place(subject, passed)).map(|place| place.zero_each());
         here.into_iter().chain(merged).collect()
+    }
+
+    /// A mask from an embedding on the way of padding that nothing marks.
+    fn unmarked(&self, finding: &Diagnostic) -> Vec<Candidate> {
+        let graph = &self.inferred.graph.graph;
+        let mut embeddings: Vec<CallId> = finding.labels.iter().map(|label| label.call).collect();
+        embeddings.extend(self.call_of(finding).into_iter().flat_map(|input| {
+            graph.readers(input).into_iter().map(|(reader, _)| reader).collect::<Vec<_>>()
+        }));
+        embeddings.retain(|&call| graph.layer_of(call).class == "Embedding");
+        embeddings.sort();
+        embeddings.dedup();
+        let python = Python { graph };
+        let ids = |call: CallId| graph.call(call).positional().flat_map(|ids| ids.tensors()).next();
+        let candidate = |call: CallId| {
+            let way = Way::MaskZero;
+            let text = way.text().replace("{call}", &graph.call_name(call));
+            let text = text.replace("{x}", &format!("`{}`", python.tensor(ids(call)?)));
+            let layer = graph.call(call).layer;
+            let lines = vec![Line::Setting { layer, settings: vec![("mask_zero", true.into())] }];
+            Some(Candidate { way, text, lines })
+        };
+        embeddings.into_iter().filter_map(candidate).collect()
     }
 
     fn call_of(&self, finding: &Diagnostic) -> Option<CallId> {
@@ -185,7 +214,9 @@ impl Advisor<'_> {
                 source.into_iter().chain([words(Way::Warn)]).collect()
             }
             Code::MaskDiffers => vec![words(Way::Intended)],
-            Code::MaskLost | Code::PaddingLeak => vec![],
+            Code::PaddingApart => finding.advice.clone(),
+            Code::MaskRank => vec![Suggestion::words(RANK)],
+            Code::MaskLost | Code::PaddingLeak | Code::NoMask => vec![],
         }
     }
 

@@ -9,6 +9,7 @@ mod after;
 mod differs;
 mod lost;
 mod path;
+mod rank;
 pub mod render;
 mod unsupported;
 
@@ -25,6 +26,7 @@ use crate::layer::{Arguments, Layer};
 pub(crate) use after::After;
 pub use differs::differing_masks;
 pub use lost::lost_masks;
+pub use rank::misfit_masks;
 pub use unsupported::unsupported_masks;
 
 /// How bad it is.
@@ -66,8 +68,14 @@ codes! {
     MaskDiffers = "mask-differs";
     /// A mask is lost without a word, and something behind would have used it.
     MaskLost = "mask-lost";
+    /// A mask does not fit what a layer applies it to.
+    MaskRank = "mask-rank";
     /// A layer that does not support masking gets a mask.
     MaskUnsupported = "mask-unsupported";
+    /// Nothing says what is padding, and an output would depend on it.
+    NoMask = "no-mask";
+    /// An output depends on positions that are padding in one input and not in another.
+    PaddingApart = "padding-apart";
     /// An output depends on the padding.
     PaddingLeak = "padding-leak";
 }

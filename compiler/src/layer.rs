@@ -67,6 +67,12 @@ pub trait Layer: Debug + Send + Sync {
         None
     }
 
+    /// Does a mask of that type fit what it is applied to, for whatever sizes the symbols stand for? Where it does not,
+    /// Keras raises when the model runs.
+    fn fits(&self, _x: &Type, _mask: &Type) -> bool {
+        true
+    }
+
     /// Does a mask change what it computes at inference?
     fn uses_masks(&self) -> bool {
         self.reads() != Reads::Nothing

@@ -57,6 +57,7 @@ pub mod lower;
 pub mod masks;
 pub mod mathematics;
 pub mod pack;
+mod padding;
 pub mod plan;
 pub mod rewrite;
 pub mod session;
@@ -272,15 +273,19 @@ impl Inferred {
         &self.compiled
     }
 
-    /// What may keep the model from being compiled: the masks that reach layers without support for them. Under
-    /// [`UnsupportedMask::Drop`] nothing does. See [`Inferred::findings`] for all that is worth knowing.
+    /// What may keep the model from being compiled: masks that do not fit, and those that reach layers without support
+    /// for them, of which nothing is said under [`UnsupportedMask::Drop`]. See [`Inferred::findings`] for all that is
+    /// worth knowing.
     pub fn diagnostics(&self, policy: UnsupportedMask) -> Vec<Diagnostic> {
+        let mut found = diagnostics::misfit_masks(&self.graph, &self.layers, &self.pointers);
         let severity = match policy {
             UnsupportedMask::Error => Severity::Error,
             UnsupportedMask::Warn => Severity::Warning,
-            UnsupportedMask::Drop => return vec![],
+            UnsupportedMask::Drop => return found,
         };
-        diagnostics::unsupported_masks(&self.graph, &self.layers, &self.pointers, severity)
+        let unsupported = diagnostics::unsupported_masks(&self.graph, &self.layers, &self.pointers, severity);
+        found.extend(unsupported);
+        found
     }
 
     /// Everything that is wrong with the masks, by place (and [`Inferred::advise`] adds what to do about it): those that layers do not support; and, which keeps nothing
@@ -353,39 +358,16 @@ impl Inferred {
         masks::statics::Statics::of(&self.graph, &self.layers)
     }
 
-    /// Every output that reads padding, as a warning.
-    pub fn leaks(&self, padding: &liveness::Padding) -> Vec<Diagnostic> {
-        liveness::report::diagnostics(&self.graph, &self.layers, padding)
-    }
-
-    /// Finds out what every output reads of the padding. A mask that reaches a layer without support for it is dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Lower`]: a mistake of ours.
-    pub fn padding(&self) -> Result<liveness::Padding, Error> {
-        let program = lower::lower(&self.graph, &self.layers, false)
-            .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
-        Ok(liveness::Padding::of(program))
-    }
-
-    /// Looks for witnesses of what the outputs are said to read of the padding, output by output. A model whose weights
-    /// were not loaded gets made-up ones.
-    pub fn witnesses(&self, padding: &liveness::Padding) -> Vec<Vec<witness::Witness>> {
-        witness::search(padding, self.weights.as_ref().unwrap_or(&BTreeMap::new()))
-    }
-
     /// Lowers the layers to operations.
     ///
     /// # Errors
     ///
     /// [`Error::UnsupportedMasks`] if the policy says so.
     pub fn lower(self, options: Options) -> Result<Lowered, Error> {
-        if options.on_unsupported_mask == UnsupportedMask::Error {
-            let diagnostics = self.diagnostics(UnsupportedMask::Error);
-            if !diagnostics.is_empty() {
-                return Err(Error::UnsupportedMasks { file: self.file.path, diagnostics });
-            }
+        let mut diagnostics = self.diagnostics(options.on_unsupported_mask);
+        diagnostics.retain(|finding| finding.severity == Severity::Error);
+        if !diagnostics.is_empty() {
+            return Err(Error::UnsupportedMasks { file: self.file.path, diagnostics });
         }
         let program = lower::lower(&self.graph, &self.layers, options.mask_outputs)
             .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;

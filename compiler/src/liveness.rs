@@ -17,12 +17,14 @@
 //! runs *liveness*: padded positions that nothing reaches are dead, and need not be computed.
 //!
 //! What is promised is about sequences padded **behind** their end, with at least one valid position, and ordinary
-//! finite numbers under the padding.
+//! finite numbers under the padding. Where nothing says what is padding, callers may pad all the same: then it is said
+//! what an output would read of it, and never that it reads nothing ([`verdict`]).
 
 pub mod derivation;
 pub mod layout;
 pub mod report;
 pub mod roots;
+pub mod verdict;
 pub mod view;
 
 mod arrange;
@@ -43,6 +45,8 @@ use masque_ir::program::{Node, Operand, Program, Value};
 
 pub use needs::Needs;
 pub use observe::{Liveness, Output, Step};
+pub use roots::Together;
+pub use verdict::Verdict;
 
 use crate::decompose::decompose;
 use layout::{Bases, Factor};
@@ -70,24 +74,31 @@ pub struct Padding {
 }
 
 impl Padding {
-    /// Looks at a program.
-    pub fn of(program: Program) -> Padding {
+    /// Looks at a program whose inputs may be padded each in its own way, but for those that are padded together.
+    pub fn of(program: Program, together: &Together) -> Padding {
         // What compares positions is looked at from inside, where looking back from its parts leads out of it.
         let inside = |_: &Program, node: &Node| node.op.compares_positions();
         let program = match decompose(&program, inside) {
             Ok(Cow::Owned(decomposed)) => decomposed,
             _ => program,
         };
-        let facts = Facts::of(&program);
-        let outputs = facts.outputs(&program);
+        let facts = Facts::of(&program, together);
+        let mut outputs = facts.outputs(&program);
+        let apart = facts.bases().all.iter().any(|base| base.masks > 1);
+        if apart && outputs.iter().any(|output| output.reads.any()) {
+            let alike = Facts::of(&program, &Together::All).outputs(&program);
+            for (output, alike) in outputs.iter_mut().zip(alike) {
+                output.apart = output.reads.any() && !alike.reads.any();
+            }
+        }
         Padding { program, facts, outputs }
     }
 }
 
 impl Facts {
     /// Finds out what the padded positions of every value hold, and what of the padding decides the others.
-    pub fn of(program: &Program) -> Facts {
-        let roots = roots::find(program);
+    pub fn of(program: &Program, together: &Together) -> Facts {
+        let roots = roots::find(program, together);
         let mut facts = Facts { said: roots.said(), roots, views: vec![] };
         for place in 0..program.nodes.len() {
             let views = facts.node(program, place);
@@ -140,6 +151,9 @@ impl Facts {
         let masks =
             |places: &[usize]| places.iter().map(|&place| &self.roots.masks[place]).collect::<Vec<_>>();
         let (own, made) = (masks(&said.is), masks(&said.decides));
+        if let Some(base) = said.assumed {
+            view = self.over(view, base);
+        }
         for mask in own.iter().chain(&made) {
             view = self.over(view, mask.place.0);
         }

@@ -8,13 +8,15 @@
 mod random;
 mod trial;
 
-use masque_ir::DType;
-use masque_ir::program::{Operand, Program, ProgramOutput};
+use std::collections::HashSet;
+
+use masque_ir::program::{Operand, Program, ProgramOutput, Value};
+use masque_ir::{DType, Dim};
 use masque_runtime::Tensor;
 use ndarray::ArrayD;
 use serde::Serialize;
 
-use crate::liveness::Padding;
+use crate::liveness::{Output, Padding};
 use random::Random;
 use trial::{Lengths, Maker, Named, padded_further, run};
 
@@ -42,15 +44,23 @@ pub struct Witness {
 /// More trials show no more.
 const MOST_TRIALS: usize = 32;
 
-/// About how many elements of weights all trials together may go through.
-const WORK: usize = 400_000_000;
+/// About how many products of an input and a weight all trials together may take.
+const WORK: usize = 600_000_000;
+
+/// How often a trial runs the model, and on about how many positions.
+const RUNS: usize = 3 * 12;
 
 /// Looks for witnesses: for every output, those of what it is said to read.
 pub fn search(padding: &Padding, weights: &Named) -> Vec<Vec<Witness>> {
-    match padding.outputs.iter().any(|output| output.reads.any()) {
+    match padding.outputs.iter().any(is_wanted) {
         true => look(padding, weights, false),
         false => vec![vec![]; padding.outputs.len()],
     }
+}
+
+/// Are there to be runs that show what an output reads? Not if it takes callers who pad inputs apart.
+fn is_wanted(output: &Output) -> bool {
+    output.reads.any() && !output.apart
 }
 
 /// Looks for anything that padding shows in any output, whatever the outputs are said to read: for whoever does not
@@ -62,8 +72,7 @@ pub fn doubt(padding: &Padding, weights: &Named) -> Vec<Vec<Witness>> {
 fn look(padding: &Padding, weights: &Named, doubt: bool) -> Vec<Vec<Witness>> {
     let mut found: Vec<Vec<Witness>> = vec![vec![]; padding.outputs.len()];
     let program = with_masks(&padding.program);
-    let elements: usize = weights.values().map(|tensor| tensor.shape().iter().product::<usize>()).sum();
-    let trials = (WORK / elements.max(1)).clamp(2, MOST_TRIALS);
+    let trials = (WORK / RUNS / products(&program).max(1)).clamp(1, MOST_TRIALS);
     for trial in 0..trials {
         let mut random = Random(trial as u64);
         let made_up = weights.is_empty().then(|| made_up(&program, &mut random, trial % 2 == 0));
@@ -75,6 +84,16 @@ fn look(padding: &Padding, weights: &Named, doubt: bool) -> Vec<Vec<Witness>> {
         }
     }
     found
+}
+
+/// About how many products one position takes: one for every element of a weight, but for those of tables, of which it
+/// picks rows.
+fn products(program: &Program) -> usize {
+    let tables: HashSet<Value> =
+        program.nodes.iter().filter_map(|node| trial::table(program, node)).collect();
+    let weights = program.weights().filter(|(value, _)| !tables.contains(value));
+    let elements = |ty: &masque_ir::Type| ty.shape.iter().filter_map(Dim::known).product::<i64>();
+    weights.map(|(_, info)| elements(&info.ty).max(0) as usize).sum()
 }
 
 /// The program with the masks of its outputs behind them.
@@ -137,8 +156,9 @@ struct Pair<'a> {
 impl Search<'_> {
     /// Has every output a witness of everything that it reads?
     fn is_done(&self, found: &[Vec<Witness>]) -> bool {
-        let all = |(output, found): (&crate::liveness::Output, &Vec<Witness>)| {
-            output.reads.words().iter().all(|word| found.iter().any(|witness| witness.reads == *word))
+        let all = |(output, found): (&Output, &Vec<Witness>)| {
+            !is_wanted(output)
+                || output.reads.words().iter().all(|word| found.iter().any(|witness| witness.reads == *word))
         };
         !self.doubt && self.padding.outputs.iter().zip(found).all(all)
     }
@@ -194,7 +214,7 @@ impl Search<'_> {
     fn compare(&self, pair: &Pair<'_>, found: &mut [Vec<Witness>]) {
         let count = self.padding.outputs.len();
         for (place, output) in self.padding.outputs.iter().enumerate() {
-            let wanted = self.doubt || output.reads.words().contains(&pair.reads);
+            let wanted = self.doubt || is_wanted(output) && output.reads.words().contains(&pair.reads);
             if !wanted || found[place].iter().any(|witness| witness.reads == pair.reads) {
                 continue;
             }

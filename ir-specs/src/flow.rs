@@ -150,6 +150,14 @@ pub enum Known {
         /// Is the position one of padding? Then it lies behind all that are not.
         padded: bool,
     },
+    /// How many positions along an axis over padded sequences are no padding, of which there is at least one, less a
+    /// whole number: less 1 is the number of the last of them.
+    Count {
+        /// Which axis, as whoever asks counts them.
+        axis: u32,
+        /// How much less.
+        less: i64,
+    },
     /// Nothing.
     #[default]
     Anything,

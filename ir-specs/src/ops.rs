@@ -153,6 +153,11 @@ trait Family {
         Known::Anything.into()
     }
 
+    /// The number that it fills shorter rows up with, at their end, and gives nowhere else.
+    fn fills(&self) -> Option<f64> {
+        None
+    }
+
     /// An error of this operation.
     fn expects(&self, expected: impl Into<String>, found: impl ToString) -> OpError {
         OpError { op: self.info().mnemonic, expected: expected.into(), found: found.to_string() }
@@ -262,6 +267,11 @@ macro_rules! families {
             /// known of the elements that it is made of.
             pub fn element(&self, operands: &[Known]) -> Element {
                 match self { $(Op::$family(op) => op.element(operands)),* }
+            }
+
+            /// The number that it fills shorter rows up with, at their end, and gives nowhere else.
+            pub fn fills(&self) -> Option<f64> {
+                match self { $(Op::$family(op) => op.fills()),* }
             }
 
             /// The attributes by name, in JSON's terms; an object, empty if there are none.

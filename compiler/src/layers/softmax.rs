@@ -46,6 +46,11 @@ impl Layer for Softmax {
         MaskRule::Keep
     }
 
+    fn fits(&self, x: &Type, mask: &Type) -> bool {
+        let mut aligned = mask.shape.iter().rev().zip(x.shape.iter().rev());
+        mask.rank() <= x.rank() && aligned.all(|(mask, size)| mask.is_one() || mask == size)
+    }
+
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let x = numbers(arguments)?;
         if resolve(&self.axes, x)?.is_empty() {

@@ -162,10 +162,8 @@ impl Layer for TextVectorization {
         MaskRule::Lost
     }
 
-    /// A token has a number from 1, but an empty one has that of padding: what is split has none of these.
     fn behind_the_end(&self) -> Option<f64> {
-        let ops::Text::Vectorize { split, .. } = &self.op;
-        (self.output == TokenOutput::Int && *split != Split::Whole).then_some(0.0)
+        ops::Op::from(self.op.clone()).fills()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -9,14 +9,18 @@ use masque_ir::ops::{Leaf, Op};
 use masque_ir::program::Value;
 use masque_ir::text::print_node;
 
+use super::roots::Origin;
 use super::view::{Fact, Holds, Reads};
 use super::{Output, Padding};
+use crate::diagnostics::enumerated;
 
 /// The derivation of what one output reads of the padding. As text: the conclusion, where padding is, and the steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Derivation {
     /// What is derived.
     pub output: Output,
+    /// Does the model know of any padding?
+    pub is_known: bool,
     /// Where padding is, mask by mask, in words.
     pub padding: Vec<String>,
     /// The operations behind the output, in the order of the program; weights and other constants are left out.
@@ -54,6 +58,7 @@ impl Derivation {
         let steps = values.into_iter().filter_map(|value| line(padding, value, &behind));
         Some(Derivation {
             output: padding.outputs[place].clone(),
+            is_known: padding.facts.roots.are_known(),
             padding: masks(padding),
             steps: steps.collect(),
         })
@@ -97,17 +102,33 @@ impl Known {
 }
 
 /// Where padding is, mask by mask.
-fn masks(padding: &Padding) -> Vec<String> {
+pub fn masks(padding: &Padding) -> Vec<String> {
     let Padding { program, facts, .. } = padding;
     let name = |value: Value| format!("%{}", program.result(value).name);
     let masks = facts.roots.masks.iter().map(|mask| {
         let size = &facts.bases().all[mask.place.0].size;
-        let holds = mask.values.first().map_or_else(String::new, |&value| name(value));
         let source = mask.source.map(|(source, number)| {
             let only = if mask.exact { ", and nowhere else" } else { "" };
-            format!("; {} is {number} there{only}", name(source))
+            (name(source), number, only)
         });
-        format!("where {holds} is false, along {size}{}", source.unwrap_or_default())
+        match (&mask.origin, mask.values.first(), source) {
+            (Origin::Assumed(inputs), ..) => {
+                let names: Vec<String> = inputs.iter().map(|&input| name(input)).collect();
+                format!(
+                    "where a caller pads {} along {size}, of which the model knows nothing",
+                    enumerated(&names)
+                )
+            }
+            (_, None, Some((source, number, only))) => {
+                format!("where {source} is {number}, along {size}{only}")
+            }
+            (_, holds, source) => {
+                let holds = holds.map_or_else(String::new, |&value| name(value));
+                let source =
+                    source.map(|(source, number, only)| format!("; {source} is {number} there{only}"));
+                format!("where {holds} is false, along {size}{}", source.unwrap_or_default())
+            }
+        }
     });
     let anywhere = facts.roots.anywhere.iter().map(|&value| format!("somewhere in {}", name(value)));
     masks.chain(anywhere).collect()
@@ -116,11 +137,17 @@ fn masks(padding: &Padding) -> Vec<String> {
 impl fmt::Display for Derivation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Output { name, reads, by_position, .. } = &self.output;
-        writeln!(f, "`{name}` reads {} of the padding", words(*reads))?;
+        let reads = words(*reads);
+        match self.is_known {
+            true => writeln!(f, "`{name}` reads {reads} of the padding")?,
+            false => {
+                writeln!(f, "nothing is known to be padding; of what callers pad, `{name}` reads {reads}")?
+            }
+        }
         let seen = if *by_position { "at its valid positions" } else { "as a whole" };
         writeln!(f, "\nit is seen {seen}")?;
         match self.padding.as_slice() {
-            [] => writeln!(f, "nothing is padding: there is no mask")?,
+            [] => writeln!(f, "there is no mask")?,
             masks => {
                 masks.iter().try_for_each(|mask| writeln!(f, "padding is {mask}"))?;
                 writeln!(f, "what is unread decides nothing that is seen")?;
@@ -154,6 +181,10 @@ fn described(fact: &Fact, by_position: bool) -> String {
         (flow::Known::Not(number), _) => format!("not {number}, "),
         (flow::Known::Low, _) => "too low to count, ".to_owned(),
         (flow::Known::Position { .. }, _) => "the number of the position, ".to_owned(),
+        (flow::Known::Count { less, .. }, _) => {
+            let less = if less == 0 { String::new() } else { format!(" less {less}") };
+            return format!("the number of valid positions{less}");
+        }
         (flow::Known::Anything, Holds::Same) if by_position => "one and the same row, ".to_owned(),
         (flow::Known::Anything, Holds::Carried) => "the last valid row, carried on, ".to_owned(),
         (flow::Known::Anything, _) => String::new(),

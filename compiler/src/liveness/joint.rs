@@ -38,7 +38,11 @@ pub(super) fn transfer(
             let parts = [outer.clone(), inner.split(inside, bases)].concat();
             letters.terms(op, &parts, operands, &mut terms)?;
         }
-        facts.push(folding(&terms, joint.fold, inner.factors().next().is_some()));
+        let mut fact = folding(&terms, joint.fold, inner.factors().next().is_some());
+        if let Some(count) = counted(&terms, joint.fold, &inner, bases) {
+            fact.known = count;
+        }
+        facts.push(fact);
     }
     Some(View { layout, facts })
 }
@@ -56,6 +60,14 @@ struct Term {
     near: bool,
 }
 
+/// A sum of 1 for every valid position, and 0 for every other one.
+fn counted(terms: &[Term], fold: Fold, folded: &Layout, bases: &Bases) -> Option<Known> {
+    let [factor] = folded.factors().collect::<Vec<_>>()[..] else { return None };
+    let base = factor.whole().filter(|&base| bases.all[base].masks == 1 && fold == Fold::SUM)?;
+    let numbers: Vec<Option<f64>> = terms.iter().map(|term| term.fact.known.number()).collect();
+    (numbers == [Some(1.0), Some(0.0)]).then_some(Known::Count { axis: base as u32, less: 0 })
+}
+
 /// Whether a case of the folded positions is padding.
 #[derive(Clone, Copy)]
 struct Folded {
@@ -67,6 +79,8 @@ struct Folded {
 struct Letters<'a> {
     joint: &'a Joint,
     axes: Vec<Axis>,
+    /// What is known of the last operand, whose elements may pick rows.
+    picks: Known,
     bases: &'a Bases,
 }
 
@@ -99,7 +113,8 @@ impl<'a> Letters<'a> {
             (None, Some(size)) => axis(size, bases),
             (None, None) => vec![],
         };
-        Letters { joint, axes: axes.into_iter().enumerate().map(fill).collect(), bases }
+        let picks = operands.last().copied().flatten().map_or(Known::Anything, |view| view.all().known);
+        Letters { joint, axes: axes.into_iter().enumerate().map(fill).collect(), picks, bases }
     }
 
     /// The parts of a case that belong to a letter.
@@ -199,8 +214,15 @@ impl<'a> Letters<'a> {
                 all(grows && !axis.iter().any(|factor| self.bases.grows(&factor.size)))
             }
             Role::Picked if cases == 1 => vec![Choice::default()],
+            Role::Picked if self.picks_last(own) => vec![Choice::default()],
             Role::Picked => all(false),
         }
+    }
+
+    /// Are valid positions of this axis picked, by their numbers counted from the last one?
+    fn picks_last(&self, own: &Axis) -> bool {
+        let ([factor], Known::Count { axis, less: 1 }) = (own.as_slice(), self.picks) else { return false };
+        factor.whole() == Some(axis as usize)
     }
 
     /// Do positions along this axis come and go with padding?
@@ -330,10 +352,11 @@ fn folding(terms: &[Term], fold: Fold, folds: bool) -> Fact {
         counted = terms.iter().collect();
     }
     let adds_nothing = terms.iter().all(|term| !adds(&term));
-    let mut all = Fact { holds: Holds::Same, ..Fact::default() };
+    let holds = |term: &&Term| if term.beside { Holds::Each } else { term.fact.holds };
+    let holds = counted.iter().map(holds).reduce(Holds::with).unwrap_or(Holds::Same);
+    let mut all = Fact { holds, ..Fact::default() };
     for term in &counted {
         let fact = &term.fact;
-        all.holds = if term.beside { Holds::Each } else { all.holds.with(fact.holds) };
         // Of equal rows, and of what stands just beside, it only matters what they are.
         let once = term.near || fold.picks && fact.holds == Holds::Same;
         let length = term.repeats && !adds_nothing && !(once && fact.reads.content);

@@ -33,6 +33,9 @@ pub struct Output {
     pub path: Vec<Step>,
     /// Does it have positions of its own, so that it is not seen as a whole?
     pub by_position: bool,
+    /// Does it read only what is padding in one input and not in another? Then it reads nothing where callers pad them
+    /// at the same positions.
+    pub apart: bool,
 }
 
 /// A step on the way of padding to an output.
@@ -65,6 +68,7 @@ impl Facts {
                     reads: Reads::NOTHING,
                     path: vec![],
                     by_position: false,
+                    apart: false,
                 };
                 let Some(value) = output.operand.value() else { return unread };
                 let seen = self.seen(program, value);

@@ -1,18 +1,35 @@
 //! Leaks as diagnostics: the way from padding to an output, call by call, and what to do about it.
 
+mod apart;
+mod unmarked;
+
 use masque_ir::facts::{InferredGraph, MaskStatus};
 use masque_ir::layers::{CallId, LayerGraph};
 use masque_ir::program::Program;
 
 use super::view::Reads;
-use super::{Facts, Output, Padding, Step};
+use super::{Facts, Output, Padding, Step, Verdict};
 use crate::diagnostics::{Code, Diagnostic, Label, Severity, Suggestion};
 use crate::layer::Layer;
 
-/// One warning for each output that reads padding.
-pub fn diagnostics(model: &InferredGraph, layers: &[Box<dyn Layer>], padding: &Padding) -> Vec<Diagnostic> {
-    let leaks = padding.outputs.iter().filter(|output| output.reads.any());
-    leaks.filter_map(|output| diagnostic(model, layers, padding, output)).collect()
+/// One warning for each output that reads padding. What is not shown by runs, output by output, is said to be possible.
+pub fn diagnostics(
+    model: &InferredGraph,
+    layers: &[Box<dyn Layer>],
+    padding: &Padding,
+    shown: &[bool],
+) -> Vec<Diagnostic> {
+    let outputs = padding.outputs.iter().enumerate().filter(|(_, output)| output.reads.any());
+    let found = outputs.filter_map(|(place, output)| {
+        let verdict = padding.verdict(output, shown.get(place).copied().unwrap_or(true));
+        diagnostic(model, layers, padding, output, verdict)
+    });
+    found.collect()
+}
+
+/// How an output depends: as a fact, or as something that is possible.
+fn depends(verdict: Verdict) -> &'static str {
+    if verdict == Verdict::Possible { "may depend" } else { "depends" }
 }
 
 /// A call on the way of padding to an output.
@@ -66,10 +83,17 @@ fn diagnostic(
     layers: &[Box<dyn Layer>],
     padding: &Padding,
     output: &Output,
+    verdict: Verdict,
 ) -> Option<Diagnostic> {
     let graph = &model.graph;
     let stages = stages(graph, &padding.program, &padding.facts, output);
+    if let Some(inputs) = unmarked::inputs(padding, output) {
+        return unmarked::diagnostic(graph, padding, output, &stages, (inputs, verdict));
+    }
     let leak = stages.iter().position(|stage| stage.leaks)?;
+    if output.apart {
+        return Some(apart::diagnostic(graph, padding, output, &stages, leak));
+    }
     let (call, layer) = (graph.call(stages[leak].call), graph.layer_of(stages[leak].call));
     let name = graph.call_name(stages[leak].call);
     let takes_mask = layers[call.layer.0 as usize].parameters().contains(&"mask");
@@ -86,7 +110,12 @@ fn diagnostic(
         layer: layer.name.clone(),
         call: call.index,
         class: layer.class.clone(),
-        message: format!("`{}` depends on {what}: `{name}` ({}) {does} them", output.name, layer.class),
+        message: format!(
+            "`{}` {} on {what}: `{name}` ({}) {does} them",
+            output.name,
+            depends(verdict),
+            layer.class
+        ),
         labels: labels(graph, &stages, leak, output),
         notes,
         advice,

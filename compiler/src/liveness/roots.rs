@@ -1,19 +1,41 @@
-//! Where padding comes from: the masks of a program, and what they say of the values that they are made from.
+//! Where padding comes from: the masks of a program, and what they say of the values that they are made from; what
+//! operations fill rows up with; and, where nothing says what is padding, the inputs that a caller may pad all the same.
+
+mod callers;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use masque_ir::flow::{Element, Flow, Fold, Known};
-use masque_ir::program::{Operand, Program, Value};
+use masque_ir::ops::{Elementwise, Op, Shape};
+use masque_ir::program::{Node, Operand, Program, Value};
 use masque_ir::{DType, Dim, Type};
 
 use super::layout::Bases;
+pub use together::Together;
+
+/// What says which positions are padding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A mask of the program.
+    Mask,
+    /// An operation, which fills shorter rows up.
+    Filled,
+    /// Nothing: callers may pad these inputs.
+    Assumed(Vec<Value>),
+}
 
 /// A mask over an axis of padded sequences.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mask {
-    /// The bool values that it is; several where a program computes it several times.
+    /// What says so.
+    pub origin: Origin,
+    /// The bool values that it is; several where a program computes it several times, none where it computes none.
     pub values: Vec<Value>,
-    /// The axis that it lies over, and which of the masks over it this one is.
+    /// The inputs that it is computed from.
+    pub inputs: BTreeSet<String>,
+    /// The axis that it lies over, and which of the masks over it this one is; masks of inputs that are padded together
+    /// are one.
     pub place: (usize, u32),
     /// The value that it is made from, and the number that this one is wherever the mask does not hold.
     pub source: Option<(Value, f64)>,
@@ -41,9 +63,26 @@ pub(super) struct Said {
     pub(super) is: Vec<usize>,
     /// The masks that are made from it.
     pub(super) decides: Vec<usize>,
+    /// The axis along which a caller may pad it, though nothing says so.
+    pub(super) assumed: Option<usize>,
+}
+
+impl Mask {
+    /// The inputs that callers may pad, though nothing says so; none of a mask that the program knows.
+    pub fn assumed(&self) -> &[Value] {
+        match &self.origin {
+            Origin::Assumed(inputs) => inputs,
+            Origin::Mask | Origin::Filled => &[],
+        }
+    }
 }
 
 impl Roots {
+    /// Does the program itself say of anything that it is padding?
+    pub fn are_known(&self) -> bool {
+        !self.anywhere.is_empty() || self.masks.iter().any(|mask| mask.assumed().is_empty())
+    }
+
     /// The same by value, so that nobody asks every mask about every value.
     pub(super) fn said(&self) -> HashMap<Value, Said> {
         let mut said: HashMap<Value, Said> = HashMap::new();
@@ -57,16 +96,20 @@ impl Roots {
             if let Some((source, _)) = mask.source {
                 said.entry(source).or_default().decides.push(place);
             }
+            for &input in mask.assumed() {
+                said.entry(input).or_default().assumed = Some(mask.place.0);
+            }
         }
         said
     }
 }
 
-/// Finds the masks that the values of a program carry or that its composites read.
-pub fn find(program: &Program) -> Roots {
+/// Finds the masks that the values of a program carry or that its composites read; some inputs are padded together.
+pub fn find(program: &Program, together: &Together) -> Roots {
     let born = births(program);
     let mut search = Search {
         program,
+        together,
         roots: Roots::default(),
         named: BTreeMap::new(),
         readers: readers(program),
@@ -77,6 +120,9 @@ pub fn find(program: &Program) -> Roots {
     for mask in exact.into_iter().chain(other) {
         search.add(mask);
     }
+    search.filled();
+    search.compared_by_hand();
+    search.assumed();
     search.roots
 }
 
@@ -98,6 +144,7 @@ fn births(program: &Program) -> BTreeSet<Value> {
         let rows = node.op.info().operands.iter().zip(&node.operands);
         let read = rows.filter(|(row, _)| row.name.ends_with("mask") && node.op.is_composite());
         masks.extend(carried.chain(read.filter_map(|(_, operand)| operand.value())));
+        masks.extend(lowers(node));
     }
     masks.retain(|&mask| of(mask).dtype == DType::Bool);
     let mut open: Vec<Value> = masks.iter().copied().collect();
@@ -118,8 +165,20 @@ fn births(program: &Program) -> BTreeSet<Value> {
     born
 }
 
+/// The condition under which something stays as it is, and is made too low to count otherwise: what attention asks of
+/// the positions that it may look at.
+fn lowers(node: &Node) -> Option<Value> {
+    match (&node.op, node.operands.as_slice()) {
+        (Op::Elementwise(Elementwise::Select), [Operand::Value(condition), _, Operand::Literal(low)]) => {
+            Known::Number(low.number.0).is_low().then_some(*condition)
+        }
+        _ => None,
+    }
+}
+
 struct Search<'a> {
     program: &'a Program,
+    together: &'a Together,
     roots: Roots,
     named: BTreeMap<(Value, u64), usize>,
     /// The nodes that read each value.
@@ -134,18 +193,23 @@ impl Search<'_> {
         let ty = &self.program.result(mask).ty;
         let compared = self.compared(mask);
         let source = compared.map(|(source, number, _)| (source, number));
+        let (source, reversed) = source.map_or((None, false), |(source, number)| {
+            let (source, reversed) = self.forwards(source);
+            (Some((source, number)), reversed)
+        });
         if let Some((source, number)) = source
             && let Some(&known) = self.named.get(&(source, number.to_bits()))
             && compared.is_some_and(|(_, _, exact)| exact == self.roots.masks[known].exact)
         {
-            self.roots.masks[known].values.push(mask);
+            self.roots.masks[known].values.extend((!reversed).then_some(mask));
             return;
         }
         if self.decided(mask) || self.comes_from_padding(mask) {
             return;
         }
+        let inputs = self.inputs(mask);
         let place = match ty.shape.as_slice() {
-            [_, time] if !time.is_one() => self.roots.bases.add(time),
+            [_, time] if !time.is_one() => self.place(time, &inputs),
             [_] | [_, _] | [] => return,
             _ => None,
         };
@@ -158,7 +222,22 @@ impl Search<'_> {
             self.spread(source);
         }
         let exact = compared.is_some_and(|(_, _, exact)| exact);
-        self.roots.masks.push(Mask { values: vec![mask], place, source, exact });
+        // A mask of the reversed sequence lies the other way round.
+        let values = if reversed { vec![] } else { vec![mask] };
+        self.roots.masks.push(Mask { origin: Origin::Mask, values, inputs, place, source, exact });
+    }
+
+    /// What a value is when it is read from its end, and whether it is that.
+    fn forwards(&self, mut value: Value) -> (Value, bool) {
+        let mut reversed = false;
+        loop {
+            let node = &self.program.nodes[value.node as usize];
+            match (&node.op, node.operands.as_slice()) {
+                (Op::Shape(Shape::Reverse { axis: 1 }), [Operand::Value(x)]) => value = *x,
+                _ => return (value, reversed),
+            }
+            reversed = !reversed;
+        }
     }
 
     /// The value whose elements decide a mask, and the number that they are wherever it does not hold; and whether

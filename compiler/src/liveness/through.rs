@@ -27,8 +27,8 @@ pub(super) fn refine(facts: &Facts, program: &Program, node: &Node, view: &mut V
     let through = Through { facts, program, left: Cell::new(MOST_LOOKS) };
     match &node.op {
         Op::Reduce(Reduce::Any { axes, keep }) => {
-            if let ([axis], [Operand::Value(x)]) = (axes.as_slice(), node.operands.as_slice()) {
-                through.any(*x, *axis as usize, *keep, view);
+            if let [Operand::Value(x)] = node.operands.as_slice() {
+                through.any(*x, axes, *keep, view);
             }
         }
         Op::Product(Product::Contract { axes }) => {
@@ -73,12 +73,20 @@ impl Through<'_> {
         }
     }
 
-    /// Whether anything is true along an axis: it is wherever the diagonal with another axis is true.
-    fn any(&self, x: Value, axis: usize, keep: bool, view: &mut View) {
+    /// Whether anything is true along an axis: it is wherever the diagonal with another axis is true. Further axes have
+    /// one position.
+    fn any(&self, x: Value, axes: &[u32], keep: bool, view: &mut View) {
         let of = &self.facts.view(x).layout;
+        let axes: Vec<usize> = axes.iter().map(|&axis| axis as usize).collect();
+        let long: Vec<usize> =
+            axes.iter().copied().filter(|&axis| !self.ty(x).shape[axis].is_one()).collect();
+        let [axis] = long[..] else { return };
         let Some(base) = self.base(of, axis) else { return };
-        for other in (0..of.0.len()).filter(|&other| other != axis && self.base(of, other) == Some(base)) {
-            let at = if keep || other < axis { other } else { other - 1 };
+        for other in
+            (0..of.0.len()).filter(|other| !axes.contains(other) && self.base(of, *other) == Some(base))
+        {
+            let gone = axes.iter().filter(|&&axis| !keep && axis < other).count();
+            let at = other - gone;
             if self.base(&view.layout, at) != Some(base) {
                 continue;
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use masque_ir::flow::{Flow, Known, Role};
-use masque_ir::program::{Operand, Program, Value};
+use masque_ir::program::{Node, Operand, Program, Value};
 use masque_ir::{DType, Dim, Type};
 use masque_runtime::{Tensor, reference};
 use ndarray::{ArrayD, Dimension, IxDyn};
@@ -55,9 +55,16 @@ impl<'a> Maker<'a> {
 
     /// How many positions are no padding by every mask, and by any.
     pub(super) fn valid(&self, lengths: Lengths) -> [usize; 2] {
-        let each = (0..self.padding.facts.roots.masks.len()).map(|mask| lengths.by(mask));
+        let masks = &self.padding.facts.roots.masks;
+        let each = (0..masks.len()).map(|mask| lengths.by(self.number(mask)));
         let (least, most) = (each.clone().min(), each.max());
         [least.unwrap_or(lengths.valid), most.unwrap_or(lengths.valid)]
+    }
+
+    /// The number of a mask: that of the first one in its place.
+    fn number(&self, mask: usize) -> usize {
+        let masks = &self.padding.facts.roots.masks;
+        masks.iter().position(|other| other.place == masks[mask].place).unwrap_or(mask)
     }
 
     /// Inputs for a batch of two: the sequence that is looked at, and another one without padding.
@@ -93,7 +100,7 @@ impl<'a> Maker<'a> {
         let own = masks.iter().position(|mask| {
             mask.values.contains(&value) || mask.source.is_some_and(|(source, _)| source == value)
         });
-        let valid = own.map_or(self.valid(lengths)[1], |mask| lengths.by(mask));
+        let valid = own.map_or(self.valid(lengths)[1], |mask| lengths.by(self.number(mask)));
         let is_padding = |at: &[usize]| at[0] == 0 && at.get(1).is_some_and(|&step| step >= valid);
         let number = |random: &mut Random, at: &[usize]| match made {
             Some((_, number)) if is_padding(at) => number,
@@ -219,6 +226,16 @@ fn rows(program: &Program) -> BTreeMap<Value, usize> {
     rows
 }
 
+/// The table that rows are picked from, of an operation that does that.
+pub(super) fn table(program: &Program, node: &Node) -> Option<Value> {
+    let types: Vec<Option<Type>> =
+        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
+    let Flow::Joint(joint) = node.op.flow(&types) else { return None };
+    let picked = joint.operands.first()?.contains(&Role::Picked);
+    node.operands.first().filter(|_| picked).and_then(Operand::value)
+}
+
 fn filled<T>(shape: &[usize], mut element: impl FnMut(&[usize]) -> T) -> ArrayD<T> {
     ArrayD::from_shape_fn(IxDyn(shape), |at| element(at.slice()))
 }
@@ -251,7 +268,10 @@ pub(super) fn padded_further(inputs: &Named, maker: &Maker<'_>, random: &mut Ran
         (Tensor::I32(old), Tensor::I32(new)) => Tensor::I32(over(old, new)),
         (Tensor::I64(old), Tensor::I64(new)) => Tensor::I64(over(old, new)),
         (Tensor::Bool(old), Tensor::Bool(new)) => Tensor::Bool(over(old, new)),
-        (Tensor::Str(old), Tensor::Str(new)) => Tensor::Str(first_row(old, new)),
+        (Tensor::Str(old), Tensor::Str(new)) if old.shape() == new.shape() => {
+            Tensor::Str(first_row(old, new))
+        }
+        (Tensor::Str(old), Tensor::Str(new)) => Tensor::Str(over(old, new)),
         (_, new) => new,
     };
     fresh.into_iter().map(|(name, longer)| (name.clone(), again(&name, longer))).collect()

@@ -32,10 +32,13 @@ pub(super) fn of(op: &Elementwise, operands: &[Known]) -> Element {
         (Mul, [a, b]) if *a == Known::Number(0.0) || *b == Known::Number(0.0) => Known::Number(0.0),
         (Div, [a, _]) if *a == Known::Number(0.0) => Known::Number(0.0),
         (Exp, [x]) if x.is_low() => Known::Number(0.0),
+        (Add | Sub, [Known::Count { .. }, _] | [_, Known::Count { .. }]) => shifted(op, operands),
+        (Max, [a, b]) if compared(&Ge, *a, *b) == Known::Number(1.0) => return Element::Of(0),
+        (Max, [a, b]) if compared(&Le, *a, *b) == Known::Number(1.0) => return Element::Of(1),
         (Add | Sub | Mul | Div, [a, b]) => low(op, *a, *b),
         (Cast { to }, [x]) if *to != crate::DType::Bool => match x {
             // A number may lose its fraction on the way, and become another.
-            Known::Low | Known::Position { .. } => *x,
+            Known::Low | Known::Position { .. } | Known::Count { .. } => *x,
             _ => Known::Anything,
         },
         (Cast { .. }, [Known::Not(0.0)]) => Known::Number(1.0),
@@ -100,6 +103,65 @@ fn compared(op: &Elementwise, a: Known, b: Known) -> Known {
             Gt | Ge => truth(a_padded),
             _ => truth(*op == Ne),
         },
+        (Known::Count { .. }, _) => counted(op, a, b),
+        (_, Known::Count { .. }) => counted(&turned(op), b, a),
+        _ => Known::Anything,
+    }
+}
+
+/// A comparison with its operands the other way round.
+fn turned(op: &Elementwise) -> Elementwise {
+    use Elementwise::*;
+    match op {
+        Lt => Gt,
+        Le => Ge,
+        Gt => Lt,
+        Ge => Le,
+        other => other.clone(),
+    }
+}
+
+/// Comparisons of how many positions are no padding: at least one is, the numbers of those that are none are below it,
+/// and those of padding are not.
+fn counted(op: &Elementwise, count: Known, other: Known) -> Known {
+    let Known::Count { axis, less } = count else { return Known::Anything };
+    // The least that the count is more than the other, or that it is less.
+    let (more, below) = match other {
+        Known::Number(number) => (Some(1.0 - less as f64 - number), None),
+        Known::Position { axis: of, padded: false } if of == axis => (Some(1.0 - less as f64), None),
+        Known::Position { axis: of, padded: true } if of == axis => (None, Some(less as f64)),
+        _ => return Known::Anything,
+    };
+    let above = |least: f64| more.is_some_and(|more| more >= least);
+    let under = |least: f64| below.is_some_and(|below| below >= least);
+    use Elementwise::*;
+    let (holds, fails) = match op {
+        Gt => (above(1.0), under(0.0)),
+        Ge => (above(0.0), under(1.0)),
+        Lt => (under(1.0), above(0.0)),
+        Le => (under(0.0), above(1.0)),
+        Ne => (above(1.0) || under(1.0), false),
+        Eq => (false, above(1.0) || under(1.0)),
+        _ => (false, false),
+    };
+    match (holds, fails) {
+        (true, _) => Known::Number(1.0),
+        (_, true) => Known::Number(0.0),
+        _ => Known::Anything,
+    }
+}
+
+/// A count, more or less a number.
+fn shifted(op: &Elementwise, operands: &[Known]) -> Known {
+    let whole = |number: f64| (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64);
+    match (op, operands) {
+        (Elementwise::Sub, [Known::Count { axis, less }, Known::Number(number)]) => {
+            whole(*number).map_or(Known::Anything, |number| Known::Count { axis: *axis, less: less + number })
+        }
+        (Elementwise::Add, [Known::Count { axis, less }, Known::Number(number)])
+        | (Elementwise::Add, [Known::Number(number), Known::Count { axis, less }]) => {
+            whole(*number).map_or(Known::Anything, |number| Known::Count { axis: *axis, less: less - number })
+        }
         _ => Known::Anything,
     }
 }

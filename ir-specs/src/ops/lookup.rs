@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Family, OpError, OpInfo, OperandTypes, agree, family};
+use super::{Family, OpError, OpInfo, OperandTypes, agree, at, family};
 use crate::dim::Dim;
+use crate::flow::{Flow, Fold, Joint, Role};
 use crate::ty::{DType, Type};
 
 /// How tokens are spread over bins.
@@ -58,6 +59,22 @@ family! {
 impl Family for Lookup {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
+        let rank = operands.first().copied().flatten().map_or(0, Type::rank) as u32;
+        let roles = |(place, operand): (usize, &Option<&Type>)| match (self, place, operand) {
+            (_, _, None) => vec![],
+            // Of a list, any element may be the one that is found.
+            (Lookup::Find { .. }, 1, Some(_)) => at(rank..rank + 1),
+            // Every element of a row is counted in one of the columns.
+            (Lookup::Tally { .. }, _, Some(_)) if rank > 0 => {
+                at(0..rank - 1).into_iter().chain([Role::Scattered(rank - 1)]).collect()
+            }
+            (_, _, Some(ty)) => at(0..ty.rank() as u32),
+        };
+        let operands = operands.iter().enumerate().map(roles).collect();
+        Flow::Joint(Joint { operands, rank: rank as usize, fold: Fold::EVERY })
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

@@ -91,6 +91,12 @@ impl Family for Text {
         Flow::Joint(Joint { operands, rank: rank as usize, fold: Fold::EVERY })
     }
 
+    /// A token has a number from 1, but an empty one has that of padding: what is split has none of these.
+    fn fills(&self) -> Option<f64> {
+        let Text::Vectorize { split, output, .. } = self;
+        (*output == TokenOutput::Int && *split != Split::Whole).then_some(0.0)
+    }
+
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
         let Text::Vectorize { split, output, length, to, .. } = self;
         let (text, vocabulary) =

@@ -153,6 +153,9 @@ pub(crate) struct Build {
 pub(crate) struct Check {
     /// The model: a .keras, .h5, .json or .mq file
     pub(crate) model: PathBuf,
+    /// Inputs that are always padded at the same positions, such as tokens,positions
+    #[arg(long, value_name = "A,B")]
+    pub(crate) padded_together: Vec<String>,
     /// Treat findings with this code as errors
     #[arg(long, value_name = "CODE")]
     pub(crate) deny: Vec<Code>,

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use masque::Inferred;
 use masque::diagnostics::{Code, Diagnostic, Severity, UnsupportedMask};
-use masque::liveness::Output;
+use masque::liveness::{Output, Padding, Together};
 use masque::witness::Witness;
 use serde_json::{Value as Json, json};
 
@@ -16,10 +17,10 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
     let mut inferred = commands::infer(&arguments.model, common, terminal)?;
     inferred.load_weights()?;
     let policy = UnsupportedMask::from(common.on_unsupported_mask);
-    let padding = inferred.padding()?;
+    let padding = inferred.padding_of(&together(&inferred, arguments)?)?;
     let witnesses = inferred.witnesses(&padding);
     let mut findings = inferred.findings(policy);
-    findings.extend(inferred.leaks(&padding));
+    findings.extend(inferred.leaks_shown(&padding, &witnesses));
     inferred.advise(&mut findings);
     for finding in &mut findings {
         if arguments.deny.contains(&finding.code) {
@@ -28,23 +29,41 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
     }
     match arguments.format {
         TextOrJson::Json => {
-            let outputs: Vec<Json> =
-                padding.outputs.iter().zip(&witnesses).map(|(output, found)| said(output, found)).collect();
-            commands::print_json(&json!({ "diagnostics": findings, "outputs": outputs }))?;
+            let outputs = padding.outputs.iter().zip(&witnesses);
+            let outputs: Vec<Json> = outputs.map(|(output, found)| said(&padding, output, found)).collect();
+            let assumptions = padding.assumptions();
+            commands::print_json(
+                &json!({ "diagnostics": findings, "outputs": outputs, "assumptions": assumptions }),
+            )?;
         }
         TextOrJson::Text => {
             terminal.findings(&arguments.model.display().to_string(), inferred.graph(), &findings);
             terminal.inform(&match findings.len() {
-                0 => format!(
-                    "{}: every mask reaches its use, and no padding reaches an output",
-                    arguments.model.display()
-                ),
+                0 => format!("{}: {}", arguments.model.display(), nothing_found(&padding)),
                 many => format!("{}; {}", counted(many, "finding"), more_about(&findings)),
             });
         }
     }
     let wanting = findings.iter().any(|finding| finding.severity == Severity::Error);
     Ok(if wanting { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The inputs that callers pad together, as the command line says.
+fn together(inferred: &Inferred, arguments: &Check) -> Result<Together, Failure> {
+    let graph = &inferred.graph().graph;
+    let inputs = graph.calls().filter(|&call| graph.layer_of(call).class == "InputLayer");
+    let names: Vec<String> = inputs.map(|input| graph.call_name(input)).collect();
+    let groups = arguments.padded_together.iter().map(|group| {
+        let group: BTreeSet<String> = group.split(',').map(|name| name.trim().to_owned()).collect();
+        match group.iter().find(|name| !names.contains(name)) {
+            None => Ok(group),
+            Some(other) => Err(Failure::Other(format!(
+                "--padded-together {other}: expected inputs of the model: {}",
+                names.join(", ")
+            ))),
+        }
+    });
+    Ok(Together::Groups(groups.collect::<Result<_, Failure>>()?))
 }
 
 /// Where the codes of the findings are explained.
@@ -60,14 +79,25 @@ pub(crate) fn counted(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// What an output reads of the padding. Without two runs that show it, it is possible, no more.
-fn said(output: &Output, witnesses: &[Witness]) -> Json {
-    let padding = match (output.reads.any(), witnesses) {
-        (false, _) => "clean",
-        (true, []) => "possible",
-        (true, _) => "leaks",
-    };
-    let mut said = json!({ "name": output.name, "padding": padding, "reads": output.reads.words() });
+/// What is said where nothing is wrong: an all-clear with what it rests on, or none.
+fn nothing_found(padding: &Padding) -> String {
+    match padding.facts.roots.are_known() {
+        true => format!(
+            "every mask reaches its use, and no padding reaches an output, as long as {}",
+            padding.assumptions().join("; ")
+        ),
+        false => NOTHING_KNOWN.to_owned(),
+    }
+}
+
+/// What is said of a model in which nothing is known to be padding.
+pub(crate) const NOTHING_KNOWN: &str =
+    "there is no mask, so nothing is known to be padding: whatever a caller pads with is data";
+
+/// What an output reads of the padding.
+fn said(padding: &Padding, output: &Output, witnesses: &[Witness]) -> Json {
+    let verdict = padding.verdict(output, !witnesses.is_empty());
+    let mut said = json!({ "name": output.name, "padding": verdict.name(), "reads": output.reads.words() });
     if output.reads.any() {
         said["witness"] = json!(witnesses);
     }

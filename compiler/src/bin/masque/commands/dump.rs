@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
         commands::print(&print_layers(model.graph()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut inferred = model.infer()?;
+    let mut inferred = model.infer_masks(common.mask_source())?;
     inferred.load_weights()?;
     if arguments.stage == Stage::Masks {
         commands::print(&print_masks(inferred.graph()))?;

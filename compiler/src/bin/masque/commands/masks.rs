@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use masque::Inferred;
+use masque::diagnostics::{Code, UnsupportedMask};
 use masque::diff::{self, Change};
 use masque::table;
 
@@ -23,6 +24,9 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
         return check(&arguments.model, file, &table::text(inferred.graph()), arguments.bless, terminal);
     }
     let rows = table::rows(inferred.graph());
+    let mut misfits = inferred.diagnostics(UnsupportedMask::Drop);
+    inferred.advise(&mut misfits);
+    terminal.findings(&arguments.model.display().to_string(), inferred.graph(), &misfits);
     match arguments.format {
         TableFormat::Json => commands::print_json(&rows)?,
         TableFormat::Text => commands::print(&table::text(inferred.graph()))?,
@@ -30,13 +34,17 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
             let shown = rows.iter().filter(|row| !row.plumbing);
             let cells: Vec<[String; 5]> = shown.map(table::cells).collect();
             commands::print(&drawn(&table::HEADER, &cells))?;
+            if rows.iter().all(|row| !row.mask_in.contains(&true) && !row.mask_out.contains(&true)) {
+                commands::print(&format!("{}\n", commands::check::NOTHING_KNOWN))?;
+            }
             let left_out = rows.len() - cells.len();
             if left_out > 0 {
                 terminal.inform(&format!(
                     "left out: {left_out} calls that only build masks (--format json has them)"
                 ));
             }
-            let findings = inferred.diagnostics(common.on_unsupported_mask.into()).len();
+            let findings = inferred.diagnostics(common.on_unsupported_mask.into());
+            let findings = findings.iter().filter(|finding| finding.code == Code::MaskUnsupported).count();
             if findings > 0 {
                 terminal.inform(&format!(
                     "{findings} of them get a mask that they do not support: see `masque check`"
@@ -44,7 +52,7 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if misfits.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// Every mask once.
