@@ -8,6 +8,7 @@ mod assemble;
 mod beside;
 pub mod builder;
 mod config;
+mod constants;
 mod flatten;
 pub mod hdf5;
 mod json;

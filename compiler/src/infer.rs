@@ -8,9 +8,8 @@ use masque_ir::layers::{CallId, LayerGraph, LayerId, Output, TensorRef};
 use masque_ir::mask::{MAX_HEIGHT, MAX_PARTS, MaskExpr, MaskId, MaskPool};
 use masque_ir::{DType, Dim, Semantics, Type};
 
-use crate::layer::arguments::takes_masks;
-use crate::layer::config::{LARGEST_SIZE, brief};
-use crate::layer::{Arguments, Layer, Passed, Reads, ShapeError, WeightSpec};
+use crate::layer::config::LARGEST_SIZE;
+use crate::layer::{Arguments, Layer, Reads, ShapeError, WeightSpec, takes};
 use crate::masks::{self, Flow, Incoming, Rules};
 
 /// A model whose types do not fit together.
@@ -220,10 +219,7 @@ impl<'a> State<'a> {
     fn call(&mut self, id: CallId) -> Result<(), ShapeError> {
         let call = self.graph.call(id);
         let layer = self.layers[call.layer.0 as usize].as_ref();
-        let arguments = Arguments::bind(call, layer.parameters()).map_err(|found| {
-            ShapeError::new(format!("arguments of `call({})`", layer.parameters().join(", ")), found)
-        })?;
-        check_passed_masks(layer, &arguments)?;
+        let arguments = takes::check(layer, call)?;
         let mut types = arguments.map(|&tensor| autocast(layer, &self.fact(tensor).ty));
         let mask_of = |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor));
         let incoming = self.track.incoming(layer, &arguments, mask_of);
@@ -377,19 +373,6 @@ impl<'a> State<'a> {
 /// Layers compute in float32: wider floats are converted on the way in.
 pub(crate) fn autocast(layer: &dyn Layer, ty: &Type) -> Type {
     if ty.dtype == DType::F64 && !layer.is_operation() { ty.with_dtype(DType::F32) } else { ty.clone() }
-}
-
-/// A mask that is passed by hand is a tensor.
-fn check_passed_masks(layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Result<(), ShapeError> {
-    let masks = arguments.iter().filter(|(parameter, _)| !layer.is_operation() && takes_masks(parameter));
-    for (parameter, passed) in masks {
-        if let Passed::Constant(value) = passed
-            && !value.is_null()
-        {
-            return Err(ShapeError::new(format!("a tensor as `{parameter}`, or nothing"), brief(value)));
-        }
-    }
-    Ok(())
 }
 
 /// Masks that later passes can walk over.

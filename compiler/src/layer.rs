@@ -9,6 +9,8 @@ pub mod advice;
 pub mod arguments;
 pub mod config;
 pub mod kernel;
+pub(crate) mod literals;
+pub mod takes;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -22,12 +24,18 @@ pub use advice::Advice;
 pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
 pub use kernel::KernelCondition;
+pub use takes::Takes;
 
 /// A layer with its settings; see the module's documentation.
 pub trait Layer: Debug + Send + Sync {
     /// The names of the parameters of Keras' `call`, in order; the first takes the data.
     fn parameters(&self) -> &'static [&'static str] {
         &["inputs"]
+    }
+
+    /// Parameters that take other things than usual; see [`Takes::of`].
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[]
     }
 
     /// How many tensors a call gives that gets these arguments, beside tensors.

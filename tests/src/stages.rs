@@ -46,7 +46,15 @@ impl Stages {
     ///
     /// Those of the compiler, but for a model that came without weights.
     pub fn of(model: &Path, options: Options) -> Result<Stages, Box<Error>> {
-        let model = Model::open(model)?;
+        Stages::compile(Model::open(model)?, options)
+    }
+
+    /// The same of a model that was read.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Stages::of`].
+    pub fn compile(model: Model, options: Options) -> Result<Stages, Box<Error>> {
         let layers = model.graph().clone();
         let mut inferred = model.infer()?;
         inferred.load_weights()?;

@@ -326,9 +326,10 @@ impl<'a> Calls<'a> {
     /// One call as it stands in the graph; keywords that say nothing are left out.
     fn call(&self, (layer, call): CallKey, ids: &Ids) -> Result<Call, AssembleError> {
         let entry = &self.raw.layers[layer];
-        let says_nothing = |keyword: &Option<String>, argument: &RawArgument| {
-            keyword.as_deref() == Some("training")
-                || keyword.is_some() && *argument == RawArgument::Constant(Json::Null)
+        let says_nothing = |keyword: &Option<String>, argument: &RawArgument| match argument {
+            RawArgument::Constant(Json::Bool(_)) => keyword.as_deref() == Some("training"),
+            RawArgument::Constant(Json::Null) => keyword.is_some(),
+            _ => false,
         };
         let arguments =
             entry.calls[call].iter().filter(|(keyword, argument)| !says_nothing(keyword, argument));

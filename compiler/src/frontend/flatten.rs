@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json};
 use super::config::{KerasConfigError, Result};
 use super::order;
 use super::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
+use crate::layer::config::brief;
 
 /// How many calls, and values passed to them, may come out of models inside models. Each level can call the one below
 /// it many times, so that a short file could be a model without end.
@@ -27,7 +28,7 @@ pub(super) fn flatten(model: RawModel) -> Result<RawModel> {
             return Err(KerasConfigError { pointer, expected, found });
         }
     }
-    Ok(flat(model))
+    flat(model)
 }
 
 /// How many calls and values a layer comes to, with everything inside it.
@@ -58,20 +59,20 @@ fn nodes(json: &Json) -> u64 {
     }
 }
 
-fn flat(mut model: RawModel) -> RawModel {
+fn flat(mut model: RawModel) -> Result<RawModel> {
     // A model without models inside runs as its connections say.
     if model.layers.iter().all(|layer| layer.nested.is_none()) {
-        return model;
+        return Ok(model);
     }
     let order = order::of_model(&model);
     let layers = std::mem::take(&mut model.layers);
     let mut units = vec![];
     for mut layer in layers {
         let name = layer.name.clone();
-        let inner = layer.nested.take().map(|inner| flat(*inner));
+        let inner = layer.nested.take().map(|inner| flat(*inner)).transpose()?;
         units.push((name, inner.as_ref().map(Unit::new)));
         match inner {
-            Some(inner) => expand(layer, inner, &mut model.layers),
+            Some(inner) => expand(layer, inner, &mut model.layers)?,
             None => model.layers.push(layer),
         }
     }
@@ -80,7 +81,7 @@ fn flat(mut model: RawModel) -> RawModel {
         unit.iter().for_each(|unit| unit.run(name, call as u64, &mut model.schedule));
         model.schedule.push((name.clone(), call as u64));
     }
-    model
+    Ok(model)
 }
 
 /// An inner model as it runs.
@@ -113,12 +114,13 @@ impl Unit {
 }
 
 /// Adds an inner model's layers, then the inner model as a scope.
-fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) {
+fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) -> Result<()> {
     let calls: HashMap<String, u64> =
         inner.layers.iter().map(|layer| (layer.name.clone(), layer.calls.len() as u64)).collect();
     let inputs: HashMap<&str, usize> =
         inner.inputs.iter().enumerate().rev().map(|(place, input)| (input.layer.as_str(), place)).collect();
-    let passed: Vec<Passed> = scope.calls.iter().map(Passed::new).collect();
+    let passed = scope.calls.iter().map(|call| Passed::new(&scope, call, inner.inputs.len()));
+    let passed: Vec<Passed> = passed.collect::<Result<_>>()?;
     for layer in inner.layers {
         let place = inputs.get(layer.name.as_str()).copied();
         let mut expanded = RawLayer {
@@ -152,6 +154,7 @@ fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) {
     scope.settings.clear();
     scope.settings.insert("outputs".into(), inner.outputs.len().into());
     flat.push(scope);
+    Ok(())
 }
 
 /// An inner tensor as the model around it names it, in the given call of the inner model.
@@ -177,20 +180,16 @@ fn renamed(call: &RawCall, rename: &impl Fn(&RawTensor) -> RawTensor) -> RawCall
     call.iter().map(|(keyword, value)| (keyword.clone(), argument(value, rename))).collect()
 }
 
-/// The tensors passed as data, in order.
-fn data(arguments: &RawCall) -> Vec<RawTensor> {
-    arguments
-        .iter()
-        .filter(|(keyword, _)| keyword.as_deref() != Some("mask"))
-        .flat_map(|(_, value)| tensors(value))
-        .collect()
-}
-
-fn tensors(value: &RawArgument) -> Vec<RawTensor> {
+/// Every tensor in an argument, in order, and nothing where nothing is passed; or a constant that is neither.
+fn tensors(value: &RawArgument) -> std::result::Result<Vec<Option<RawTensor>>, &Json> {
     match value {
-        RawArgument::Tensor(tensor) => vec![tensor.clone()],
-        RawArgument::List(items) => items.iter().flat_map(tensors).collect(),
-        RawArgument::Constant(_) => vec![],
+        RawArgument::Tensor(tensor) => Ok(vec![Some(tensor.clone())]),
+        RawArgument::List(items) => {
+            let items = items.iter().map(tensors).collect::<std::result::Result<Vec<_>, _>>()?;
+            Ok(items.concat())
+        }
+        RawArgument::Constant(Json::Null) => Ok(vec![None]),
+        RawArgument::Constant(other) => Err(other),
     }
 }
 
@@ -198,20 +197,48 @@ fn tensors(value: &RawArgument) -> Vec<RawTensor> {
 struct Passed {
     data: Vec<RawTensor>,
     /// The masks passed by hand.
-    masks: Vec<RawTensor>,
+    masks: Vec<Option<RawTensor>>,
 }
 
 impl Passed {
-    fn new(arguments: &RawCall) -> Passed {
-        let masks = arguments.iter().find(|(keyword, _)| keyword.as_deref() == Some("mask"));
-        Passed { data: data(arguments), masks: masks.map_or_else(Vec::new, |(_, value)| tensors(value)) }
+    /// `inputs` is the number of the inner model's inputs.
+    fn new(scope: &RawLayer, arguments: &RawCall, inputs: usize) -> Result<Passed> {
+        let fail = |expected: String, found: String| {
+            let pointer = scope.pointer.clone();
+            Err(KerasConfigError { pointer, expected, found })
+        };
+        let (mut data, mut masks) = (vec![], vec![]);
+        for (keyword, value) in arguments {
+            let into = match keyword.as_deref() {
+                None | Some("inputs") => &mut data,
+                Some("mask") => &mut masks,
+                Some("training") if matches!(value, RawArgument::Constant(_)) => continue,
+                Some(other) => {
+                    return fail("arguments of a model: inputs, training, mask".into(), format!("`{other}`"));
+                }
+            };
+            match tensors(value) {
+                Ok(tensors) => into.extend(tensors),
+                Err(other) => return fail("tensors as arguments of a model".into(), brief(other)),
+            }
+        }
+        let given: Vec<RawTensor> = data.iter().flatten().cloned().collect();
+        if data.len() != inputs || given.len() != inputs || masks.len() > inputs {
+            let found = format!("{} tensors and {} masks", given.len(), masks.len());
+            return fail(
+                format!("a tensor for each of {inputs} inputs of a model, and no more masks"),
+                found,
+            );
+        }
+        Ok(Passed { data: given, masks })
     }
 
     /// The call of an inner input: the tensor passed in its place, and the mask if one was passed by hand.
     fn input(&self, place: usize) -> RawCall {
         let argument = |tensor: &RawTensor| RawArgument::Tensor(tensor.clone());
         let data = self.data.get(place).map(|tensor| (None, argument(tensor)));
-        let mask = self.masks.get(place).map(|mask| (Some("mask".to_owned()), argument(mask)));
+        let mask = self.masks.get(place).and_then(Option::as_ref);
+        let mask = mask.map(|mask| (Some("mask".to_owned()), argument(mask)));
         data.into_iter().chain(mask).collect()
     }
 }

@@ -14,6 +14,7 @@ use masque_ir::Semantics;
 use serde_json::{Map, Value as Json, json};
 
 use super::config::{Node, Result};
+use super::constants;
 use super::json::ConfigText;
 use super::{Problem, RawArgument, RawCall, RawLayer, RawModel, RawTensor};
 use crate::layers;
@@ -123,9 +124,8 @@ impl<'a> Reading<'a> {
                 layer.calls = self.dialect.calls(&layer.class, &entry.get("inbound_nodes"))?;
                 if self.dialect == Dialect::Keras2 {
                     layer = tensorflow::translated(layer, entry)?;
-                } else {
-                    self.layers.extend(calls3::lift_arrays(&mut layer));
                 }
+                self.layers.extend(constants::lift(&mut layer));
             }
         }
         self.layers.push(layer);

@@ -42,35 +42,55 @@ pub struct Arguments<T> {
 }
 
 impl Arguments<TensorRef> {
-    /// Binds a call's arguments; `None` names the first that no parameter takes.
+    /// Binds a call's arguments.
+    ///
+    /// # Errors
+    ///
+    /// The first argument for which there is no parameter, by name.
     pub fn bind(call: &Call, parameters: &[&'static str]) -> Result<Arguments<TensorRef>, String> {
         let (mut passed, mut unmasked) = (vec![], vec![]);
-        let mut positional = parameters.iter();
-        for argument in &call.arguments {
-            let name = match &argument.keyword {
-                Some(keyword) => keyword.clone(),
-                None => positional
-                    .next()
-                    .map(ToString::to_string)
-                    .ok_or_else(|| "too many positional arguments".to_owned())?,
-            };
-            if !parameters.contains(&name.as_str()) && !IGNORED.contains(&name.as_str()) {
-                return Err(format!("no parameter `{name}`"));
-            }
-            if passed.iter().any(|(other, _)| *other == name) {
-                return Err(format!("`{name}` is passed twice"));
-            }
-            if let (true, ArgumentValue::List(items)) = (name == "mask", &argument.value) {
+        for (name, value) in named(call, parameters)? {
+            if let (true, ArgumentValue::List(items)) = (name == "mask", value) {
                 let empty = items.iter().enumerate().filter(|(_, item)| item.tensors().is_empty());
                 unmasked = empty.map(|(place, _)| place).collect();
             }
-            passed.push((name, pass(&argument.value)));
+            passed.push((name, pass(value)));
         }
         // The first argument is the first parameter's, in whatever order keywords stand.
         let place = |name: &String| parameters.iter().position(|parameter| parameter == name);
         passed.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
         Ok(Arguments { passed, unmasked, masks: vec![] })
     }
+}
+
+/// A call's arguments by parameter, in the call's order.
+///
+/// # Errors
+///
+/// As of [`Arguments::bind`].
+pub(super) fn named<'a>(
+    call: &'a Call,
+    parameters: &[&'static str],
+) -> Result<Vec<(String, &'a ArgumentValue)>, String> {
+    let mut passed: Vec<(String, &ArgumentValue)> = vec![];
+    let mut positional = parameters.iter();
+    for argument in &call.arguments {
+        let name = match &argument.keyword {
+            Some(keyword) => keyword.clone(),
+            None => positional
+                .next()
+                .map(ToString::to_string)
+                .ok_or_else(|| "too many positional arguments".to_owned())?,
+        };
+        if !parameters.contains(&name.as_str()) && !IGNORED.contains(&name.as_str()) {
+            return Err(format!("no parameter `{name}`"));
+        }
+        if passed.iter().any(|(other, _)| *other == name) {
+            return Err(format!("`{name}` is passed twice"));
+        }
+        passed.push((name, &argument.value));
+    }
+    Ok(passed)
 }
 
 /// Parameters that say nothing about what is computed at inference.

@@ -72,6 +72,8 @@ pub struct Config {
     canonical: Settings,
     /// Do the settings name the dtype policy float32?
     float32: bool,
+    /// Are settings that are null none at all? Keras writes every setting of an operation.
+    without_null: bool,
 }
 
 impl Config {
@@ -81,15 +83,16 @@ impl Config {
             !WITHOUT_MEANING.contains(&key.as_str())
                 && !WITHOUT_MEANING_ENDINGS.iter().any(|end| key.ends_with(end))
         });
-        let mut config = Config { rest: settings, canonical: Settings::new(), float32: false };
+        let mut config =
+            Config { rest: settings, canonical: Settings::new(), float32: false, without_null: false };
         config.dtype_policy();
         Ok(config)
     }
 
     /// Settings of an operation, whose `dtype` is a setting like the others.
     pub fn of_operation(mut settings: Map<String, Json>) -> Config {
-        settings.retain(|key, value| !WITHOUT_MEANING.contains(&key.as_str()) && !value.is_null());
-        Config { rest: settings, canonical: Settings::new(), float32: false }
+        settings.retain(|key, _| !WITHOUT_MEANING.contains(&key.as_str()));
+        Config { rest: settings, canonical: Settings::new(), float32: false, without_null: true }
     }
 
     /// Everything is computed in float32. A narrower policy is written down, a wider one would be another answer.
@@ -129,7 +132,7 @@ impl Config {
             self.rest.remove("dtype");
             self.keep("dtype", name);
         }
-        match self.rest.into_iter().next() {
+        match self.rest.into_iter().find(|(_, value)| !(self.without_null && value.is_null())) {
             Some((key, value)) => {
                 let expected = if key == "dtype" { POLICIES } else { "no such setting" };
                 Err(ConfigError::new(&key, expected, &value))

@@ -8,7 +8,7 @@ use masque_ir::ty::broadcast;
 use masque_ir::{DType, Dim, Sizes, Type};
 
 use super::merging::{common_dtype, converted, listed, several};
-use crate::layer::{Arguments, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError, Supports};
+use crate::layer::{Arguments, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError, Supports, Takes};
 
 pub(super) static ADD: LayerDef = def("Add", |_| Ok(Box::new(Merge::Add)));
 pub(super) static AVERAGE: LayerDef = def("Average", |_| Ok(Box::new(Merge::Average)));
@@ -113,6 +113,10 @@ impl Merge {
 }
 
 impl Layer for Merge {
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[("inputs", Takes::Tensors)]
+    }
+
     fn supports_masking(&self) -> bool {
         true
     }

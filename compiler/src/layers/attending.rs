@@ -3,7 +3,7 @@
 use masque_ir::ops::{Elementwise, OpError};
 use masque_ir::program::Operand;
 
-use crate::layer::{Arguments, Passed, Scope, ShapeError};
+use crate::layer::{Arguments, Passed, Scope};
 
 /// True where both are; one that is absent is true everywhere.
 pub(super) fn both(
@@ -25,20 +25,4 @@ pub(super) fn with_axis(scope: &mut Scope<'_>, mask: &Operand, at: usize) -> Res
 /// Is that argument of the call true?
 pub(super) fn is_set<T>(arguments: &Arguments<T>, parameter: &str) -> bool {
     matches!(arguments.get(parameter), Some(Passed::Constant(value)) if value.as_bool() == Some(true))
-}
-
-/// Arguments that are true or false are nothing else.
-pub(super) fn check_flags<T>(arguments: &Arguments<T>, parameters: &[&str]) -> Result<(), ShapeError> {
-    for parameter in parameters {
-        match arguments.get(parameter) {
-            None => {}
-            Some(Passed::Constant(value)) if value.is_boolean() => {}
-            Some(Passed::Constant(value)) => {
-                let found = crate::layer::config::brief(value);
-                return Err(ShapeError::new(format!("true or false for `{parameter}`"), found));
-            }
-            Some(_) => return Err(ShapeError::new(format!("true or false for `{parameter}`"), "a tensor")),
-        }
-    }
-    Ok(())
 }

@@ -8,12 +8,12 @@ use masque_ir::ops::{self, Activate, Elementwise, OpError, Reduce, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
-use super::attending::{both, check_flags, is_set, with_axis};
+use super::attending::{both, is_set, with_axis};
 use super::einsum::{Term, einsum};
 use super::merging::listed;
 use super::spatial;
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, Takes,
     WeightSpec,
 };
 
@@ -55,7 +55,6 @@ fn additive(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 impl Attention {
     /// Query, value and key fit together, and so do their masks.
     fn check(&self, arguments: &Arguments<Type>) -> Result<(), ShapeError> {
-        check_flags(arguments, &["return_attention_scores", "use_causal_mask"])?;
         let inputs = arguments.data();
         let unfit = |expected: &str| Err(ShapeError::new(expected, listed(inputs)));
         let (Some(query), Some(value), true) = (inputs.first(), inputs.get(1), inputs.len() <= 3) else {
@@ -169,6 +168,14 @@ fn scaled(scope: &mut Scope<'_>, x: Operand, scale: &Operand) -> Result<Operand,
 impl Layer for Attention {
     fn parameters(&self) -> &'static [&'static str] {
         &["inputs", "mask", "training", "return_attention_scores", "use_causal_mask"]
+    }
+
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[
+            ("inputs", Takes::Tensors),
+            ("return_attention_scores", Takes::Flag),
+            ("use_causal_mask", Takes::Flag),
+        ]
     }
 
     fn outputs(&self, constants: &Constants) -> u32 {

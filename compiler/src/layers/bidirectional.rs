@@ -5,9 +5,9 @@ use masque_ir::ops::{Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
 use serde_json::{Map, Value as Json, json};
 
-use super::recurrent::{self, Recurrent};
+use super::recurrent::Recurrent;
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, Takes,
     WeightSpec,
 };
 
@@ -133,7 +133,7 @@ impl Bidirectional {
 
     /// The arguments of one direction: the same data and mask, its part of the initial states.
     fn part(&self, arguments: &Arguments<Type>, first: bool) -> Result<Arguments<Type>, ShapeError> {
-        let states = recurrent::initial(arguments)?;
+        let states = arguments.tensors("initial_state");
         let (front, back) = (self.forward.steps.count(), self.backward.steps.count());
         if !states.is_empty() && states.len() != front + back {
             return Err(ShapeError::new(
@@ -153,6 +153,10 @@ impl Bidirectional {
 impl Layer for Bidirectional {
     fn parameters(&self) -> &'static [&'static str] {
         &["sequences", "initial_state", "mask", "training"]
+    }
+
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[("initial_state", Takes::Tensors)]
     }
 
     fn outputs(&self, constants: &Constants) -> u32 {

@@ -10,7 +10,9 @@ use super::einsum::{Term, einsum, letters_beside, letters_for};
 use super::merging::{converted, listed, several};
 use super::operations::unit_length;
 use super::spatial;
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, Takes,
+};
 
 pub(super) static DOT: LayerDef =
     LayerDef { class: "Dot", supports_masking: Supports::Always, masks: "none", parse };
@@ -49,6 +51,10 @@ impl Dot {
 }
 
 impl Layer for Dot {
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[("inputs", Takes::Tensors)]
+    }
+
     fn supports_masking(&self) -> bool {
         true
     }

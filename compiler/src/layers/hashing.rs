@@ -9,8 +9,8 @@ use super::encoding::{Encoding, MODES, Mode, refuse_sparse};
 use super::spatial::{self, loses_masks, losing};
 use super::vocabulary;
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightPlace,
-    WeightSpec,
+    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, Takes,
+    WeightPlace, WeightSpec,
 };
 
 losing!(HASHED_CROSSING, "HashedCrossing", crossing);
@@ -156,6 +156,10 @@ impl HashedCrossing {
 }
 
 impl Layer for HashedCrossing {
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[("inputs", Takes::Tensors)]
+    }
+
     loses_masks!(|layer, arguments| layer.check(arguments));
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

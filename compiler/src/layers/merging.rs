@@ -5,7 +5,9 @@ use masque_ir::program::Operand;
 use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Type};
 
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, Takes,
+};
 
 pub(super) static CONCATENATE: LayerDef = LayerDef {
     class: "Concatenate",
@@ -64,6 +66,10 @@ impl Concatenate {
 }
 
 impl Layer for Concatenate {
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[("inputs", Takes::Tensors)]
+    }
+
     fn supports_masking(&self) -> bool {
         true
     }

@@ -17,12 +17,12 @@ use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Dim, Semantics, Type};
 
 use self::settings::{MultiHead, grouped, multi_head};
-use super::attending::{both, check_flags, is_set, with_axis};
+use super::attending::{both, is_set, with_axis};
 use super::einsum::{Term, einsum};
 use super::spatial;
 use crate::layer::{
     Arguments, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError,
-    Supports, WeightPlace, WeightSpec,
+    Supports, Takes, WeightPlace, WeightSpec,
 };
 
 pub(super) static MULTI_HEAD_ATTENTION: LayerDef = def("MultiHeadAttention", multi_head);
@@ -86,7 +86,6 @@ impl MultiHead {
     }
 
     fn check(&self, arguments: &Arguments<Type>) -> Result<Vec<usize>, ShapeError> {
-        check_flags(arguments, &["return_attention_scores", "use_causal_mask"])?;
         let expected =
             "a query and a value: numbers [B, T, D] and [B, S, D], features known, and a key like the value";
         let Some(Inputs { query, value, key }) = Inputs::of(arguments) else {
@@ -385,6 +384,10 @@ impl Layer for MultiHead {
             "training",
             "use_causal_mask",
         ]
+    }
+
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[("return_attention_scores", Takes::Flag), ("use_causal_mask", Takes::Flag)]
     }
 
     fn outputs(&self, constants: &Constants) -> u32 {

@@ -13,8 +13,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, KernelCondition, Layer, LayerDef, MaskRule, Passed, Scope,
-    ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Constants, KernelCondition, Layer, LayerDef, MaskRule, Scope, ShapeError,
+    Supports, Takes, WeightSpec,
 };
 
 /// The rows of the registry, and the list of their classes.
@@ -209,6 +209,10 @@ impl Layer for Recurrent {
         &["sequences", "initial_state", "mask", "training"]
     }
 
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[("initial_state", Takes::Tensors)]
+    }
+
     fn outputs(&self, _: &Constants) -> u32 {
         self.results()
     }
@@ -242,7 +246,7 @@ impl Layer for Recurrent {
         if let Some(mask) = arguments.mask() {
             check_mask(mask, x)?;
         }
-        check_initial(initial(arguments)?, &states)?;
+        check_initial(arguments.tensors("initial_state"), &states)?;
         if self.walk.stateful && states.iter().any(|state| state.known_elements().is_none()) {
             let expected = "a batch of known size, of which a stateful layer keeps the states";
             return Err(ShapeError::new(expected, x));
@@ -270,17 +274,6 @@ fn sequences(arguments: &Arguments<Type>) -> Result<&Type, ShapeError> {
     let expected = "numbers [batch, steps, ...]";
     let x = arguments.first().ok_or_else(|| ShapeError::new(expected, "none"))?;
     if x.rank() >= 3 && x.dtype != DType::Str { Ok(x) } else { Err(ShapeError::new(expected, x)) }
-}
-
-/// The initial states that were passed: tensors, or nothing.
-pub(super) fn initial(arguments: &Arguments<Type>) -> Result<&[Type], ShapeError> {
-    match arguments.get("initial_state") {
-        Some(Passed::Constant(numbers)) => {
-            let found = crate::layer::config::brief(numbers);
-            Err(ShapeError::new("tensors as `initial_state`", found))
-        }
-        _ => Ok(arguments.tensors("initial_state")),
-    }
 }
 
 /// Either there are none, or one for each state and of its type.

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::embedding::{self, Embedding};
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Passed, Scope, ShapeError, Supports,
+    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Passed, Scope, ShapeError, Supports, Takes,
     WeightSpec,
 };
 
@@ -50,6 +50,10 @@ impl Layer for ReversibleEmbedding {
         &["inputs", "reverse"]
     }
 
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[("reverse", Takes::Flag)]
+    }
+
     fn supports_masking(&self) -> bool {
         self.embedding.supports_masking()
     }
@@ -62,10 +66,6 @@ impl Layer for ReversibleEmbedding {
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        match arguments.get("reverse") {
-            None | Some(Passed::Constant(Json::Bool(_))) => {}
-            Some(_) => return Err(ShapeError::new("true or false as `reverse`", "something else")),
-        }
         if !reverse(arguments) {
             return self.embedding.infer(arguments);
         }

@@ -5,7 +5,8 @@ use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Arguments, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError,
+    Supports, Takes,
 };
 
 pub(super) static IDENTITY: LayerDef = LayerDef {
@@ -77,6 +78,10 @@ pub(super) fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> 
 impl Layer for Model {
     fn parameters(&self) -> &'static [&'static str] {
         &["outputs", "inputs"]
+    }
+
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[("outputs", Takes::Tensors), ("inputs", Takes::Tensors)]
     }
 
     fn received(&self) -> Option<&'static str> {

@@ -7,8 +7,9 @@ use masque_ir::program::{Literal, Operand};
 use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Dim, Type};
 
-use super::{def, masks_of, operation};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskParts, Scope, ShapeError};
+use super::stacks::joined;
+use super::{common, def, masks_of, operation};
+use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskParts, Scope, ShapeError, Takes};
 
 pub(in crate::layers) static CONCATENATE: LayerDef =
     def("ops.Concatenate", |config| Ok(Box::new(Concatenate { axis: config.integer("axis", Some(0))? })));
@@ -34,6 +35,9 @@ struct Concatenate {
 
 impl Layer for Concatenate {
     operation!();
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[("xs", Takes::Tensors)]
+    }
 
     fn parameters(&self) -> &'static [&'static str] {
         &["xs"]
@@ -42,7 +46,14 @@ impl Layer for Concatenate {
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let x = arguments.first().ok_or_else(no_tensor)?;
         let axis = resolve_axis(self.axis, x.rank()).ok_or_else(|| no_axis(x, self.axis))? as u32;
-        let operands: Vec<Option<&Type>> = arguments.data().iter().map(Some).collect();
+        if let Some(other) =
+            arguments.data().iter().find(|y| (y.dtype == DType::Str) != (x.dtype == DType::Str))
+        {
+            return Err(ShapeError::new("numbers alone, or texts alone", format!("{x} and {other}")));
+        }
+        let dtype = arguments.data().iter().fold(x.dtype, |all, other| common(all, other.dtype));
+        let parts: Vec<Type> = arguments.data().iter().map(|part| part.with_dtype(dtype)).collect();
+        let operands: Vec<Option<&Type>> = parts.iter().map(Some).collect();
         Op::from(Shape::Concat { axis })
             .infer(&operands)
             .map_err(|error| ShapeError::new(error.expected, error.found))
@@ -51,7 +62,7 @@ impl Layer for Concatenate {
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let rank = scope.builder.type_of(&arguments.data()[0]).rank();
         let axis = resolve_axis(self.axis, rank).unwrap_or(0) as u32;
-        Ok(vec![scope.builder.emit(Shape::Concat { axis }, arguments.data())?])
+        Ok(vec![joined(scope, arguments.data(), axis)?])
     }
 
     fn as_mask(&self, parts: &MaskParts<'_>) -> Option<MaskId> {
@@ -115,7 +126,7 @@ impl Layer for Filled {
     operation!();
 
     fn parameters(&self) -> &'static [&'static str] {
-        &["x", "dtype"]
+        &["x"]
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -8,12 +8,14 @@ use masque_ir::float::Float;
 use masque_ir::ops::{Leaf, Op, OpError};
 use masque_ir::program::{Builder, Operand};
 use masque_ir::ty::resolve_axis;
-use masque_ir::{DType, Dim, Semantics, Sizes, Type};
+use masque_ir::{DType, Semantics, Sizes, Type};
 use serde_json::Value as Json;
+
+pub(super) use crate::layer::literals::{array, element_type_named, number};
 
 use super::common;
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Effect, Layer, MaskRule, Passed, Scope, ShapeError,
+    Arguments, Config, ConfigError, Constants, Effect, Layer, MaskRule, Passed, Scope, ShapeError, Takes,
 };
 
 /// What an operation gives, or why it does not fit.
@@ -25,6 +27,8 @@ type Make = dyn Fn(&mut Scope<'_>, &Arguments<Operand>) -> Outcome<Vec<Operand>>
 /// An operation with its settings.
 pub(super) struct Built {
     parameters: &'static [&'static str],
+    /// Parameters that take other things than one tensor or numbers.
+    takes: &'static [(&'static str, Takes)],
     outputs: u32,
     /// Does it give its very argument for such types? Only then the mask stays.
     keeps: fn(&Type, &Type) -> bool,
@@ -52,12 +56,17 @@ impl Built {
         outputs: u32,
         make: impl Fn(&mut Scope<'_>, &Arguments<Operand>) -> Outcome<Vec<Operand>> + Send + Sync + 'static,
     ) -> Built {
-        Built { parameters, outputs, keeps: |_, _| false, make: Box::new(make) }
+        Built { parameters, takes: &[], outputs, keeps: |_, _| false, make: Box::new(make) }
     }
 
     /// The same, but its first argument's mask stays where the types of argument and result say that both are one.
     pub(super) fn keeping(self, keeps: fn(&Type, &Type) -> bool) -> Built {
         Built { keeps, ..self }
+    }
+
+    /// The same, but these parameters take other things than one tensor or numbers.
+    pub(super) fn taking(self, takes: &'static [(&'static str, Takes)]) -> Built {
+        Built { takes, ..self }
     }
 
     /// The same as a layer.
@@ -76,6 +85,10 @@ pub(super) fn of_one(
 impl Layer for Built {
     fn parameters(&self) -> &'static [&'static str] {
         self.parameters
+    }
+
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        self.takes
     }
 
     fn outputs(&self, _: &Constants) -> u32 {
@@ -192,61 +205,6 @@ pub(super) fn both(
     Ok([a?, b?])
 }
 
-/// The most elements that an array in a model's description may have.
-const LARGEST_ARRAY: usize = 1 << 20;
-
-/// An array of numbers, as numpy's or as lists; one number is an array without axes.
-pub(super) fn array(value: &Json) -> Option<(Type, Vec<Float>)> {
-    let items = value.pointer("/config/value").unwrap_or(value);
-    let (mut shape, mut values) = (vec![], vec![]);
-    collect(items, 0, &mut shape, &mut values)?;
-    let whole = values.iter().all(|value: &Json| value.is_i64() || value.is_boolean());
-    let truth = !values.is_empty() && values.iter().all(Json::is_boolean);
-    let dtype = match value.pointer("/config/dtype").and_then(Json::as_str) {
-        Some(name) => DTYPES.iter().find(|(known, _)| *known == name)?.1,
-        None if truth => DType::Bool,
-        None if whole && !values.is_empty() => match values.iter().all(narrow) {
-            true => DType::I32,
-            false => DType::I64,
-        },
-        None => DType::F32,
-    };
-    let shape: Vec<Dim> = shape.into_iter().map(|size| Dim::constant(size as i64)).collect();
-    let values: Option<Vec<Float>> = values.iter().map(|value| number(value).map(Float)).collect();
-    Some((Type::new(dtype, shape), values?))
-}
-
-fn narrow(value: &Json) -> bool {
-    value.as_i64().is_none_or(|number| i32::try_from(number).is_ok())
-}
-
-/// Lists in lists, row by row; all lists on one level have one length.
-fn collect(value: &Json, depth: usize, shape: &mut Vec<usize>, values: &mut Vec<Json>) -> Option<()> {
-    match value {
-        Json::Array(items) if values.len() <= LARGEST_ARRAY => {
-            match shape.get(depth) {
-                None if values.is_empty() => shape.push(items.len()),
-                size => size.filter(|&&size| size == items.len()).map(|_| ())?,
-            }
-            items.iter().try_for_each(|item| collect(item, depth + 1, shape, values))
-        }
-        value if depth == shape.len() && number(value).is_some() => {
-            values.push(value.clone());
-            Some(())
-        }
-        _ => None,
-    }
-}
-
-/// A number as a model file has it, truth values as 0 and 1.
-pub(super) fn number(value: &Json) -> Option<f64> {
-    let value = value.pointer("/config/value").unwrap_or(value);
-    value
-        .as_bool()
-        .map(|truth| f64::from(u8::from(truth)))
-        .or_else(|| Float::of_json(value).map(|number| number.0))
-}
-
 /// A number as an operand.
 pub(super) fn literal(dtype: DType, number: f64) -> Operand {
     Operand::Literal(masque_ir::program::Literal { dtype, number: Float(number) })
@@ -317,21 +275,12 @@ pub(super) fn optional_number(config: &mut Config, key: &str) -> Result<Option<f
     Ok(Some(number))
 }
 
-/// Keras' names of the element types.
-const DTYPES: [(&str, DType); 5] = [
-    ("bool", DType::Bool),
-    ("float32", DType::F32),
-    ("float64", DType::F64),
-    ("int32", DType::I32),
-    ("int64", DType::I64),
-];
-
 /// A setting that names an element type, if it is there.
 pub(super) fn element_type(config: &mut Config) -> Result<Option<DType>, ConfigError> {
     let Some(dtype) = config.take("dtype") else { return Ok(None) };
-    let found = DTYPES.iter().find(|(name, _)| dtype == *name);
+    let found = dtype.as_str().and_then(element_type_named);
     let expected = "bool, float32, float64, int32 or int64";
-    let found = found.ok_or_else(|| ConfigError::new("dtype", expected, &dtype))?.1;
+    let found = found.ok_or_else(|| ConfigError::new("dtype", expected, &dtype))?;
     config.keep("dtype", dtype);
     Ok(Some(found))
 }

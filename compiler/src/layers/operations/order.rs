@@ -14,7 +14,7 @@ use super::pieces::part;
 use super::reduce::{axes, folded};
 use super::shapes::{flat, permuted, with_axis, without_axis};
 use super::{common, def};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, Passed, Scope};
+use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, Passed, Scope, Takes};
 
 /// Which part of the elements is smaller.
 #[derive(Clone, Copy)]
@@ -293,7 +293,7 @@ pub(in crate::layers) static SELECT: LayerDef = def("ops.Select", |_| {
         }
         Ok(chosen)
     });
-    select.boxed()
+    select.taking(&[("condlist", Takes::Tensors), ("choicelist", Takes::Tensors)]).boxed()
 });
 
 /// `multi_hot(inputs, num_classes, axis, dtype)`: which numbers occur.

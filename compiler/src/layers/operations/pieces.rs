@@ -13,8 +13,9 @@ use super::built::{
 use super::def;
 use super::formula::term;
 use super::shapes::{flat, permuted, with_axis, without_axis};
+use super::stacks::joined;
 use crate::layer::config::brief;
-use crate::layer::{Config, ConfigError, Layer, LayerDef, Passed, Scope};
+use crate::layer::{Config, ConfigError, Layer, LayerDef, Passed, Scope, Takes};
 
 /// An array that stands in a model's description, as the result of a call without arguments.
 pub(in crate::layers) static CONSTANT: LayerDef = def("ops.Constant", |config| {
@@ -34,11 +35,11 @@ pub(in crate::layers) static GET_ITEM: LayerDef = def("ops.GetItem", |_| {
             None => vec![Json::Null],
             Some(Passed::Constant(Json::Array(items))) => items.clone(),
             Some(Passed::Constant(item)) => vec![item.clone()],
-            Some(_) => return refuse("a key of slices and integers", "tensors"),
+            Some(_) => return refuse("a `key` of slices and integers", "tensors"),
         };
         get_item(scope, x, &key)
     });
-    get.boxed()
+    get.taking(&[("key", Takes::Setting)]).boxed()
 });
 pub(in crate::layers) static PAD: LayerDef = def("ops.Pad", pad);
 pub(in crate::layers) static REPEAT: LayerDef = def("ops.Repeat", repeat);
@@ -55,10 +56,10 @@ pub(in crate::layers) static STACK: LayerDef = def("ops.Stack", |config| {
             parts.push((with_axis(scope, x, axis)?, axis as u32));
         }
         let Some(&(_, axis)) = parts.first() else { return refuse("tensors", "none") };
-        let parts: Vec<&Operand> = parts.iter().map(|(part, _)| part).collect();
-        emit(scope, Shape::Concat { axis }, &parts)
+        let parts: Vec<Operand> = parts.into_iter().map(|(part, _)| part).collect();
+        joined(scope, &parts, axis)
     });
-    stack.boxed()
+    stack.taking(&[("x", Takes::Tensors)]).boxed()
 });
 pub(in crate::layers) static TAKE: LayerDef = def("ops.Take", take);
 pub(in crate::layers) static TILE: LayerDef = def("ops.Tile", tile);
@@ -97,7 +98,7 @@ fn get_item(scope: &mut Scope<'_>, mut x: Operand, key: &[Json]) -> Outcome {
             x = part(scope, &x, axis as u32, start, stop)?;
             x = without_axis(scope, &x, axis)?;
         } else {
-            return refuse("a key of slices, integers, new axes and an ellipsis", brief(item));
+            return refuse("a `key` of slices, integers, new axes and an ellipsis", brief(item));
         }
     }
     Ok(x)
@@ -158,7 +159,8 @@ fn pad(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     let widths = widths
         .ok_or_else(|| ConfigError::new("pad_width", "pairs of sizes that are not negative", &value))?;
     config.keep("pad_width", value);
-    config.word("mode", (), &[("constant", ())])?;
+    let mirror =
+        config.word("mode", None, &[("constant", None), ("reflect", Some(1)), ("symmetric", Some(0))])?;
     let pad = Built::new(&["x", "constant_values"], move |scope, arguments| {
         let mut x = tensor(arguments, "x")?;
         let number = match arguments.get("constant_values") {
@@ -175,11 +177,14 @@ fn pad(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
             return refuse(format!("`pad_width` for {rank} axes"), widths.len());
         }
         for (axis, &(before, after)) in widths.iter().enumerate() {
-            x = padded(scope, &x, axis, before, after, number)?;
+            x = match mirror {
+                None => padded(scope, &x, axis, before, after, number)?,
+                Some(from) => mirrored(scope, &x, axis as u32, [before, after], from)?,
+            };
         }
         Ok(x)
     });
-    pad.boxed()
+    pad.taking(&[("constant_values", Takes::Setting)]).boxed()
 }
 
 /// The same tensor with a number before and after the positions of an axis.
@@ -207,6 +212,33 @@ pub(super) fn padded(
     if parts.len() == 1 { Ok(x.clone()) } else { emit(scope, Shape::Concat { axis: axis as u32 }, &parts) }
 }
 
+/// With so many positions of itself mirrored before and after those of an axis: from the first, or from the one that
+/// is `from` behind it.
+pub(in crate::layers) fn mirrored(
+    scope: &mut Scope<'_>,
+    x: &Operand,
+    axis: u32,
+    [before, after]: [i64; 2],
+    from: i64,
+) -> Outcome {
+    let size = shape_of(scope, x)[axis as usize].clone();
+    let most = before.max(after) + from;
+    if size.known().is_some_and(|size| size < most) {
+        return refuse(format!("at least {most} positions"), size);
+    }
+    let mut turned = |start: Dim, count: i64| {
+        let stop = &start + &Dim::constant(count);
+        let part = part(scope, x, axis, start, stop)?;
+        emit(scope, Shape::Reverse { axis }, &[&part])
+    };
+    let start = (before > 0).then(|| turned(Dim::constant(from), before)).transpose()?;
+    let end = (after > 0).then(|| turned(&size - &Dim::constant(after + from), after)).transpose()?;
+    match [start.as_ref(), Some(x), end.as_ref()].into_iter().flatten().collect::<Vec<_>>().as_slice() {
+        [x] => Ok((*x).clone()),
+        parts => emit(scope, Shape::Concat { axis }, parts),
+    }
+}
+
 /// `repeat(x, repeats, axis)`: every position several times in a row.
 fn repeat(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     let times = config.size("repeats")?;
@@ -216,14 +248,22 @@ fn repeat(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
             Some(axis) => (x.clone(), axis_of(scope, x, axis)? as usize),
             None => (flat(scope, x)?, 0),
         };
-        let mut shape = shape_of(scope, &x);
-        let mut spread = shape.clone();
-        spread.insert(axis + 1, Dim::constant(times));
-        shape[axis] = &shape[axis] * &Dim::constant(times);
-        let x = with_axis(scope, &x, axis + 1)?;
-        let x = emit(scope, Shape::Broadcast { shape: spread }, &[&x])?;
-        emit(scope, Shape::Reshape { shape }, &[&x])
+        repeated(scope, &x, axis, times)
     })
+}
+
+/// Every position of an axis several times in a row.
+pub(super) fn repeated(scope: &mut Scope<'_>, x: &Operand, axis: usize, times: i64) -> Outcome {
+    if times == 1 {
+        return Ok(x.clone());
+    }
+    let mut shape = shape_of(scope, x);
+    let mut spread = shape.clone();
+    spread.insert(axis + 1, Dim::constant(times));
+    shape[axis] = &shape[axis] * &Dim::constant(times);
+    let x = with_axis(scope, x, axis + 1)?;
+    let x = emit(scope, Shape::Broadcast { shape: spread }, &[&x])?;
+    emit(scope, Shape::Reshape { shape }, &[&x])
 }
 
 /// The most pieces that one tensor is cut into.
@@ -318,10 +358,11 @@ fn take(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
             Some(axis) => (x.clone(), axis_of(scope, &x, axis)?),
             None => (flat(scope, &x)?, 0),
         };
-        if let Some(Passed::Constant(value)) = arguments.get("indices")
-            && value.as_array().is_none_or(|items| items.iter().all(Json::is_i64))
-        {
-            return take_constant(scope, &x, axis, value);
+        if let Some(Passed::Constant(value)) = arguments.get("indices") {
+            let places = value.pointer("/config/value").unwrap_or(value);
+            if places.as_array().is_none_or(|items| items.iter().all(Json::is_i64)) {
+                return take_constant(scope, &x, axis, places);
+            }
         }
         let indices = given(scope, arguments, "indices")?;
         let indices = term(&scope.cast(&indices, DType::I64)?);
@@ -344,8 +385,7 @@ pub(super) fn picked(scope: &mut Scope<'_>, x: &Operand, axis: u32, indices: &Op
 }
 
 /// The positions of an axis that a constant names, one after another.
-fn take_constant(scope: &mut Scope<'_>, x: &Operand, axis: u32, value: &Json) -> Outcome {
-    let given = value.pointer("/config/value").unwrap_or(value);
+fn take_constant(scope: &mut Scope<'_>, x: &Operand, axis: u32, given: &Json) -> Outcome {
     let places: Option<Vec<i64>> = match given {
         Json::Array(items) => items.iter().map(Json::as_i64).collect(),
         item => item.as_i64().map(|place| vec![place]),

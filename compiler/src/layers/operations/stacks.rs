@@ -14,10 +14,10 @@ use super::formula::term;
 use super::pieces::{part, split_along};
 use super::shapes::{flat, permuted, with_axis};
 use super::{common, def};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, Scope};
+use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, Scope, Takes};
 
 /// Tensors in their common element type, joined.
-fn joined(scope: &mut Scope<'_>, parts: &[Operand], axis: u32) -> Outcome {
+pub(super) fn joined(scope: &mut Scope<'_>, parts: &[Operand], axis: u32) -> Outcome {
     let Some(first) = parts.first() else { return refuse("tensors", "none") };
     let dtype = parts.iter().fold(dtype_of(scope, first), |all, part| common(all, dtype_of(scope, part)));
     let mut cast = vec![];
@@ -43,7 +43,7 @@ fn stack(axis: fn(usize) -> u32) -> Result<Box<dyn Layer>, ConfigError> {
         }
         joined(scope, &parts, axis)
     });
-    stack.boxed()
+    stack.taking(&[("xs", Takes::Tensors)]).boxed()
 }
 
 pub(in crate::layers) static APPEND: LayerDef = def("ops.Append", |config| {
