@@ -88,6 +88,7 @@ struct Reading<'a> {
     entry: Node<'a>,
     list: Node<'a>,
     layers: Vec<RawLayer>,
+    sizes: tensorflow::Sizes,
 }
 
 impl<'a> Reading<'a> {
@@ -95,7 +96,14 @@ impl<'a> Reading<'a> {
         let body = entry.get("config");
         // The first Keras 2 wrote the list of layers of a Sequential and nothing else.
         let list = if body.value.is_array() && kind != Kind::Graph { body } else { body.get("layers") };
-        Reading { dialect, kind, entry: entry.clone(), list, layers: vec![] }
+        Reading {
+            dialect,
+            kind,
+            entry: entry.clone(),
+            list,
+            layers: vec![],
+            sizes: tensorflow::Sizes::default(),
+        }
     }
 
     /// The model that stands in `entry`, with everything in it.
@@ -123,7 +131,7 @@ impl<'a> Reading<'a> {
             Kind::Graph => {
                 layer.calls = self.dialect.calls(&layer.class, &entry.get("inbound_nodes"))?;
                 if self.dialect == Dialect::Keras2 {
-                    layer = tensorflow::translated(layer, entry)?;
+                    layer = tensorflow::translated(layer, entry, &mut self.sizes)?;
                 }
                 self.layers.extend(constants::lift(&mut layer));
             }

@@ -59,6 +59,17 @@ impl Sliding {
         })
     }
 
+    /// That of a kernel whose shape is known, without anything behind it.
+    pub(super) fn plain(
+        spatial: Spatial,
+        kernel: Vec<u32>,
+        [strides, dilation]: [Vec<u32>; 2],
+        padding: Padding,
+    ) -> Sliding {
+        let activation = Applied::Function(Activation::Linear);
+        Sliding { spatial, kernel, strides, dilation, padding, bias: false, activation }
+    }
+
     /// How far a window reaches behind its first position, for each axis.
     fn reach(&self) -> impl Iterator<Item = i64> {
         let axes = self.kernel.iter().zip(&self.dilation);
@@ -70,14 +81,19 @@ impl Sliding {
         self.kernel.iter().map(|&size| size.into()).chain([inputs, outputs])
     }
 
-    /// The convolution without an activation function: channels last.
-    pub(super) fn convolve(&self, groups: u32) -> Convolve {
+    /// The convolution of data with a kernel, plus a bias if there is one: channels last.
+    pub(super) fn slide(
+        &self,
+        scope: &mut Scope<'_>,
+        operands: [Operand; 3],
+        groups: u32,
+    ) -> Result<Operand, OpError> {
         let axes = self.kernel.len();
         let low = match self.padding {
             Padding::Causal => self.reach().collect(),
             Padding::Valid | Padding::Same => vec![0; axes],
         };
-        Convolve::Convolve {
+        let op = Convolve::Convolve {
             strides: self.strides.clone(),
             dilation: self.dilation.clone(),
             groups,
@@ -86,7 +102,8 @@ impl Sliding {
             high: vec![0; axes],
             spread: vec![0; axes],
             activation: Activation::Linear,
-        }
+        };
+        scope.builder.emit(op, &operands)
     }
 
     /// What comes after the sums: the layer's order of axes, the activation function.
@@ -148,8 +165,7 @@ impl Layer for Convolution {
         let x = scope.float(&arguments.data()[0])?;
         let x = self.sliding.spatial.to_last(scope, &x)?;
         let kernel = scope.weight("kernel");
-        let op = self.sliding.convolve(self.groups);
-        let y = scope.builder.emit(op, &[x, kernel, scope.weight("bias")])?;
+        let y = self.sliding.slide(scope, [x, kernel, scope.weight("bias")], self.groups)?;
         self.sliding.finish(scope, y)
     }
 }
@@ -174,27 +190,61 @@ fn transposed(config: &mut Config, axes: usize) -> Result<Box<dyn Layer>, Config
     Ok(Box::new(Transposed { sliding, filters, output_padding }))
 }
 
-impl Transposed {
+impl Sliding {
     /// For each axis: what of the whole result is left out before, and how much longer what is kept is than
     /// the inputs times the stride.
-    fn cut(&self) -> Vec<[i64; 2]> {
-        let axes = self.sliding.reach().zip(&self.sliding.strides).enumerate();
+    fn cut(&self, output_padding: Option<&[u32]>) -> Vec<[i64; 2]> {
+        let axes = self.reach().zip(&self.strides).enumerate();
         axes.map(|(axis, (reach, &stride))| {
             let (window, stride) = (reach + 1, i64::from(stride));
-            let more = self.output_padding.as_ref().map(|padding| i64::from(padding[axis]));
-            let longer = match (self.sliding.padding, more) {
+            let more = output_padding.map(|padding| i64::from(padding[axis]));
+            let longer = match (self.padding, more) {
                 (Padding::Same, None) => 0,
                 (Padding::Same, Some(more)) => window % 2 + more - stride,
                 (_, None) => (window - stride).max(0),
                 (_, Some(more)) => window + more - stride,
             };
-            let before = match self.sliding.padding {
+            let before = match self.padding {
                 Padding::Same => (window - stride - longer).max(0) / 2,
                 _ => 0,
             };
             [before, longer]
         })
         .collect()
+    }
+
+    /// The transposed convolution of data with a kernel, plus a bias if there is one: channels last.
+    pub(super) fn spread(
+        &self,
+        scope: &mut Scope<'_>,
+        [x, kernel, bias]: [Operand; 3],
+        output_padding: Option<&[u32]>,
+    ) -> Result<Operand, OpError> {
+        let axes = self.spatial.axes as u32;
+        let perm = (0..axes).chain([axes + 1, axes]).collect();
+        let mut kernel = scope.builder.emit(Shape::Transpose { perm }, &[kernel])?;
+        for axis in 0..axes {
+            kernel = scope.builder.emit(Shape::Reverse { axis }, &[kernel])?;
+        }
+        let (mut low, mut high, mut spread) = (vec![], vec![], vec![]);
+        for ((reach, &stride), [before, longer]) in
+            self.reach().zip(&self.strides).zip(self.cut(output_padding))
+        {
+            low.push(reach - before);
+            high.push(longer + before);
+            spread.push(stride - 1);
+        }
+        let op = Convolve::Convolve {
+            strides: vec![1; axes as usize],
+            dilation: self.dilation.clone(),
+            groups: 1,
+            same: false,
+            low,
+            high,
+            spread,
+            activation: Activation::Linear,
+        };
+        scope.builder.emit(op, &[x, kernel, bias])
     }
 }
 
@@ -215,31 +265,8 @@ impl Layer for Transposed {
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = scope.float(&arguments.data()[0])?;
         let x = self.sliding.spatial.to_last(scope, &x)?;
-        let axes = self.sliding.spatial.axes as u32;
-        let perm = (0..axes).chain([axes + 1, axes]).collect();
-        let mut kernel = scope.builder.emit(Shape::Transpose { perm }, &[scope.weight("kernel")])?;
-        for axis in 0..axes {
-            kernel = scope.builder.emit(Shape::Reverse { axis }, &[kernel])?;
-        }
-        let (mut low, mut high, mut spread) = (vec![], vec![], vec![]);
-        for ((reach, &stride), [before, longer]) in
-            self.sliding.reach().zip(&self.sliding.strides).zip(self.cut())
-        {
-            low.push(reach - before);
-            high.push(longer + before);
-            spread.push(stride - 1);
-        }
-        let op = Convolve::Convolve {
-            strides: vec![1; axes as usize],
-            dilation: self.sliding.dilation.clone(),
-            groups: 1,
-            same: false,
-            low,
-            high,
-            spread,
-            activation: Activation::Linear,
-        };
-        let y = scope.builder.emit(op, &[x, kernel, scope.weight("bias")])?;
+        let operands = [x, scope.weight("kernel"), scope.weight("bias")];
+        let y = self.sliding.spread(scope, operands, self.output_padding.as_deref())?;
         self.sliding.finish(scope, y)
     }
 }

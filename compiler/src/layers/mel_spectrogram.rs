@@ -11,6 +11,7 @@ use masque_ir::ops::{self, Elementwise, Leaf, OpError, Reduce, Shape, Window as 
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
+use super::operations::{mirrored, wide_waves};
 use super::spatial::{self, loses_masks, losing};
 use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
 
@@ -151,16 +152,10 @@ impl MelSpectrogram {
 
     /// Cosines, then sines, of every frequency: `[points, 1, 2F]`.
     fn kernel(&self, scope: &mut Scope<'_>) -> Result<Operand, OpError> {
-        use Elementwise::{Cos, Mod, Mul, Sin};
-        let places = vector(scope, DType::F64, true, (0..self.points).map(|place| place as f64))?;
-        let turns = vector(scope, DType::F64, false, (0..self.frequencies()).map(|turn| turn as f64))?;
-        let product = scope.emit(Mul, &[&places, &turns])?;
-        let rest = scope.with(Mod, &product, self.points as f64)?;
-        let angle = scope.with(Mul, &rest, TAU / self.points as f64)?;
-        let (cosines, sines) = (scope.emit(Cos, &[&angle])?, scope.emit(Sin, &[&angle])?);
+        let [cosines, sines] = wide_waves(scope, self.points, self.frequencies())?;
         let waves = scope.emit(Shape::Concat { axis: 1 }, &[&cosines, &sines])?;
         let weights = vector(scope, DType::F64, true, self.window())?;
-        let kernel = scope.emit(Mul, &[&waves, &weights])?;
+        let kernel = scope.emit(Elementwise::Mul, &[&waves, &weights])?;
         let kernel = scope.cast(&kernel, DType::F32)?;
         let shape = [self.points, 1, 2 * self.frequencies()].map(Dim::constant).to_vec();
         scope.emit(Shape::Reshape { shape: shape.into() }, &[&kernel])
@@ -168,15 +163,7 @@ impl MelSpectrogram {
 
     /// The signals with half a frame of themselves mirrored at both ends: `[B, T', 1]`.
     fn mirrored(&self, scope: &mut Scope<'_>, x: &Operand) -> Result<Operand, OpError> {
-        let (margin, length) = (Dim::constant(self.points / 2), scope.builder.type_of(x).shape[1].clone());
-        let one = Dim::constant(1);
-        let mut turned = |start: Dim, stop: Dim| {
-            let part = scope.emit(Shape::Slice { axis: 1, start, stop, step: 1 }, &[x])?;
-            scope.emit(Shape::Reverse { axis: 1 }, &[&part])
-        };
-        let before = turned(one.clone(), &margin + &one)?;
-        let behind = turned(&(&length - &one) - &margin, &length - &one)?;
-        let all = scope.emit(Shape::Concat { axis: 1 }, &[&before, x, &behind])?;
+        let all = mirrored(scope, x, 1, [self.points / 2; 2], 1)?;
         let rank = scope.builder.type_of(&all).rank();
         scope.builder.trail_axes(&all, rank + 1)
     }

@@ -6,12 +6,16 @@
 
 mod along;
 mod arrange;
+mod attend;
 mod built;
+mod convolutions;
 mod elementwise;
 mod fold;
 mod formula;
 mod formulas;
+mod frames;
 mod functions;
+mod linear;
 mod losses;
 mod nan;
 mod order;
@@ -21,6 +25,7 @@ mod products;
 mod reduce;
 mod scatter;
 mod shapes;
+mod spectra;
 mod stacks;
 mod steps;
 mod subscripts;
@@ -28,10 +33,14 @@ mod windows;
 
 pub(super) use along::*;
 pub(super) use arrange::{CONCATENATE, EMPTY_LIKE, EXPAND_DIMS, ONES_LIKE, ZEROS_LIKE};
+pub(super) use attend::*;
+pub(super) use convolutions::*;
 pub(super) use elementwise::*;
 pub(super) use fold::*;
 pub(super) use formulas::*;
+pub(super) use frames::*;
 pub(super) use functions::*;
+pub(super) use linear::*;
 pub(super) use losses::*;
 pub(super) use nan::*;
 pub(super) use order::*;
@@ -41,6 +50,7 @@ pub(super) use products::*;
 pub(super) use reduce::ANY;
 pub(super) use scatter::*;
 pub(super) use shapes::*;
+pub(super) use spectra::*;
 pub(super) use stacks::*;
 pub(super) use steps::*;
 pub(super) use windows::*;
@@ -60,6 +70,9 @@ pub(super) fn refusal(class: &str) -> Option<&'static str> {
         }
         "Bincount" | "Histogram" | "Nonzero" | "Unique" => {
             "the size of its result depends on the values, and masque knows all shapes before it runs"
+        }
+        "ConvTranspose" => {
+            "Keras 3.15 mixes up its settings and cannot run it; the layers Conv1DTranspose and so on do"
         }
         "ElasticTransform" => "its numbers are random",
         "Ndim" => "it gives no tensor; the number of axes is known without it",

@@ -1,12 +1,11 @@
 //! `DepthwiseConv` and `SeparableConv`: every channel has a kernel of its own; in the second, a product over the
 //! channels follows.
 
-use masque_ir::activation::Activation;
-use masque_ir::ops::{Convolve, OpError, Shape};
+use masque_ir::ops::{OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
-use super::convolution::Sliding;
+use super::convolution::{Padding, Sliding};
 use super::spatial::{self, loses_masks, losing};
 use crate::layer::{
     Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
@@ -42,26 +41,38 @@ fn separable(config: &mut Config, axes: usize) -> Result<Box<dyn Layer>, ConfigE
     Ok(Box::new(Depthwise { sliding: Sliding::parse(config, axes, false)?, multiplier, filters }))
 }
 
-/// Windows of one position.
-fn pointwise(axes: usize) -> Convolve {
-    let (ones, zeros) = (vec![1; axes], vec![0; axes]);
-    Convolve::Convolve {
-        strides: ones.clone(),
-        dilation: ones,
-        groups: 1,
-        same: false,
-        low: zeros.clone(),
-        high: zeros,
-        spread: vec![0; axes],
-        activation: Activation::Linear,
-    }
-}
-
 impl Depthwise {
     /// The name of the kernel that each channel has a part of.
     fn kernel(&self) -> &'static str {
         if self.filters.is_some() { "depthwise_kernel" } else { "kernel" }
     }
+}
+
+/// A convolution of every channel on its own, plus a bias if there is one: channels last.
+pub(super) fn each_alone(
+    sliding: &Sliding,
+    scope: &mut Scope<'_>,
+    [x, kernel, bias]: [Operand; 3],
+) -> Result<Operand, OpError> {
+    // Every channel is a group, and has as many results as the multiplier says.
+    let mut shape = scope.builder.type_of(&kernel).shape;
+    let axes = sliding.spatial.axes;
+    let channels = std::mem::replace(&mut shape[axes], Dim::constant(1));
+    shape[axes + 1] = &channels * &shape[axes + 1];
+    let kernel = scope.builder.emit(Shape::Reshape { shape }, &[kernel])?;
+    let groups = channels.known().and_then(|channels| u32::try_from(channels).ok()).unwrap_or(0);
+    sliding.slide(scope, [x, kernel, bias], groups)
+}
+
+/// A product over the channels at every position, plus a bias if there is one.
+pub(super) fn pointwise(
+    sliding: &Sliding,
+    scope: &mut Scope<'_>,
+    operands: [Operand; 3],
+) -> Result<Operand, OpError> {
+    let ones = || vec![1; sliding.spatial.axes];
+    let one = Sliding::plain(sliding.spatial, ones(), [ones(), ones()], Padding::Valid);
+    one.slide(scope, operands, 1)
 }
 
 impl Layer for Depthwise {
@@ -93,19 +104,13 @@ impl Layer for Depthwise {
         let x = scope.float(&arguments.data()[0])?;
         let x = self.sliding.spatial.to_last(scope, &x)?;
         let kernel = scope.weight(self.kernel());
-        // Every channel is a group, and has as many results as the multiplier says.
-        let mut shape = scope.builder.type_of(&kernel).shape;
-        let axes = self.sliding.spatial.axes;
-        let channels = std::mem::replace(&mut shape[axes], Dim::constant(1));
-        shape[axes + 1] = &channels * &shape[axes + 1];
-        let kernel = scope.builder.emit(Shape::Reshape { shape }, &[kernel])?;
-        let groups = channels.known().and_then(|channels| u32::try_from(channels).ok()).unwrap_or(0);
-        let (op, bias) = (self.sliding.convolve(groups), scope.weight("bias"));
+        let bias = scope.weight("bias");
         let y = if self.filters.is_some() {
-            let y = scope.builder.emit(op, &[x, kernel, Operand::Absent])?;
-            scope.builder.emit(pointwise(axes), &[y, scope.weight("pointwise_kernel"), bias])?
+            let y = each_alone(&self.sliding, scope, [x, kernel, Operand::Absent])?;
+            let kernel = scope.weight("pointwise_kernel");
+            pointwise(&self.sliding, scope, [y, kernel, bias])?
         } else {
-            scope.builder.emit(op, &[x, kernel, bias])?
+            each_alone(&self.sliding, scope, [x, kernel, bias])?
         };
         self.sliding.finish(scope, y)
     }

@@ -5,7 +5,7 @@ use masque_ir::ops::{Leaf, Op};
 use masque_ir::program::{Node, Operand, Program, Value};
 use masque_ir::{DType, Type};
 
-use crate::liveness::{Needs, Padding};
+use crate::liveness::{Needs, Padding, Together};
 
 /// Groups of operations that are packed under one mask.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Regions {
         if !candidates.iter().enumerate().any(pays) {
             return none;
         }
-        let padding = Padding::of(program.clone());
+        let padding = Padding::of(program.clone(), &Together::default());
         let needs = Needs::of(&padding);
         let mut regions = none;
         let mut chosen: Vec<Option<Value>> = vec![None; program.nodes.len()];

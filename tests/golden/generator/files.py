@@ -279,6 +279,63 @@ def functions(x):
     ]
 
 
+def more_functions():
+    x = tf_keras.Input((STEPS, FEATURES), name="x")
+    lengths = tf_keras.Input((), name="lengths", dtype="int32")
+    kernel = record_numbers((2, FEATURES, 2), 1)
+    pieces, (top, where) = tf.split(x, [1, 2, 1], axis=1), tf.math.top_k(x, 2)
+    outputs = [
+        tf.matmul(x, x, transpose_b=True),
+        tf.matmul(x, x, transpose_a=True),
+        tf.matmul(x, kernel[0]),
+        tf.reshape(x, [tf.shape(x)[0], -1]),
+        tf.reshape(x, [tf.shape(x)[0], tf.shape(x)[2], -1, 2]),
+        tf.shape(x) + 1,
+        tf.gather(x, [0, 2], axis=1),
+        tf.gather(kernel[0], tf.cast(x > 0, "int32")),
+        tf.nn.embedding_lookup(kernel[1], tf.cast(x > 0.5, "int32")),
+        tf.math.l2_normalize(x, axis=-1),
+        tf.math.l2_normalize(x, axis=1, epsilon=0.5),
+        pieces[1],
+        tf.split(x, 2, axis=1)[1],
+        tf.pad(x, [[0, 0], [1, 2], [0, 0]], constant_values=2.0),
+        tf.pad(x, [[0, 0], [1, 2], [0, 0]], mode="REFLECT"),
+        tf.pad(x, [[0, 0], [2, 1], [0, 0]], mode="SYMMETRIC"),
+        tf.sort(x, axis=1),
+        tf.argsort(x),
+        tf.argmax(x, axis=-1),
+        tf.argmin(x, axis=1, output_type=tf.int32),
+        tf.norm(x, axis=-1, keepdims=True),
+        tf.norm(x, axis=[1, 2]),
+        tf.math.reduce_euclidean_norm(x, axis=1),
+        tf.sequence_mask(lengths, STEPS),
+        tf.sequence_mask(lengths, maxlen=STEPS, dtype=tf.float32),
+        top,
+        where,
+        tf.roll(x, 1, axis=1),
+        tf.cumsum(x, axis=1, exclusive=True),
+        tf.cumsum(x, axis=1, reverse=True),
+        tf.math.cumprod(x, axis=1, exclusive=True, reverse=True),
+        tf.tensordot(x, kernel[0], axes=1),
+        tf.linalg.diag_part(x),
+        tf.linalg.trace(x),
+        tf.linalg.cross(x, x[:, ::-1]),
+        tf.atan2(x, 0.5 - x),
+        tf.math.log1p(tf.abs(x)),
+        tf.math.log_sigmoid(tf.round(x * 3.0)),
+        tf.nn.max_pool1d(x, 2, 2, "VALID"),
+        tf.nn.avg_pool1d(x, 3, 2, "SAME"),
+        tf.nn.conv1d(x, kernel, 1, "SAME"),
+        tf.nn.bias_add(x, [0.5, -1.0, 2.0]),
+        tf.stop_gradient(tf.ensure_shape(x, [None, STEPS, FEATURES])),
+        tf.math.divide_no_nan(x, tf.nn.relu(x)),
+        x // 0.3,
+    ]
+    data = {"x": record_numbers((3, STEPS, FEATURES), 2), "lengths": np.array([2, 0, 4], "int32")}
+    model = tf_keras.Model([x, lengths], outputs)
+    return Keras2Case("keras2-more-functions", "Keras 2: functions of TensorFlow by other names", model, data)
+
+
 def rectifiers(x):
     x = K2.Activation("hard_sigmoid")(x)
     return [
@@ -390,6 +447,7 @@ def keras2_cases():
     yield two_inputs("keras2-states", "Keras 2: initial states, which take no mask away", states)
     yield masked("keras2-nested", "Keras 2: models inside models, shared, partly frozen", nested)
     yield masked("keras2-functions", "Keras 2: functions of TensorFlow", functions)
+    yield more_functions()
     yield masked("keras2-rectifiers", "Keras 2: rectifiers and the old hard_sigmoid", rectifiers)
     ids = ids_input()
     yield Keras2Case(

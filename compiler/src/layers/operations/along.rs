@@ -12,6 +12,7 @@ use super::built::{
 };
 use super::def;
 use super::functions::or_zero;
+use super::pieces::{padded, part};
 use super::shapes::{flat, permuted, with_axis, without_axis};
 use crate::layer::{Config, ConfigError, Layer, LayerDef, Scope};
 
@@ -66,10 +67,13 @@ pub(in crate::layers) fn positions(scope: &mut Scope<'_>, x: &Operand, axis: usi
 /// `argmax` and `argmin`: the first position of the extreme element.
 fn extreme(config: &mut Config, largest: bool) -> Result<Box<dyn Layer>, ConfigError> {
     let (axis, keep) = (optional_integer(config, "axis")?, config.bool("keepdims", false)?);
+    // Keras has no such setting; TensorFlow has.
+    let dtype = element_type(config)?.unwrap_or(DType::I32);
     of_one(move |scope, x| {
         let x = numeric(scope, x)?;
         let (x, axis) = in_line(scope, &x, axis)?;
-        extreme_place(scope, &x, axis, keep, largest)
+        let place = extreme_place(scope, &x, axis, keep, largest)?;
+        scope.cast(&place, dtype)
     })
 }
 
@@ -95,15 +99,43 @@ pub(super) fn extreme_place(
     scope.cast(&first, DType::I32)
 }
 
-/// `cumsum(x, axis, dtype)` and `cumprod`
+/// `cumsum(x, axis, dtype)` and `cumprod`; in TensorFlow also from the end, and without the position itself.
 fn accumulate(config: &mut Config, start: f64) -> Result<Box<dyn Layer>, ConfigError> {
     let (axis, dtype) = (optional_integer(config, "axis")?, element_type(config)?);
+    let (before, back) = (config.bool("exclusive", false)?, config.bool("reverse", false)?);
+    let turned = move |scope: &mut Scope<'_>, x: &Operand, axis: u32| match back {
+        true => emit(scope, Shape::Reverse { axis }, &[x]),
+        false => Ok(x.clone()),
+    };
     of_one(move |scope, x| {
         let (x, axis) = in_line(scope, x, axis)?;
         let x = scope.cast(&x, dtype.unwrap_or(dtype_of(scope, &x)))?;
-        running(scope, &x, axis, start)
+        let x = turned(scope, &x, axis)?;
+        let mut y = running(scope, &x, axis, start)?;
+        if before {
+            let size = shape_of(scope, &y)[axis as usize].clone();
+            y = padded(scope, &y, axis as usize, 1, 0, start)?;
+            y = part(scope, &y, axis, Dim::constant(0), size)?;
+        }
+        turned(scope, &y, axis)
     })
 }
+
+/// `sequence_mask(lengths, maxlen, dtype)` of TensorFlow: which of `maxlen` positions are before a length.
+pub(in crate::layers) static SEQUENCE_MASK: LayerDef = def("ops.SequenceMask", |config| {
+    let (positions, dtype) = (config.size("maxlen")?, element_type(config)?.unwrap_or(DType::Bool));
+    of_one(move |scope, x| {
+        let lengths = scope.cast(x, DType::I64)?;
+        let axis = shape_of(scope, &lengths).len();
+        let lengths = with_axis(scope, &lengths, axis)?;
+        let zero = literal(DType::I64, 0.0);
+        let all = Shape::Broadcast { shape: vec![Dim::constant(positions)].into() };
+        let all = emit(scope, all, &[&zero])?;
+        let all = emit(scope, Shape::Positions { axis: 0 }, &[&all])?;
+        let before = emit(scope, Elementwise::Lt, &[&all, &lengths])?;
+        scope.cast(&before, dtype)
+    })
+});
 
 /// What the positions up to each come to: their sum if `start` is 0, their product if it is 1.
 pub(in crate::layers) fn running(scope: &mut Scope<'_>, x: &Operand, axis: u32, start: f64) -> Outcome {

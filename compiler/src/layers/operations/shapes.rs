@@ -1,12 +1,14 @@
 //! Operations that give the same elements another shape or order.
 
-use masque_ir::Dim;
 use masque_ir::ops::Shape;
 use masque_ir::program::Operand;
+use masque_ir::{DType, Dim};
 
-use super::built::{Outcome, axis_of, emit, integers, of_one, optional_integer, refuse, shape_of};
+use super::built::{
+    Built, Outcome, axis_of, emit, integers, of_one, optional_integer, refuse, shape_of, tensor,
+};
 use super::def;
-use crate::layer::{Config, ConfigError, Layer, LayerDef, Scope};
+use crate::layer::{Config, ConfigError, Layer, LayerDef, Scope, Takes};
 
 pub(in crate::layers) static BROADCAST_TO: LayerDef = def("ops.BroadcastTo", |config| {
     let sizes = integers(config, "shape")?.unwrap_or_default();
@@ -99,20 +101,80 @@ fn reshape(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     }
     config.keep("newshape", value);
     of_one(move |scope, x| {
-        let ty = scope.builder.type_of(x);
-        let known: i64 = sizes.iter().filter(|&&size| size != -1).fold(1, |all, &n| all.saturating_mul(n));
-        let rest = ty.elements().exact_div(&Dim::constant(known));
-        let mut shape = vec![];
-        for &size in &sizes {
-            shape.push(match (size, &rest) {
-                (-1, Some(rest)) => rest.clone(),
-                (-1, None) => return refuse(format!("elements that {known} divides"), ty),
-                (size, _) => Dim::constant(size),
-            });
-        }
-        emit(scope, Shape::Reshape { shape: shape.into() }, &[x])
+        let sizes = sizes.iter().map(|&size| (size != -1).then(|| Dim::constant(size))).collect();
+        shaped(scope, x, sizes)
     })
 }
+
+/// The same elements in another shape; a size that is not told is what is left.
+fn shaped(scope: &mut Scope<'_>, x: &Operand, sizes: Vec<Option<Dim>>) -> Outcome {
+    let ty = scope.builder.type_of(x);
+    let told = sizes.iter().flatten().fold(Dim::constant(1), |all, size| &all * size);
+    let rest = ty.elements().exact_div(&told);
+    let mut shape = vec![];
+    for size in sizes {
+        match size.or_else(|| rest.clone()) {
+            Some(size) => shape.push(size),
+            None => return refuse(format!("elements that {told} divides"), ty),
+        }
+    }
+    emit(scope, Shape::Reshape { shape: shape.into() }, &[x])
+}
+
+/// A reshape of Keras 2 some of whose sizes are those of other tensors: each null of `newshape` is that of the next
+/// tensor of `sizes`, along the next axis of `axes`.
+pub(in crate::layers) static RESHAPE_TO: LayerDef = def("ops.ReshapeTo", |config| {
+    let value = config.take("newshape").unwrap_or_default();
+    let axes = integers(config, "axes")?.unwrap_or_default();
+    let size = |item: &serde_json::Value| item.as_i64().filter(|&size| size >= -1);
+    let items = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    let sizes: Vec<Option<i64>> = items.iter().map(size).collect();
+    let taken = items.iter().filter(|item| item.is_null()).count();
+    let lone = items.iter().filter(|item| item.as_i64() == Some(-1)).count();
+    if taken != axes.len() || sizes.iter().flatten().count() + taken != items.len() || lone > 1 {
+        return Err(ConfigError::new(
+            "newshape",
+            "sizes, at most one of them -1, and null for each of `axes`",
+            &value,
+        ));
+    }
+    config.keep("newshape", value);
+    let reshape = Built::new(&["x", "sizes"], move |scope, arguments| {
+        let x = tensor(arguments, "x")?;
+        let (others, mut next) = (arguments.tensors("sizes"), 0);
+        let mut shape = vec![];
+        for size in &sizes {
+            shape.push(match (size, others.get(next), axes.get(next)) {
+                (Some(-1), ..) => None,
+                (Some(size), ..) => Some(Dim::constant(*size)),
+                (None, Some(other), Some(&axis)) => {
+                    next += 1;
+                    let axis = axis_of(scope, other, axis)? as usize;
+                    Some(shape_of(scope, other)[axis].clone())
+                }
+                _ => return refuse("a tensor for each of `axes`", others.len()),
+            });
+        }
+        shaped(scope, &x, shape)
+    });
+    reshape.taking(&[("sizes", Takes::Tensors)]).boxed()
+});
+
+/// `shape(x)` of TensorFlow: the sizes of all axes, as a tensor.
+pub(in crate::layers) static SHAPE: LayerDef = def("ops.Shape", |_| {
+    of_one(|scope, x| {
+        let mut sizes = vec![];
+        for axis in 0..shape_of(scope, x).len() as u32 {
+            let size = emit(scope, Shape::Size { axes: vec![axis] }, &[x])?;
+            let size = scope.cast(&size, DType::I32)?;
+            sizes.push(with_axis(scope, &size, 0)?);
+        }
+        match sizes.is_empty() {
+            true => refuse("a tensor with an axis", "a number"),
+            false => scope.builder.emit(Shape::Concat { axis: 0 }, &sizes),
+        }
+    })
+});
 
 fn squeeze(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     let axes = integers(config, "axis")?;

@@ -4,10 +4,11 @@ use masque_ir::Dim;
 use masque_ir::ops::{Elementwise, Shape};
 use masque_ir::program::Operand;
 
-use super::built::{Outcome, emit, integers, of_one, real, refuse, shape_of};
+use super::built::{Built, Outcome, emit, integers, real, refuse, shape_of, tensor};
 use super::def;
 use super::pieces::padded;
 use crate::layer::{Config, ConfigError, Layer, LayerDef, Scope};
+use crate::layers::spatial::Spatial;
 
 pub(in crate::layers) static AVERAGE_POOL: LayerDef = def("ops.AveragePool", |config| pool(config, false));
 pub(in crate::layers) static MAX_POOL: LayerDef = def("ops.MaxPool", |config| pool(config, true));
@@ -17,15 +18,17 @@ fn pool(config: &mut Config, largest: bool) -> Result<Box<dyn Layer>, ConfigErro
     let sizes = integers(config, "pool_size")?.unwrap_or_default();
     let strides = integers(config, "strides")?.unwrap_or_else(|| sizes.clone());
     let same = config.word("padding", false, &[("valid", false), ("same", true)])?;
-    config.word("data_format", (), &[("channels_last", ())])?;
+    let channels_first = Spatial::parse(config, 0)?.channels_first;
     for (key, numbers) in [("pool_size", &sizes), ("strides", &strides)] {
         if numbers.is_empty() || numbers.iter().any(|&n| !(1..=4096).contains(&n)) {
             return Err(ConfigError::new(key, "positive numbers", &numbers.clone().into()));
         }
     }
-    of_one(move |scope, x| {
-        let mut x = real(scope, x)?;
+    let pool = Built::new(&["inputs"], move |scope, arguments| {
+        let x = real(scope, &tensor(arguments, "inputs")?)?;
         let axes = shape_of(scope, &x).len().saturating_sub(2);
+        let spatial = Spatial { axes, channels_first };
+        let mut x = spatial.to_last(scope, &x)?;
         let each = |numbers: &[i64], axis: usize| match numbers {
             [one] => Some(*one),
             several => several.get(axis).copied().filter(|_| several.len() == axes),
@@ -36,8 +39,9 @@ fn pool(config: &mut Config, largest: bool) -> Result<Box<dyn Layer>, ConfigErro
             };
             x = windows(scope, &x, axis + 1, Window { size, stride, same }, largest)?;
         }
-        Ok(x)
-    })
+        spatial.restore(scope, x)
+    });
+    pool.boxed()
 }
 
 /// How windows slide along an axis.
