@@ -57,26 +57,18 @@ fn write<B: AsRef<[u8]>>(
     plan: &Plan,
     weights: impl IntoIterator<Item = B>,
 ) -> Result<u64, ExecutableError> {
-    let attempt = || {
-        if path.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder"));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // The temporary file's name is nothing to the reader of a message: the kind of error says it all.
-        let temporary = tempfile::Builder::new().prefix(".masque-").tempfile_in(folder);
-        let mut file = temporary.map_err(|error| io::Error::from(error.kind()))?;
-        let mut out = BufWriter::new(file.as_file_mut());
+    let written = masque_runtime::io::replace(path, |file| {
+        let mut out = BufWriter::new(&mut *file);
         let size = bundle::write(&mut out, prefix, plan, weights)?;
         out.flush()?;
         drop(out);
-        allow(file.as_file(), runs)?;
-        file.persist(path).map_err(|error| error.error)?;
+        allow(file, runs)?;
         Ok(size)
-    };
-    attempt().map_err(|source| ExecutableError { file: one_line(&path.to_string_lossy()), source })
+    });
+    written.map_err(|source| ExecutableError { file: one_line(&path.to_string_lossy()), source })
 }
 
-/// A temporary file is its owner's alone; the finished one is everybody's to read, and to run.
+/// The finished file is everybody's to read, and to run.
 #[cfg(unix)]
 fn allow(file: &std::fs::File, runs: bool) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

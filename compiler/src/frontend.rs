@@ -208,6 +208,13 @@ pub struct OpenOptions {
     pub semantics: Option<Semantics>,
 }
 
+/// The files that a model is read from: its own, and that of its weights, named or beside it.
+pub fn files(path: &Path, weights: Option<&Path>) -> Vec<PathBuf> {
+    let beside = || beside::find(path).filter(|_| path.extension().is_some_and(|ending| ending == "json"));
+    let weights = weights.map(Path::to_owned).or_else(beside);
+    [Some(path.to_owned()), weights].into_iter().flatten().collect()
+}
+
 /// Reads a model file; its ending names the format.
 pub fn read(path: &Path, options: &OpenOptions) -> Result<ModelFile, LoadError> {
     let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };

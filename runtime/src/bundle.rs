@@ -15,7 +15,7 @@ mod error;
 mod trailer;
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,8 +86,22 @@ pub fn write<B: AsRef<[u8]>>(
     Ok(start + trailer.weights + trailer.plan + TRAILER as u64)
 }
 
+/// Does the file end as a container does, of whatever version?
+///
+/// # Errors
+///
+/// Those of the file.
+pub fn is_bundle(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut end = [0; trailer::MAGIC.len()];
+    let Some(start) = file.metadata()?.len().checked_sub(end.len() as u64) else { return Ok(false) };
+    file.seek(SeekFrom::Start(start))?;
+    file.read_exact(&mut end)?;
+    Ok(end == trailer::MAGIC)
+}
+
 fn fill(out: &mut impl Write, count: u64) -> io::Result<()> {
-    io::copy(&mut io::Read::take(io::repeat(0), count), out).map(|_| ())
+    io::copy(&mut io::repeat(0).take(count), out).map(|_| ())
 }
 
 /// Counts and sums what passes.

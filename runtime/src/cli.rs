@@ -13,9 +13,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use lexopt::prelude::{Long, Short, Value};
+use masque_ir::plan::Plan;
 
 use crate::Bundle;
-use crate::io::{self as files, Place};
+use crate::io::{self as files, FileError, Place, Targets};
 use crate::quote::one_line;
 use crate::session::{Options, Session, State};
 
@@ -35,6 +36,7 @@ struct Job {
     output: Place,
     masks: Option<PathBuf>,
     threads: Option<usize>,
+    force: bool,
 }
 
 /// A failure, as one line for people; none if there is nothing to say.
@@ -68,6 +70,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::
             Long("info") => return Ok(Task::Info),
             Short('o') | Long("output") => job.output = PathBuf::from(parser.value()?).into(),
             Long("masks") => job.masks = Some(parser.value()?.into()),
+            Long("force") => job.force = true,
             Long("threads") => job.threads = Some(threads(&parser.value()?)?),
             Short('i') | Long("input") if input.is_none() => input = Some(parser.value()?),
             Value(path) if input.is_none() => input = Some(path),
@@ -107,7 +110,7 @@ fn say(text: &str) -> Result<(), Failure> {
 }
 
 fn run(bundle: Arc<Bundle>, job: Job) -> Result<(), Failure> {
-    files::check_output(&job.output).map_err(tell)?;
+    check_files(bundle.plan(), &job).map_err(tell)?;
     let session = Session::of(bundle.clone()).map_err(tell)?;
     let inputs = files::read_inputs(bundle.plan(), &job.input).map_err(tell)?;
     let all = std::thread::available_parallelism().map_or(1, usize::from);
@@ -119,6 +122,20 @@ fn run(bundle: Arc<Bundle>, job: Job) -> Result<(), Failure> {
     }
     files::write_outputs(&job.output, &results.outputs)
         .map_err(|error| if files::is_broken_pipe(&error) { None } else { tell(error) })
+}
+
+/// Can everything be written, and is nothing lost by it? The program itself is read, too.
+fn check_files(plan: &Plan, job: &Job) -> Result<(), FileError> {
+    let mut targets = Targets::new(job.force);
+    targets.read_inputs(&job.input).write_outputs(&job.output)?;
+    if let Ok(program) = std::env::current_exe() {
+        targets.read(program);
+    }
+    if let Some(path) = &job.masks {
+        targets.write_masks(path)?;
+    }
+    targets.check()?;
+    files::check_outputs(&job.output, plan)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! builds and the `masque run` command use the same functions, so they take and give the same files.
 
 mod atomic;
+pub mod targets;
 
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use crate::quote::{one_line, quoted};
 use crate::{Tensor, csv, json_lines, npy, npz};
 
 pub use atomic::replace;
+pub use targets::{Kind, Targets};
 
 /// Named tensors.
 pub type Named = Vec<(String, Tensor)>;
@@ -51,6 +53,24 @@ pub enum FileProblem {
     /// Nothing says what is in the file.
     #[error("its name should end in {0}")]
     Ending(&'static str),
+    /// What would be written is read in the same run.
+    #[error("the input {0} is the same file and would be lost; write to another one")]
+    IsInput(String),
+    /// Two results go to one file.
+    #[error("two outputs would be written to this file")]
+    TwoOutputs,
+    /// What is there is something else than what would be written.
+    #[error("the file that is there is not {0}; --force replaces it all the same")]
+    OtherKind(&'static str),
+    /// What is there is not to be written.
+    #[error("the file that is there is read-only; --force replaces it all the same")]
+    ReadOnly,
+    /// What is there cannot be replaced by a file.
+    #[error("it is {0}; expected the name of a file")]
+    NotAFile(&'static str),
+    /// A symbolic link that leads nowhere.
+    #[error("it is a symbolic link to a file that is not there")]
+    DeadLink,
     /// A single array cannot be the inputs, or the outputs.
     #[error("one array cannot hold the {0} of this model; use .npz")]
     OneArray(String),
@@ -59,6 +79,10 @@ pub enum FileProblem {
 impl FileError {
     fn new(file: &str, problem: impl Into<FileProblem>) -> FileError {
         FileError { file: one_line(file), problem: problem.into() }
+    }
+
+    fn at(path: &Path, problem: impl Into<FileProblem>) -> FileError {
+        FileError::new(&path.to_string_lossy(), problem)
     }
 }
 
@@ -99,9 +123,7 @@ pub fn input_specs(plan: &Plan) -> Vec<InputSpec> {
 /// [`FileError`], naming the file.
 pub fn read_inputs(plan: &Plan, place: &Place) -> Result<Named, FileError> {
     match place {
-        Place::File(path) => {
-            read_file(plan, path).map_err(|problem| FileError::new(&path.to_string_lossy(), problem))
-        }
+        Place::File(path) => read_file(plan, path).map_err(|problem| FileError::at(path, problem)),
         Place::Standard => read_standard(plan).map_err(|problem| FileError::new("standard input", problem)),
     }
 }
@@ -148,32 +170,38 @@ fn ending(path: &Path) -> String {
     path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
 }
 
-/// Can outputs be written there, as far as the name tells? To be asked before a long run.
+/// Can this form hold the outputs of the plan? To be asked before a long run, as [`Targets`] are.
 ///
 /// # Errors
 ///
-/// [`FileError`] if the name's ending is none of a form of outputs.
-pub fn check_output(place: &Place) -> Result<(), FileError> {
+/// [`FileError`] if it is a single array, and the outputs are several.
+pub fn check_outputs(place: &Place, plan: &Plan) -> Result<(), FileError> {
     match place {
-        Place::File(path) if !matches!(ending(path).as_str(), "npz" | "npy" | "jsonl" | "ndjson") => {
-            Err(FileError::new(&path.to_string_lossy(), FileProblem::Ending(".npz, .npy or .jsonl")))
-        }
-        _ => Ok(()),
+        Place::File(path) => Kind::of_outputs(path)
+            .and_then(|kind| one_array(kind, plan.outputs.len()))
+            .map_err(|problem| FileError::at(path, problem)),
+        Place::Standard => Ok(()),
     }
 }
 
+fn one_array(kind: Kind, outputs: usize) -> Result<(), FileProblem> {
+    if kind == Kind::Npy && outputs != 1 {
+        return Err(FileProblem::OneArray(format!("{outputs} outputs")));
+    }
+    Ok(())
+}
+
 /// Writes outputs: `.npz`, `.npy` (of a single output), `.jsonl`, or JSON lines to standard output. A file is there
-/// completely or not at all.
+/// completely or not at all. Whether one that is there may be replaced is for [`Targets`] to say, before.
 ///
 /// # Errors
 ///
 /// [`FileError`], naming the file.
 pub fn write_outputs(place: &Place, outputs: &[(String, Tensor)]) -> Result<(), FileError> {
     match place {
-        Place::File(path) => {
-            check_output(place)?;
-            write_file(path, outputs).map_err(|problem| FileError::new(&path.to_string_lossy(), problem))
-        }
+        Place::File(path) => Kind::of_outputs(path)
+            .and_then(|kind| write_file(path, kind, outputs))
+            .map_err(|problem| FileError::at(path, problem)),
         Place::Standard => {
             let mut out = BufWriter::new(io::stdout().lock());
             json_lines::write_lines(&mut out, outputs)
@@ -183,18 +211,13 @@ pub fn write_outputs(place: &Place, outputs: &[(String, Tensor)]) -> Result<(), 
     }
 }
 
-fn write_file(path: &Path, outputs: &[(String, Tensor)]) -> Result<(), FileProblem> {
-    let ending = ending(path);
-    let single = match outputs {
-        [(_, tensor)] => Some(tensor),
-        _ if ending == "npy" => return Err(FileProblem::OneArray(format!("{} outputs", outputs.len()))),
-        _ => None,
-    };
+fn write_file(path: &Path, kind: Kind, outputs: &[(String, Tensor)]) -> Result<(), FileProblem> {
+    one_array(kind, outputs.len())?;
     replace(path, |file| {
         let mut out = BufWriter::new(file);
-        match (ending.as_str(), single) {
-            ("npz", _) => npz::write(&mut out, outputs).map(|_| ())?,
-            ("npy", Some(tensor)) => out.write_all(&npy::write(tensor))?,
+        match (kind, outputs) {
+            (Kind::Npz, _) => npz::write(&mut out, outputs).map(|_| ())?,
+            (Kind::Npy, [(_, tensor)]) => out.write_all(&npy::write(tensor))?,
             _ => json_lines::write_lines(&mut out, outputs)?,
         }
         out.flush()
@@ -208,11 +231,9 @@ fn write_file(path: &Path, outputs: &[(String, Tensor)]) -> Result<(), FileProbl
 ///
 /// [`FileError`], naming the file.
 pub fn write_masks(path: &Path, masks: &[(String, Tensor)]) -> Result<(), FileError> {
-    let error = |problem| FileError::new(&path.to_string_lossy(), problem);
-    if ending(path) != "npz" {
-        return Err(error(FileProblem::Ending(".npz")));
-    }
-    write_file(path, masks).map_err(error)
+    Kind::of_masks(path)
+        .and_then(|kind| write_file(path, kind, masks))
+        .map_err(|problem| FileError::at(path, problem))
 }
 
 /// Is this failure only that nobody reads what is written? Then there is nothing to say.

@@ -6,7 +6,7 @@ use super::Problem;
 pub(super) const TRAILER: usize = 40;
 
 /// The last eight bytes of every container.
-const MAGIC: [u8; 8] = *b"\x89MASQUE\n";
+pub(super) const MAGIC: [u8; 8] = *b"\x89MASQUE\n";
 
 /// Grows with every change of the container's layout or of the plan.
 const VERSION: u32 = 1;

@@ -18,8 +18,9 @@ fn arguments_say_what_to_do() {
         output: Place::File("out.npz".into()),
         masks: Some("m.npz".into()),
         threads: Some(2),
+        force: true,
     };
-    let long = ["--input", "in.npz", "--output=out.npz", "--masks", "m.npz", "--threads", "2"];
+    let long = ["--input", "in.npz", "--output=out.npz", "--masks", "m.npz", "--threads", "2", "--force"];
     assert_eq!(parsed(&long), Ok(Task::Run(job)));
     for wrong in [&["a", "b"][..], &["--frobnicate"], &["--threads", "0"], &["-o"], &["a", "--input", "b"]] {
         assert!(parsed(wrong).is_err(), "{wrong:?}");

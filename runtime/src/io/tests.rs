@@ -66,6 +66,17 @@ fn a_failed_write_leaves_everything_as_it_was() {
     assert!(replace(folder.path(), |_| Ok(())).is_err());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_stays_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let (link, file) = (folder.path().join("link.jsonl"), folder.path().join("file.jsonl"));
+    std::fs::write(&file, "before").unwrap();
+    std::os::unix::fs::symlink("file.jsonl", &link).unwrap();
+    write_outputs(&Place::File(link.clone()), &outputs()).unwrap();
+    assert!(link.is_symlink() && std::fs::read_to_string(&file).unwrap().starts_with("{\"output_0\""));
+}
+
 #[test]
 fn a_dash_is_the_standard_stream() {
     assert_eq!(Place::from(PathBuf::from("-")), Place::Standard);

@@ -147,6 +147,9 @@ pub(crate) struct Build {
     /// The executable to write
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// Replace a file that is there, though it is no executable of masque's or is read-only
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -253,6 +256,9 @@ pub(crate) struct Masks {
     /// With --check: write the file
     #[arg(long, requires = "check")]
     pub(crate) bless: bool,
+    /// With --bless: replace a file that is there, though it is no mask table or is read-only
+    #[arg(long, requires = "bless")]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -265,6 +271,9 @@ pub(crate) struct Run {
     /// Where the outputs go: .npz, .npy or .jsonl; JSON lines to standard output if absent
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Replace files that are there, though they are of another kind or read-only
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Forms for people and for programs.

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use masque::session::{self, CompiledModel, Outputs, Progress, RunOptions};
 use masque::{Inferred, Model, OpenOptions, Options};
-use masque_runtime::io::{self, Place};
+use masque_runtime::io::{self, Place, Targets};
 
 use crate::args::Common;
 use crate::report::{Failure, Terminal};
@@ -31,6 +31,15 @@ fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Fail
         terminal.inform(&masque_runtime::quote::one_line(&text));
     }
     Ok(model)
+}
+
+/// What is written, beside the files that the model is read from.
+fn targets(model: &Path, common: &Common, force: bool) -> Targets {
+    let mut targets = Targets::new(force);
+    for file in masque::frontend::files(model, common.weights.as_deref()) {
+        targets.read(file);
+    }
+    targets
 }
 
 /// Reads a model and infers its masks.

@@ -3,12 +3,15 @@
 use std::process::ExitCode;
 
 use masque::Options;
+use masque_runtime::io::Kind;
 
 use crate::args::{Build, Common};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let mut targets = commands::targets(&arguments.model, common, arguments.force);
+    targets.write(&arguments.output, Kind::Executable).check()?;
     let inferred = commands::infer(&arguments.model, common, terminal)?;
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));

@@ -10,12 +10,17 @@ use masque::Inferred;
 use masque::diagnostics::{Code, UnsupportedMask};
 use masque::diff::{self, Change};
 use masque::table;
+use masque_runtime::io::Kind;
 
 use crate::args::{Common, Masks, TableFormat};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    if let (Some(file), true) = (&arguments.check, arguments.bless) {
+        let mut targets = commands::targets(&arguments.model, common, arguments.force);
+        targets.write(file, Kind::MaskTable).check()?;
+    }
     let inferred = commands::infer(&arguments.model, common, terminal)?;
     if arguments.distinct {
         return distinct(&inferred, arguments.format);
