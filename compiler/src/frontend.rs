@@ -280,7 +280,7 @@ fn read_config(
     let bytes = read_file(path).map_err(|error| fail(error.into()))?;
     hash.update(&bytes);
     let nested = parse_config(&bytes).map_err(fail)?;
-    let mut weights = WeightSource::none();
+    let mut weights = WeightSource::missing(beside::names(path));
     if let Some(file) = options.weights.clone().or_else(|| beside::find(path)) {
         let (source, files) = beside::read(&file, &nested)?;
         files.iter().for_each(|bytes| {

@@ -314,9 +314,22 @@ impl Inferred {
     ///
     /// [`Error::Weights`]: a weight that is missing, of another shape, damaged, or belongs to no layer.
     pub fn load_weights(&mut self) -> Result<(), Error> {
+        match self.require_weights() {
+            Err(Error::Weights { source: WeightError::NoWeights { .. }, .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Reads the weights as [`load_weights`](Inferred::load_weights) does; a model without the weights that it needs
+    /// cannot be run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Weights`]: also for a model without weights, with the files where they were looked for.
+    pub fn require_weights(&mut self) -> Result<(), Error> {
         match bind::bind(&self.graph.graph, &mut self.graph.facts, &self.specs, &self.source) {
             Ok(weights) => self.weights = Some(weights),
-            Err(WeightError::NoWeights) => {}
+            Err(WeightError::NoWeights { .. }) if self.weights.is_some() => {}
             Err(source) => return Err(Error::Weights { file: self.file.path.clone(), source }),
         }
         Ok(())

@@ -44,7 +44,7 @@ pub fn compile(
     options: Options,
     mut watch: impl FnMut(Progress<'_>),
 ) -> Result<Planned, Error> {
-    inferred.load_weights()?;
+    inferred.require_weights()?;
     let lowered = inferred.lower(options)?;
     watch(Progress::Lowered(&lowered));
     let optimized = lowered.optimize();

@@ -16,7 +16,7 @@ use lexopt::prelude::{Long, Short, Value};
 use masque_ir::plan::Plan;
 
 use crate::Bundle;
-use crate::io::{self as files, FileError, Place, Targets};
+use crate::io::{self as files, FileError, Place, Reading, Targets};
 use crate::quote::one_line;
 use crate::session::{Options, Session, State};
 
@@ -37,6 +37,7 @@ struct Job {
     masks: Option<PathBuf>,
     threads: Option<usize>,
     force: bool,
+    reading: Reading,
 }
 
 /// A failure, as one line for people; none if there is nothing to say.
@@ -61,24 +62,44 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::Error> {
     let mut parser = lexopt::Parser::from_iter(arguments);
-    let mut job = Job::default();
-    let mut input = None;
+    let (mut job, mut output, mut input) = (Job::default(), None, None);
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(Task::Help),
             Short('V') | Long("version") => return Ok(Task::Version),
             Long("info") => return Ok(Task::Info),
-            Short('o') | Long("output") => job.output = PathBuf::from(parser.value()?).into(),
-            Long("masks") => job.masks = Some(parser.value()?.into()),
+            Short('o') | Long("output") => once("--output", &mut output, parser.value()?)?,
+            Long("masks") => once("--masks", &mut job.masks, parser.value()?.into())?,
             Long("force") => job.force = true,
-            Long("threads") => job.threads = Some(threads(&parser.value()?)?),
-            Short('i') | Long("input") if input.is_none() => input = Some(parser.value()?),
-            Value(path) if input.is_none() => input = Some(path),
+            Long("header") => once("--header", &mut job.reading.header, header(&parser.value()?)?)?,
+            Long("threads") => once("--threads", &mut job.threads, threads(&parser.value()?)?)?,
+            Short('i') | Long("input") => once("INPUT", &mut input, parser.value()?)?,
+            Value(path) => once("INPUT", &mut input, path)?,
             other => return Err(other.unexpected()),
         }
     }
-    job.input = input.map(PathBuf::from).map_or(Place::Standard, Place::from);
+    let place = |path: Option<OsString>| path.map(PathBuf::from).map_or(Place::Standard, Place::from);
+    (job.input, job.output) = (place(input), place(output));
     Ok(Task::Run(job))
+}
+
+/// Sets what is not set yet.
+fn once<T>(option: &str, place: &mut Option<T>, value: T) -> Result<(), lexopt::Error> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(lexopt::Error::from(format!("{option} is given twice"))),
+    }
+}
+
+fn header(value: &OsString) -> Result<bool, lexopt::Error> {
+    match value.to_str() {
+        Some("yes") => Ok(true),
+        Some("no") => Ok(false),
+        _ => {
+            let found = value.to_string_lossy();
+            Err(lexopt::Error::from(format!("--header expects yes or no, found {found}")))
+        }
+    }
 }
 
 fn threads(value: &OsString) -> Result<usize, lexopt::Error> {
@@ -109,14 +130,28 @@ fn say(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Says something to people. There is nobody to tell that nobody listens.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr(), "note: {}", one_line(text));
+}
+
 fn run(bundle: Arc<Bundle>, job: Job) -> Result<(), Failure> {
     check_files(bundle.plan(), &job).map_err(tell)?;
     let session = Session::of(bundle.clone()).map_err(tell)?;
-    let inputs = files::read_inputs(bundle.plan(), &job.input).map_err(tell)?;
+    if let Some(waits) = files::waits_for(&job.input) {
+        note(waits);
+    }
+    let examples = files::read_examples(bundle.plan(), &job.input, job.reading).map_err(tell)?;
+    if let Some(guess) = &examples.guess {
+        note(guess);
+    }
+    let inputs = examples.tensors().map_err(tell)?;
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     let options =
         Options { threads: job.threads.unwrap_or(all), masks: job.masks.is_some(), ..Options::default() };
-    let results = session.run(&mut State::default(), &inputs, options).map_err(tell)?;
+    let results = session
+        .run(&mut State::default(), &inputs, options)
+        .map_err(|error| examples.locate(&inputs, &error).map_or_else(|| tell(&error), tell))?;
     if let Some(path) = &job.masks {
         files::write_masks(path, &results.masks).map_err(tell)?;
     }

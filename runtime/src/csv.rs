@@ -3,12 +3,12 @@
 //! A record is a line; a field may stand in double quotes, and then hold commas, line breaks and doubled quotes. If the
 //! model has one input, a record is an example of it: as many fields as it has features. If it has several, each takes
 //! one column, and the first record names them. With one input a first record of names is optional; it is one if it is
-//! the input's own name, or if the input takes numbers and not all of its fields are such.
+//! the input's own name, or if the input takes numbers and not all of its fields are such. That is a guess, which is
+//! told ([`Table::guess`]), and whoever reads can say what it is.
 
 use masque_ir::DType;
 
-use crate::Tensor;
-use crate::examples::{self, ExampleError, InputSpec, Place};
+use crate::examples::{Columns, ExampleError, InputSpec, Place};
 use crate::json::Value;
 use crate::quote::quoted;
 
@@ -18,37 +18,82 @@ struct Record {
     fields: Vec<String>,
 }
 
-/// Reads a table; lines of blanks are passed over.
-///
-/// Gives a tensor per input, in their order, with the batch as its first axis.
+/// A table, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// The examples.
+    pub columns: Columns,
+    /// For people: what the first record was taken for, where that is not certain.
+    pub guess: Option<String>,
+}
+
+/// Reads a table; lines of blanks are passed over. Is its first record a header? Guessed, if this is not said. Several
+/// inputs without a header take the columns in their order.
 ///
 /// # Errors
 ///
 /// [`ExampleError`], with the line and the input.
-pub fn read(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> {
+pub fn read(text: &str, inputs: &[InputSpec], header: Option<bool>) -> Result<Table, ExampleError> {
     let mut records = records(text)?;
+    if let Some(first) = records.first() {
+        check_separator(first, inputs)?;
+    }
     if let [input] = inputs {
-        if records.first().is_some_and(|first| is_header(&first.fields, input)) {
-            records.remove(0);
-        }
-        return Ok(vec![tensor(input, records.into_iter().map(|record| whole(record, input)).collect())?]);
+        let (is_header, guess) = match (header, records.first()) {
+            (Some(header), _) => (header, None),
+            (None, Some(first)) => (is_header(&first.fields, input), guess(first, input)),
+            (None, None) => (false, None),
+        };
+        records.drain(..usize::from(is_header).min(records.len()));
+        let column = records.into_iter().map(|record| whole(record, input)).collect();
+        return Ok(Table { columns: Columns(vec![column]), guess });
     }
     let mut records = records.into_iter();
-    let header = records.next().ok_or(ExampleError::Empty)?;
-    let columns = columns(&header, inputs)?;
+    let columns = match header {
+        Some(false) => (0..inputs.len()).collect(),
+        _ => columns(&records.next().ok_or(ExampleError::Empty)?, inputs)?,
+    };
     let records: Vec<_> = records.map(|record| checked(record, inputs.len())).collect::<Result<_, _>>()?;
     let column = |(input, column): (&InputSpec, usize)| {
         let field = |record: &Record| (record.place, value(&record.fields[column], input.dtype));
-        tensor(input, records.iter().map(field).collect())
+        records.iter().map(field).collect()
     };
-    inputs.iter().zip(columns).map(column).collect()
+    let columns = Columns(inputs.iter().zip(columns).map(column).collect());
+    Ok(Table { columns, guess: None })
 }
 
-fn tensor(input: &InputSpec, examples: Vec<(Place, Value)>) -> Result<Tensor, ExampleError> {
-    if examples.is_empty() {
-        return Err(ExampleError::Empty);
+/// A record with too few fields may be one of another separator, and numbers between semicolons are.
+fn check_separator(first: &Record, inputs: &[InputSpec]) -> Result<(), ExampleError> {
+    let numbers = inputs.iter().all(|input| input.dtype != DType::Str);
+    let few = first.fields.len() < if numbers { inputs.len().max(2) } else { inputs.len() };
+    let separates = |separator: char| {
+        let is_number = |part: &str| part.trim().parse::<f64>().is_ok();
+        let within = |field: &String| {
+            field.contains(separator) && (few || numbers && field.split(separator).all(is_number))
+        };
+        first.fields.iter().any(within)
+    };
+    let separator = [(';', "`;`"), ('\t', "tabs")].into_iter().find(|(separator, _)| separates(*separator));
+    match separator {
+        None => Ok(()),
+        Some((_, words)) => {
+            Err(syntax(first.place, format!("the fields are separated by {words}, expected commas")))
+        }
     }
-    examples::tensor(input, &examples)
+}
+
+/// What is to be said of the first record, unless it is the input's name.
+fn guess(first: &Record, input: &InputSpec) -> Option<String> {
+    let (place, shown) = (first.place, quoted(&first.fields.join(",")));
+    if first.fields == [input.name.as_str()] {
+        None
+    } else if is_header(&first.fields, input) {
+        Some(format!("{place}, {shown}, is taken for a header; --header no reads it as an example"))
+    } else if input.dtype == DType::Str {
+        Some(format!("{place}, {shown}, is taken for an example; --header yes passes over it"))
+    } else {
+        None
+    }
 }
 
 /// A record as an example of the only input.
@@ -113,7 +158,7 @@ fn value(field: &str, dtype: DType) -> Value {
 
 fn records(text: &str) -> Result<Vec<Record>, ExampleError> {
     let mut records = Vec::new();
-    let (mut rest, mut line) = (text.strip_prefix('\u{feff}').unwrap_or(text), 1);
+    let (mut rest, mut line) = (text, 1);
     while !rest.is_empty() {
         let place = Place::Line(line);
         let (fields, behind) = record(rest).map_err(|problem| syntax(place, problem.to_owned()))?;
@@ -174,13 +219,18 @@ mod tests {
     use ndarray::{arr1, arr2};
 
     use super::*;
+    use crate::Tensor;
+
+    fn tensors(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> {
+        read(text, inputs, None)?.columns.tensors(inputs)
+    }
 
     fn input(name: &str, dtype: DType, shape: &[Option<usize>]) -> InputSpec {
         InputSpec { name: name.into(), dtype, shape: shape.to_vec(), pad: 0.0 }
     }
 
     fn refusal(text: &str, inputs: &[InputSpec]) -> String {
-        let message = read(text, inputs).unwrap_err().to_string();
+        let message = tensors(text, inputs).unwrap_err().to_string();
         assert!(!message.contains('\n'), "{message}");
         message
     }
@@ -189,12 +239,8 @@ mod tests {
     fn a_record_is_a_row_of_features() {
         let x = [input("x", DType::F32, &[Some(3)])];
         let expected = [Tensor::F32(arr2(&[[1.0, 2.5, -3.0], [4.0, 1e3, f32::INFINITY]]).into_dyn())];
-        for text in [
-            "1,2.5,-3\n4,1e3,inf\n",
-            "a,b,c\r\n1, 2.5,-3\r\n\r\n\"4\",1e3,inf",
-            "\u{feff}1,2.5,-3\n4,1e3,inf",
-        ] {
-            assert_eq!(read(text, &x).unwrap(), expected, "{text}");
+        for text in ["1,2.5,-3\n4,1e3,inf\n", "a,b,c\r\n1, 2.5,-3\r\n\r\n\"4\",1e3,inf"] {
+            assert_eq!(tensors(text, &x).unwrap(), expected, "{text}");
         }
         assert_eq!(
             refusal("1,2,3\n1,2,3,4", &x),
@@ -207,7 +253,7 @@ mod tests {
     #[test]
     fn several_inputs_take_a_column_each() {
         let inputs = [input("id", DType::I64, &[]), input("text", DType::Str, &[Some(1)])];
-        let read = read("text,id\n\"a \"\"dog\"\", \nbig\",7\n,8", &inputs).unwrap();
+        let read = tensors("text,id\n\"a \"\"dog\"\", \nbig\",7\n,8", &inputs).unwrap();
         assert_eq!(read[0], Tensor::I64(arr1(&[7, 8]).into_dyn()));
         assert_eq!(read[1], Tensor::Str(arr2(&[["a \"dog\", \nbig"], [""]]).mapv(str::to_owned).into_dyn()));
         assert_eq!(refusal("id\n7", &inputs), "line 1: input \"text\" is missing");
@@ -225,8 +271,52 @@ mod tests {
     fn a_single_text_may_have_its_name_above_it() {
         let text = [input("text", DType::Str, &[Some(1)])];
         let expected = [Tensor::Str(arr2(&[["the cat"], ["A dog!"]]).mapv(str::to_owned).into_dyn())];
-        assert_eq!(read("text\nthe cat\nA dog!", &text).unwrap(), expected);
-        assert_eq!(read("the cat\nA dog!", &text).unwrap(), expected);
+        assert_eq!(tensors("text\nthe cat\nA dog!", &text).unwrap(), expected);
+        assert_eq!(tensors("the cat\nA dog!", &text).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_taken_for_a_header_is_told_and_can_be_said() {
+        let text = [input("text", DType::Str, &[Some(1)])];
+        let guess = |text: &str, inputs: &[InputSpec]| read(text, inputs, None).unwrap().guess;
+        let count = |text: &str, inputs: &[InputSpec], header| {
+            let table = read(text, inputs, header).unwrap();
+            assert_eq!(table.guess.is_some(), header.is_none(), "{text}");
+            table.columns.0[0].len()
+        };
+        assert_eq!(guess("text\nthe cat", &text), None);
+        let example = "line 1, \"review\", is taken for an example; --header yes passes over it";
+        assert_eq!(guess("review\nthe cat", &text).as_deref(), Some(example));
+        assert_eq!(
+            [None, Some(true), Some(false)].map(|header| count("review\nthe cat", &text, header)),
+            [2, 1, 2]
+        );
+        let x = [input("x", DType::F32, &[Some(2)])];
+        let header = "line 1, \"1,2x\", is taken for a header; --header no reads it as an example";
+        assert_eq!(guess("1,2x\n3,4", &x).as_deref(), Some(header));
+        assert_eq!([None, Some(true)].map(|header| count("1,2x\n3,4", &x, header)), [1, 1]);
+        assert_eq!(guess("1,2\n3,4", &x), None);
+        let two = [input("a", DType::I32, &[]), input("b", DType::I32, &[])];
+        let table = read("1,2\n3,4", &two, Some(false)).unwrap();
+        assert_eq!(table.columns.tensors(&two).unwrap()[1], Tensor::I32(arr1(&[2, 4]).into_dyn()));
+    }
+
+    #[test]
+    fn another_separator_is_named() {
+        let [x, two] = [
+            vec![input("x", DType::F32, &[Some(2)])],
+            vec![input("a", DType::Str, &[]), input("b", DType::Str, &[])],
+        ];
+        for (text, inputs) in [("1;2\n3;4", &x), ("1,5;2,5\n", &x), ("a;b\n1;2", &two), ("x;y\n1;2", &x)] {
+            let semicolons = "line 1: not valid CSV: the fields are separated by `;`, expected commas";
+            assert_eq!(refusal(text, inputs), semicolons);
+        }
+        assert_eq!(
+            refusal("1\t2", &x),
+            "line 1: not valid CSV: the fields are separated by tabs, expected commas"
+        );
+        let text = [input("text", DType::Str, &[Some(1)])];
+        assert!(tensors("a; b\nc", &text).is_ok());
     }
 
     #[test]

@@ -33,6 +33,18 @@ pub enum RunError {
         /// The type that was passed.
         found: String,
     },
+    /// A number that is too large for its input.
+    #[error("input {name:?}: expected {expected}, found {found} at {position:?}")]
+    InputRange {
+        /// The input.
+        name: String,
+        /// The declared type.
+        expected: String,
+        /// The number.
+        found: i64,
+        /// Where it stands.
+        position: Vec<usize>,
+    },
     /// There is no weight of that name.
     #[error("weight {name:?} is missing")]
     MissingWeight {
@@ -58,6 +70,14 @@ pub enum RunError {
         bytes: u64,
         /// What is allowed.
         limit: u64,
+    },
+    /// Inputs of different lengths meet in one layer.
+    #[error("inputs of different lengths, which {layer:?} joins: {inputs}; expected the same length")]
+    Lengths {
+        /// The inputs with their lengths.
+        inputs: String,
+        /// The layer.
+        layer: String,
     },
     /// A step failed.
     #[error("step {step:?} ({op}): {failure}")]

@@ -123,13 +123,48 @@ pub enum ExampleError {
     },
 }
 
+/// The examples of each input, in the order of the inputs, each with its place.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Columns(pub(crate) Vec<Vec<(Place, Value)>>);
+
+impl Columns {
+    /// No examples yet, of so many inputs.
+    pub(crate) fn of(inputs: usize) -> Columns {
+        Columns(vec![Vec::new(); inputs])
+    }
+
+    /// A tensor per input, in their order, with the batch as its first axis; ragged examples are padded.
+    ///
+    /// # Errors
+    ///
+    /// [`ExampleError`]: columns of different lengths or none, a value that does not fit its input.
+    pub fn tensors(&self, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> {
+        let batch = self.0.first().map_or(0, Vec::len);
+        for (input, column) in inputs.iter().zip(&self.0) {
+            if column.len() != batch {
+                let input = quoted(&input.name);
+                return Err(ExampleError::Columns { input, expected: batch, found: column.len() });
+            }
+        }
+        if batch == 0 {
+            return Err(ExampleError::Empty);
+        }
+        inputs.iter().zip(&self.0).map(|(input, column)| tensor(input, column)).collect()
+    }
+
+    /// Where the example of this number stands, counted from 0.
+    pub fn place(&self, input: usize, example: usize) -> Option<Place> {
+        self.0.get(input)?.get(example).map(|(place, _)| *place)
+    }
+}
+
 /// The tensor of the values that the examples have for one input.
 ///
 /// # Errors
 ///
 /// [`ExampleError::Value`] names the first value that does not fit, [`ExampleError::TooLarge`] a batch that padding
 /// would blow up.
-pub(crate) fn tensor(spec: &InputSpec, examples: &[(Place, Value)]) -> Result<Tensor, ExampleError> {
+fn tensor(spec: &InputSpec, examples: &[(Place, Value)]) -> Result<Tensor, ExampleError> {
     let mut shape = vec![examples.len()];
     shape.extend(spec.shape.iter().map(|size| size.unwrap_or(0)));
     for (place, value) in examples {
@@ -194,7 +229,9 @@ impl Cursor<'_> {
             DType::Bool => "truth value",
             DType::Str => "string",
         };
+        let bare = self.spec.shape == [Some(1)];
         match self.spec.shape.len() - self.axis {
+            0 | 1 if bare => format!("a {element}"),
             0 => format!("a {element}"),
             1 => format!("a list of {element}s"),
             depth => format!("lists of {element}s, {depth} deep"),

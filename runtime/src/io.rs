@@ -2,20 +2,22 @@
 //! builds and the `masque run` command use the same functions, so they take and give the same files.
 
 mod atomic;
+mod reading;
 pub mod targets;
 
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use masque_ir::plan::{Plan, PlanInput, PlanValue};
+use masque_ir::plan::Plan;
 
-use crate::examples::{ExampleError, InputSpec};
+use crate::examples::ExampleError;
 use crate::npy::NpyError;
 use crate::npz::NpzError;
 use crate::quote::{one_line, quoted};
-use crate::{Tensor, csv, json_lines, npy, npz};
+use crate::{Tensor, json_lines, npy, npz};
 
 pub use atomic::replace;
+pub use reading::{Examples, Reading, input_specs, read_examples, read_inputs, waits_for};
 pub use targets::{Kind, Targets};
 
 /// Named tensors.
@@ -48,8 +50,30 @@ pub enum FileProblem {
     #[error(transparent)]
     Npy(#[from] NpyError),
     /// The file's bytes are no text.
-    #[error("not UTF-8 text")]
-    NotText,
+    #[error("line {line}: not UTF-8 text{}", if *.wide { " but perhaps UTF-16" } else { "" })]
+    NotText {
+        /// The first line that is none, counted from 1.
+        line: usize,
+        /// Does it begin as UTF-16 does?
+        wide: bool,
+    },
+    /// A header was spoken of, and there can be none.
+    #[error("--header is for .csv files")]
+    NoHeader,
+    /// A number of an input that an operation cannot take.
+    #[error("{place}: input {input}: {found} is outside of the table of {step}, which has {rows} rows")]
+    OutOfRange {
+        /// Where it is.
+        place: crate::examples::Place,
+        /// The input.
+        input: String,
+        /// The number.
+        found: i64,
+        /// What looks it up.
+        step: String,
+        /// How many rows there are.
+        rows: usize,
+    },
     /// Nothing says what is in the file.
     #[error("its name should end in {0}")]
     Ending(&'static str),
@@ -101,69 +125,6 @@ impl From<PathBuf> for Place {
     fn from(path: PathBuf) -> Place {
         if path.as_os_str() == "-" { Place::Standard } else { Place::File(path) }
     }
-}
-
-/// What the readers of examples want to know of the inputs.
-pub fn input_specs(plan: &Plan) -> Vec<InputSpec> {
-    let size = |dim: &masque_ir::Dim| dim.known().and_then(|size| usize::try_from(size).ok());
-    let spec = |(input, value): (&PlanInput, &PlanValue)| InputSpec {
-        name: value.name.clone(),
-        dtype: value.ty.dtype,
-        shape: value.ty.shape.iter().skip(1).map(size).collect(),
-        pad: input.pad.0,
-    };
-    plan.input_values().map(spec).collect()
-}
-
-/// Reads the inputs of a plan: `.npz`, `.npy` (for a single input), `.jsonl`, `.json`, `.csv`, or JSON lines from
-/// standard input. Names and types are checked when the model runs.
-///
-/// # Errors
-///
-/// [`FileError`], naming the file.
-pub fn read_inputs(plan: &Plan, place: &Place) -> Result<Named, FileError> {
-    match place {
-        Place::File(path) => read_file(plan, path).map_err(|problem| FileError::at(path, problem)),
-        Place::Standard => read_standard(plan).map_err(|problem| FileError::new("standard input", problem)),
-    }
-}
-
-fn read_standard(plan: &Plan) -> Result<Named, FileProblem> {
-    let mut bytes = Vec::new();
-    io::stdin().lock().read_to_end(&mut bytes)?;
-    let specs = input_specs(plan);
-    let tensors = json_lines::read_lines(text(&bytes)?, &specs)?;
-    Ok(named(specs, tensors))
-}
-
-fn read_file(plan: &Plan, path: &Path) -> Result<Named, FileProblem> {
-    let ending = ending(path);
-    let read: fn(&str, &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> = match ending.as_str() {
-        "npz" => return Ok(npz::read(&std::fs::read(path)?)?),
-        "npy" => {
-            let tensor = npy::read(&std::fs::read(path)?)?;
-            return match plan.inputs.as_slice() {
-                [input] => Ok(vec![(plan.value(input.value).name.clone(), tensor)]),
-                inputs => Err(FileProblem::OneArray(format!("{} inputs", inputs.len()))),
-            };
-        }
-        "jsonl" | "ndjson" => json_lines::read_lines,
-        "json" => json_lines::read_columns,
-        "csv" => csv::read,
-        _ => return Err(FileProblem::Ending(".npz, .npy, .jsonl, .json or .csv")),
-    };
-    let bytes = std::fs::read(path)?;
-    let specs = input_specs(plan);
-    let tensors = read(text(&bytes)?, &specs)?;
-    Ok(named(specs, tensors))
-}
-
-fn named(specs: Vec<InputSpec>, tensors: Vec<Tensor>) -> Named {
-    specs.into_iter().map(|spec| spec.name).zip(tensors).collect()
-}
-
-fn text(bytes: &[u8]) -> Result<&str, FileProblem> {
-    std::str::from_utf8(bytes).map_err(|_| FileProblem::NotText)
 }
 
 fn ending(path: &Path) -> String {

@@ -12,56 +12,53 @@ use std::io::{self, Write};
 
 use ndarray::{ArrayViewD, Axis};
 
-use crate::examples::{self, ExampleError, InputSpec, Place};
+use crate::examples::{Columns, ExampleError, InputSpec, Place};
 use crate::json::Value;
 use crate::quote::{one_line, quoted};
 use crate::{Tensor, TensorView};
 
-/// The examples of each input, in the order of the inputs.
-type Columns = Vec<Vec<(Place, Value)>>;
-
 /// Reads one example a line; lines of blanks are passed over.
-///
-/// Gives a tensor per input, in their order, with the batch as its first axis.
 ///
 /// # Errors
 ///
 /// [`ExampleError`], with the line and the input.
-pub fn read_lines(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> {
-    let mut columns = vec![Vec::new(); inputs.len()];
-    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+pub fn read_lines(text: &str, inputs: &[InputSpec]) -> Result<Columns, ExampleError> {
+    let mut columns = Columns::of(inputs.len());
+    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    while let Some((index, line)) = lines.next() {
         let place = Place::Line(index + 1);
-        let example = Value::parse(line).map_err(|error| syntax(place, &error))?;
-        match (example, &mut columns[..]) {
+        let example = Value::parse(line).map_err(|error| match lines.next() {
+            Some(_) if error.is_eof() => goes_on(place),
+            _ => syntax(place, &error),
+        })?;
+        match (example, &mut columns.0[..]) {
             (Value::Object(fields), _) => distribute(place, fields, inputs, |index, value| {
-                columns[index].push((place, value));
+                columns.0[index].push((place, value));
                 Ok(())
             })?,
             (value, [column]) => column.push((place, value)),
             (value, _) => return Err(not_an_object(place, inputs, &value)),
         }
     }
-    tensors(inputs, &columns)
+    Ok(columns)
 }
 
 /// Reads an object of columns: per input, the list of its examples.
 ///
-/// Gives a tensor per input, in their order, with the batch as its first axis.
-///
 /// # Errors
 ///
 /// [`ExampleError`], with the position of the example and the input.
-pub fn read_columns(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> {
+pub fn read_columns(text: &str, inputs: &[InputSpec]) -> Result<Columns, ExampleError> {
     let place = Place::Line(1);
     let fields = match Value::parse(text).map_err(|error| syntax(Place::Line(error.line()), &error))? {
         Value::Object(fields) => fields,
         other => return Err(not_an_object(place, inputs, &other)),
     };
-    let mut columns = vec![Vec::new(); inputs.len()];
+    let mut columns = Columns::of(inputs.len());
     distribute(place, fields, inputs, |index, value| match value {
         Value::List(examples) => {
             let places = (1..).map(Place::Example);
-            columns[index] = places.zip(examples).collect();
+            columns.0[index] = places.zip(examples).collect();
             Ok(())
         }
         other => Err(ExampleError::Value {
@@ -71,7 +68,7 @@ pub fn read_columns(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, Exa
             found: other.kind().to_owned(),
         }),
     })?;
-    tensors(inputs, &columns)
+    Ok(columns)
 }
 
 /// Writes one object an example, with every output under its name.
@@ -124,20 +121,6 @@ fn distribute(
     }
 }
 
-fn tensors(inputs: &[InputSpec], columns: &Columns) -> Result<Vec<Tensor>, ExampleError> {
-    let batch = columns.first().map_or(0, Vec::len);
-    for (input, column) in inputs.iter().zip(columns) {
-        if column.len() != batch {
-            let input = quoted(&input.name);
-            return Err(ExampleError::Columns { input, expected: batch, found: column.len() });
-        }
-    }
-    if batch == 0 {
-        return Err(ExampleError::Empty);
-    }
-    inputs.iter().zip(columns).map(|(input, column)| examples::tensor(input, column)).collect()
-}
-
 fn names(inputs: &[InputSpec]) -> String {
     let names: Vec<_> = inputs.iter().take(8).map(|input| quoted(&input.name)).collect();
     names.join(", ")
@@ -147,8 +130,17 @@ fn not_an_object(place: Place, inputs: &[InputSpec], found: &Value) -> ExampleEr
     ExampleError::NotAnObject { place, inputs: names(inputs), found: found.kind() }
 }
 
+/// The parser counts lines from where it began; the place says which it is in the file.
 fn syntax(place: Place, error: &serde_json::Error) -> ExampleError {
-    ExampleError::Syntax { place, format: "JSON", problem: one_line(&error.to_string()) }
+    let (text, column) = (error.to_string(), error.column());
+    let problem = text.strip_suffix(&format!(" at line {} column {column}", error.line()));
+    let problem = problem.map_or(text.clone(), |problem| format!("{problem} at column {column}"));
+    ExampleError::Syntax { place, format: "JSON", problem: one_line(&problem) }
+}
+
+fn goes_on(place: Place) -> ExampleError {
+    let problem = "the value goes on in the next line, expected one example a line".to_owned();
+    ExampleError::Syntax { place, format: "JSON lines", problem }
 }
 
 fn write_example<W: Write>(out: &mut W, tensor: &Tensor, index: usize) -> io::Result<()> {

@@ -9,6 +9,7 @@
 //! again after [`State::reset`]. A run that fails leaves it as it was.
 
 mod inputs;
+mod lengths;
 mod placement;
 mod run;
 mod schedule;
@@ -188,7 +189,8 @@ impl Session {
         let mut bindings = Bindings::new();
         let mut given = inputs::bind(&self.model.plan, inputs, &mut bindings)?;
         given.extend(run::states(&self.model, state.kept.as_ref(), options.memory)?);
-        Run::new(&self.model, &mut state.workspace, options, given, bindings).finish()
+        let run = Run::new(&self.model, &mut state.workspace, options, given, bindings.clone());
+        run.finish().map_err(|error| lengths::told(&self.model.plan, &bindings, error))
     }
 }
 

@@ -12,11 +12,19 @@ use super::{LoadError, Problem, RawModel, json, read_file, whole};
 /// What a file holds, shared.
 type Bytes = Arc<[u8]>;
 
-/// The weights that belong to `model.json` by their name, if they are there.
+/// The files that can hold the weights of `model.json`, by its name; Keras' own `config.json` lies beside
+/// `model.weights.h5`.
+pub(super) fn names(config: &Path) -> Vec<PathBuf> {
+    let Some(stem) = config.file_stem().and_then(|stem| stem.to_str()) else { return vec![] };
+    let keras = (stem == "config").then_some("model");
+    let stems = std::iter::once(stem).chain(keras);
+    let names = stems.flat_map(|stem| ["h5", "json"].map(|ending| format!("{stem}.weights.{ending}")));
+    names.map(|name| config.with_file_name(name)).filter(|path| path != config).collect()
+}
+
+/// The weights that belong to `model.json`, if they are there.
 pub(super) fn find(config: &Path) -> Option<PathBuf> {
-    let stem = config.file_stem()?.to_str()?;
-    let names = [format!("{stem}.weights.h5"), format!("{stem}.weights.json")];
-    names.iter().map(|name| config.with_file_name(name)).find(|path| path.is_file() && path != config)
+    names(config).into_iter().find(|path| path.is_file())
 }
 
 /// The weights in a file, for a model as it was read; errors name the file.

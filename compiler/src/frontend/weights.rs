@@ -7,6 +7,7 @@ mod positions;
 mod vocabulary;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use masque_ir::DType;
@@ -27,8 +28,11 @@ use vocabulary::{WITH_VOCABULARY, padded, tokens};
 #[derive(Debug, thiserror::Error)]
 pub enum WeightError {
     /// There are none.
-    #[error("the model came without weights: masks, dumps and checks work, running does not")]
-    NoWeights,
+    #[error("the model came without weights{looked_for}: masks, dumps and checks work, running does not")]
+    NoWeights {
+        /// In words: the files that would have them; empty where there can be none.
+        looked_for: String,
+    },
     /// The weights file, or a dataset of it, is not as it should be.
     #[error("{0}")]
     File(Box<WeightsError>),
@@ -102,21 +106,42 @@ pub struct WeightSource {
 }
 
 /// How the files are laid out.
-#[derive(Default)]
 enum Layout {
-    /// There are none.
-    #[default]
-    Nothing,
+    /// There are none, though these files would have had them.
+    Nothing(Vec<PathBuf>),
     /// A group for each layer: the files, and the groups by layer.
     Groups(Vec<Arc<[u8]>>, HashMap<String, String>),
     /// The layers in order, below a group of the file.
     Positions(Arc<[u8]>, String, Vec<Unit>),
 }
 
+impl Default for Layout {
+    fn default() -> Layout {
+        Layout::Nothing(vec![])
+    }
+}
+
 impl WeightSource {
     /// A model without weights.
     pub fn none() -> WeightSource {
         WeightSource::default()
+    }
+
+    /// A model whose weights are in none of the files where they were looked for.
+    pub(super) fn missing(looked_for: Vec<PathBuf>) -> WeightSource {
+        WeightSource { layout: Layout::Nothing(looked_for), ..Default::default() }
+    }
+
+    fn no_weights(&self) -> WeightError {
+        let looked_for = match &self.layout {
+            Layout::Nothing(files) if !files.is_empty() => {
+                let names = files.iter().filter_map(|file| file.file_name()?.to_str());
+                let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+                format!(" (there is no {} beside it, and --weights names none)", names.join(" or "))
+            }
+            _ => String::new(),
+        };
+        WeightError::NoWeights { looked_for }
     }
 
     /// Files with a group for each layer.
@@ -166,8 +191,8 @@ impl WeightSource {
         };
         let mut found = Found { files: None, groups: None, places: HashMap::new() };
         match &self.layout {
-            Layout::Nothing if needs_file => return Err(WeightError::NoWeights),
-            Layout::Nothing => {}
+            Layout::Nothing(_) if needs_file => return Err(self.no_weights()),
+            Layout::Nothing(_) => {}
             Layout::Groups(files, groups) => {
                 found.files = Some(open(files)?);
                 found.groups = Some(groups);
@@ -196,7 +221,7 @@ impl WeightSource {
 
     /// What does not stand in a dataset: texts of the settings, or a part of the layer's vocabulary.
     fn learned(&self, layer: &str, spec: &WeightSpec, found: &Found<'_>) -> Result<Tensor, WeightError> {
-        let vocabulary = || self.vocabularies.get(layer).ok_or(WeightError::NoWeights);
+        let vocabulary = || self.vocabularies.get(layer).ok_or_else(|| self.no_weights());
         match &spec.place {
             WeightPlace::Words(words) => tokens(layer, spec, words.clone()),
             WeightPlace::Vocabulary { special, first } => {
@@ -218,11 +243,11 @@ impl WeightSource {
                     (None, Some(files)) if files.has_dataset(&stored) => {
                         numbers(files, layer, spec, &stored)?
                     }
-                    _ => return Err(WeightError::NoWeights),
+                    _ => return Err(self.no_weights()),
                 };
                 padded(layer, spec, weights)
             }
-            WeightPlace::Dataset(_) | WeightPlace::Renamed { .. } => Err(WeightError::NoWeights),
+            WeightPlace::Dataset(_) | WeightPlace::Renamed { .. } => Err(self.no_weights()),
         }
     }
 }

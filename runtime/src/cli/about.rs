@@ -35,7 +35,10 @@ fn outputs(plan: &Plan) -> impl Iterator<Item = String> {
 pub(super) fn help(plan: &Plan) -> String {
     let program = program();
     let mut text = format!("The model {}, compiled by masque.\n", one_line(&plan.name));
-    let _ = write!(text, "\nUsage: {program} [INPUT] [-o OUTPUT] [--masks FILE] [--threads N] [--force]\n");
+    let _ = write!(
+        text,
+        "\nUsage: {program} [INPUT] [-o OUTPUT] [--masks FILE] [--header yes|no] [--threads N] [--force]\n"
+    );
     section(&mut text, "Inputs", inputs(plan));
     section(&mut text, "Outputs", outputs(plan));
     text.push_str(OPTIONS);
@@ -57,6 +60,7 @@ Options:
   INPUT, -i, --input FILE   .npz, .npy, .jsonl, .json or .csv; JSON lines on standard input if absent or -
   -o, --output FILE         .npz, .npy or .jsonl; JSON lines on standard output if absent or -
       --masks FILE          write every mask of the model to a .npz file
+      --header yes|no       is the first line of a .csv file a header? Guessed if absent
       --force               replace a file that is there, though it is of another kind or read-only
       --threads N           how many threads may work; the answers do not depend on it
       --info                what this program was built from

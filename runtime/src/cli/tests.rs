@@ -19,10 +19,32 @@ fn arguments_say_what_to_do() {
         masks: Some("m.npz".into()),
         threads: Some(2),
         force: true,
+        reading: Reading { header: Some(false) },
     };
-    let long = ["--input", "in.npz", "--output=out.npz", "--masks", "m.npz", "--threads", "2", "--force"];
+    let long = [
+        "--input",
+        "in.npz",
+        "--output=out.npz",
+        "--masks",
+        "m.npz",
+        "--threads",
+        "2",
+        "--force",
+        "--header",
+        "no",
+    ];
     assert_eq!(parsed(&long), Ok(Task::Run(job)));
-    for wrong in [&["a", "b"][..], &["--frobnicate"], &["--threads", "0"], &["-o"], &["a", "--input", "b"]] {
+    for twice in [["-o", "a", "--output", "b"], ["--masks", "a", "--masks", "b"], ["a", "-", "-i", "b"]] {
+        assert!(parsed(&twice).unwrap_err().ends_with(" is given twice"), "{twice:?}");
+    }
+    for wrong in [
+        &["a", "b"][..],
+        &["--frobnicate"],
+        &["--threads", "0"],
+        &["-o"],
+        &["--header", "perhaps"],
+        &["a", "--input", "b"],
+    ] {
         assert!(parsed(wrong).is_err(), "{wrong:?}");
     }
 }

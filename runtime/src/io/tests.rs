@@ -24,12 +24,15 @@ fn inputs_come_in_every_form() {
     assert_eq!(write("a.npz", &archive).unwrap(), expected);
     assert_eq!(write("a.NPY", &npy::write(&ids)).unwrap(), expected);
     assert_eq!(write("a.jsonl", b"{\"ids\": [4, 5]}\n[6]\n").unwrap(), expected);
+    assert_eq!(write("b.jsonl", b"\xef\xbb\xbf{\"ids\": [4, 5]}\n[6]\n").unwrap(), expected);
+    assert_eq!(write("a.csv", b"\xef\xbb\xbf4,5\n6,0\n").unwrap(), expected);
     assert_eq!(write("a.json", b"{\"ids\": [[4, 5], [6]]}").unwrap(), expected);
     let message = |name: &str, content: &[u8]| write(name, content).unwrap_err().to_string();
     assert!(
         message("a.txt", b"").ends_with("a.txt: its name should end in .npz, .npy, .jsonl, .json or .csv")
     );
-    assert!(message("a.jsonl", b"\xff").ends_with("a.jsonl: not UTF-8 text"));
+    assert!(message("a.jsonl", b"[1]\n\xff").ends_with("a.jsonl: line 2: not UTF-8 text"));
+    assert!(message("a.csv", b"\xff\xfe1\x00").ends_with("line 1: not UTF-8 text but perhaps UTF-16"));
     assert!(message("b.npz", b"PK").contains("b.npz: "));
     assert!(read_inputs(&plan, &Place::File("/no/such.npz".into())).is_err());
 }

@@ -9,6 +9,14 @@ fn input(name: &str, dtype: DType, shape: &[Option<usize>]) -> InputSpec {
     InputSpec { name: name.into(), dtype, shape: shape.to_vec(), pad: 0.0 }
 }
 
+fn lines(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> {
+    read_lines(text, inputs)?.tensors(inputs)
+}
+
+fn columns(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> {
+    read_columns(text, inputs)?.tensors(inputs)
+}
+
 fn one_line_of(error: ExampleError) -> String {
     let message = error.to_string();
     assert!(!message.contains('\n'), "{message}");
@@ -16,21 +24,21 @@ fn one_line_of(error: ExampleError) -> String {
 }
 
 fn lines_refused(text: &str, inputs: &[InputSpec]) -> String {
-    one_line_of(read_lines(text, inputs).unwrap_err())
+    one_line_of(lines(text, inputs).unwrap_err())
 }
 
 #[test]
 fn ragged_lines_are_padded_to_the_longest() {
     let ids = [InputSpec { pad: -1.0, ..input("ids", DType::I32, &[None]) }];
     let expected = vec![Tensor::I32(arr2(&[[4, 5, 6], [7, -1, -1], [-1, -1, -1]]).into_dyn())];
-    assert_eq!(read_lines("[4, 5, 6]\n\n{\"ids\": [7.0]}\n[]\n", &ids).unwrap(), expected);
-    assert_eq!(read_columns(r#"{"ids": [[4, 5, 6], [7], []]}"#, &ids).unwrap(), expected);
+    assert_eq!(lines("[4, 5, 6]\n\n{\"ids\": [7.0]}\n[]\n", &ids).unwrap(), expected);
+    assert_eq!(columns(r#"{"ids": [[4, 5, 6], [7], []]}"#, &ids).unwrap(), expected);
 }
 
 #[test]
 fn fixed_sizes_are_filled_up_and_never_exceeded() {
     let ids = [input("ids", DType::I64, &[Some(2), None])];
-    let read = read_lines("[[1], [2, 3]]\n[[4]]", &ids).unwrap();
+    let read = lines("[[1], [2, 3]]\n[[4]]", &ids).unwrap();
     assert_eq!(read, [Tensor::I64(arr3(&[[[1, 0], [2, 3]], [[4, 0], [0, 0]]]).into_dyn())]);
     let message = lines_refused("[[1]]\n[[1], [2], [3]]", &ids);
     assert_eq!(message, "line 2: input \"ids\": expected at most 2 items along axis 0, found 3");
@@ -39,7 +47,7 @@ fn fixed_sizes_are_filled_up_and_never_exceeded() {
 #[test]
 fn a_feature_vector_is_not_padded() {
     let x = [input("x", DType::F32, &[None, Some(2)])];
-    let read = read_lines("[[1, 2.5]]\n[[3, \"NaN\"], [\"-Infinity\", 1e3]]", &x).unwrap();
+    let read = lines("[[1, 2.5]]\n[[3, \"NaN\"], [\"-Infinity\", 1e3]]", &x).unwrap();
     let array = read[0].as_f32().unwrap();
     assert_eq!(array.shape(), [2, 2, 2]);
     assert!(array[[1, 0, 1]].is_nan());
@@ -52,18 +60,20 @@ fn a_feature_vector_is_not_padded() {
 fn text_and_scalars_may_be_bare() {
     let text = [input("text", DType::Str, &[Some(1)])];
     let expected = Tensor::Str(arr2(&[["the cat"], [""]]).mapv(str::to_owned).into_dyn());
-    for lines in ["\"the cat\"\n\"\"", "[\"the cat\"]\n[]", "{\"text\": \"the cat\"}\n{\"text\": [\"\"]}"] {
-        assert_eq!(read_lines(lines, &text).unwrap(), std::slice::from_ref(&expected));
+    for text_lines in
+        ["\"the cat\"\n\"\"", "[\"the cat\"]\n[]", "{\"text\": \"the cat\"}\n{\"text\": [\"\"]}"]
+    {
+        assert_eq!(lines(text_lines, &text).unwrap(), std::slice::from_ref(&expected));
     }
-    assert_eq!(read_columns(r#"{"text": ["the cat", [""]]}"#, &text).unwrap(), [expected]);
+    assert_eq!(columns(r#"{"text": ["the cat", [""]]}"#, &text).unwrap(), [expected]);
     let flag = [input("flag", DType::Bool, &[])];
-    assert_eq!(read_lines("true\n0", &flag).unwrap(), [Tensor::Bool(arr1(&[true, false]).into_dyn())]);
+    assert_eq!(lines("true\n0", &flag).unwrap(), [Tensor::Bool(arr1(&[true, false]).into_dyn())]);
 }
 
 #[test]
 fn several_inputs_go_by_name() {
     let inputs = [input("a", DType::F64, &[]), input("b", DType::Str, &[None])];
-    let read = read_lines("{\"b\": [\"x\"], \"a\": 1}\n{\"a\": 2.5, \"b\": []}", &inputs).unwrap();
+    let read = lines("{\"b\": [\"x\"], \"a\": 1}\n{\"a\": 2.5, \"b\": []}", &inputs).unwrap();
     assert_eq!(read[0], Tensor::F64(arr1(&[1.0, 2.5]).into_dyn()));
     assert_eq!(read[1], Tensor::Str(arr2(&[["x"], [""]]).mapv(str::to_owned).into_dyn()));
     assert_eq!(lines_refused("{\"a\": 1}", &inputs), "line 1: input \"b\" is missing");
@@ -73,8 +83,8 @@ fn several_inputs_go_by_name() {
     assert_eq!(bare, "line 1: expected an object with the inputs \"a\", \"b\", found a number");
     let twice = lines_refused("{\"a\": 1, \"a\": 2}", &inputs);
     assert!(twice.contains("\"a\" is there twice"), "{twice}");
-    let columns = read_columns(r#"{"a": [1, 2], "b": [[]]}"#, &inputs).unwrap_err();
-    assert_eq!(one_line_of(columns), "input \"b\" has 1 examples, expected 2 like the inputs before it");
+    let uneven = columns(r#"{"a": [1, 2], "b": [[]]}"#, &inputs).unwrap_err();
+    assert_eq!(one_line_of(uneven), "input \"b\" has 1 examples, expected 2 like the inputs before it");
 }
 
 #[test]
@@ -98,7 +108,26 @@ fn values_that_do_not_fit_are_named() {
     let flat = lines_refused("7", &[input("x", DType::I32, &[None])]);
     assert_eq!(flat, "line 1: input \"x\": expected a list of 32-bit integers, found a number");
     let object = lines_refused("{\"x\": {}}", &[input("x", DType::I32, &[Some(1)])]);
-    assert_eq!(object, "line 1: input \"x\": expected a list of 32-bit integers, found an object");
+    assert_eq!(object, "line 1: input \"x\": expected a 32-bit integer, found an object");
+}
+
+#[test]
+fn a_place_is_told_once() {
+    let ids = [input("ids", DType::I32, &[None])];
+    assert_eq!(lines_refused("[1]\n[1, }", &ids), "line 2: not valid JSON: expected value at column 5");
+    assert_eq!(
+        lines_refused("[1]\n[1, ", &ids),
+        "line 2: not valid JSON: EOF while parsing a value at column 4"
+    );
+    let goes_on =
+        "line 1: not valid JSON lines: the value goes on in the next line, expected one example a line";
+    for pretty in ["{\n  \"ids\": [1, 2]\n}\n", "[\n  1,\n  2\n]\n"] {
+        assert_eq!(lines_refused(pretty, &ids), goes_on);
+    }
+    let text = [input("text", DType::Str, &[Some(1)])];
+    for null in ["null", "{\"text\": null}"] {
+        assert_eq!(lines_refused(null, &text), "line 1: input \"text\": expected a string, found null");
+    }
 }
 
 #[test]
@@ -107,14 +136,14 @@ fn hostile_text_is_refused() {
     assert_eq!(lines_refused("", &ids), "there are no examples, expected at least one");
     assert!(lines_refused("[[1]", &ids).starts_with("line 1: not valid JSON"));
     lines_refused(&"[".repeat(100_000), &ids);
-    one_line_of(read_columns(&format!("{{\"ids\": {}", "[".repeat(100_000)), &ids).unwrap_err());
+    one_line_of(columns(&format!("{{\"ids\": {}", "[".repeat(100_000)), &ids).unwrap_err());
     lines_refused("[[NaN]]", &ids);
     // A long row and a tall column, each small, whose rectangle is not.
     let row = format!("[[{}1]]", "1,".repeat(50_000));
     let column = format!("[{}[]]", "[],".repeat(50_000));
     assert!(lines_refused(&format!("{row}\n{column}"), &ids).contains("padded to shape [2, 50001, 50001]"));
     let fixed = [input("x", DType::I32, &[Some(usize::MAX)])];
-    assert!(matches!(read_lines("[]", &fixed), Err(ExampleError::TooLarge { .. })));
+    assert!(matches!(lines("[]", &fixed), Err(ExampleError::TooLarge { .. })));
 }
 
 #[test]
@@ -151,6 +180,6 @@ fn every_float_is_read_back_as_it_was() {
     let tensor = Tensor::F64(arr1(&floats).into_dyn());
     let mut written = Vec::new();
     write_lines(&mut written, &[("x".to_owned(), tensor.clone())]).unwrap();
-    let read = read_lines(std::str::from_utf8(&written).unwrap(), &[input("x", DType::F64, &[])]).unwrap();
+    let read = lines(std::str::from_utf8(&written).unwrap(), &[input("x", DType::F64, &[])]).unwrap();
     assert_eq!(read, [tensor]);
 }

@@ -28,6 +28,10 @@ pub(super) fn bind<N: AsRef<str>>(
             expected: here(&input.ty, bindings),
             found: type_of(&tensor.view()).to_string(),
         };
+        if let Some((position, found)) = beyond(tensor, input.ty.dtype) {
+            let (name, expected) = (input.name.clone(), here(&input.ty, bindings));
+            return Err(RunError::InputRange { name, expected, found, position });
+        }
         let value = convert(tensor, input).ok_or_else(|| error(bindings))?;
         if !fits(&input.ty, &value.view(), bindings) {
             return Err(error(bindings));
@@ -90,18 +94,22 @@ fn convert(tensor: &Tensor, input: &PlanValue) -> Option<Tensor> {
     Some(tensor)
 }
 
-/// Integers to other integers if all fit, numbers to floats, truth values to numbers; `None` for anything else.
+/// The first number that the wanted type cannot hold.
+fn beyond(tensor: &Tensor, wanted: DType) -> Option<(Vec<usize>, i64)> {
+    let Tensor::I64(array) = tensor else { return None };
+    let (position, &found) =
+        array.indexed_iter().find(|(_, number)| wanted == DType::I32 && i32::try_from(**number).is_err())?;
+    Some((ndarray::Dimension::slice(&position).to_vec(), found))
+}
+
+/// Integers to other integers, numbers to floats, truth values to numbers; `None` for anything else.
 fn as_type(tensor: &Tensor, wanted: DType) -> Option<Tensor> {
     let found = tensor.dtype();
     if found == wanted {
         return Some(tensor.clone());
     }
-    let in_range = match tensor {
-        Tensor::I64(array) if wanted == DType::I32 => array.iter().all(|&x| i32::try_from(x).is_ok()),
-        _ => true,
-    };
     let to_number = wanted.is_float() || wanted.is_int() && !found.is_float();
-    (found != DType::Str && to_number && in_range).then(|| cast(&tensor.view(), wanted).ok())?
+    (found != DType::Str && to_number).then(|| cast(&tensor.view(), wanted).ok())?
 }
 
 /// The memory of a tensor's elements.

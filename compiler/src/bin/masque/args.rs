@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use masque::diagnostics::{Code, UnsupportedMask};
 use masque_ir::Semantics;
 use masque_ir::facts::MaskSource;
 use masque_ir::text::Stage;
+use masque_runtime::io::Reading;
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
 #[derive(Debug, Parser)]
@@ -68,21 +71,83 @@ impl MasksOption {
 }
 
 impl Common {
-    /// Which masks a model is taken to have; of several options the last one counts.
+    /// Which masks a model is taken to have.
     pub(crate) fn mask_source(&self) -> MaskSource {
         let source = |option: &MasksOption| match option {
             MasksOption::Source(source) => Some(*source),
             MasksOption::File(_) => None,
         };
-        self.masks.iter().rev().find_map(source).unwrap_or_default()
+        self.masks.iter().find_map(source).unwrap_or_default()
     }
 
     /// Where masks are to be written to.
     pub(crate) fn mask_file(&self) -> Option<&Path> {
-        self.masks.iter().rev().find_map(|option| match option {
+        self.masks.iter().find_map(|option| match option {
             MasksOption::File(path) => Some(path.as_path()),
             MasksOption::Source(_) => None,
         })
+    }
+}
+
+/// The options of all models, each with the commands that it means something to.
+const MEANT_FOR: &[(&str, &str, &[&str])] = {
+    const MODELS: &[&str] = &["build", "check", "diff", "dump", "evaluate", "explain", "masks", "run"];
+    &[
+        (
+            "on_unsupported_mask",
+            "--on-unsupported-mask",
+            &["build", "check", "dump", "evaluate", "masks", "run"],
+        ),
+        ("semantics", "--semantics", MODELS),
+        ("masks", "--masks", MODELS),
+        ("weights", "--weights", MODELS),
+        ("threads", "--threads", &["evaluate", "run"]),
+    ]
+};
+
+impl Arguments {
+    /// The arguments of this process.
+    ///
+    /// # Errors
+    ///
+    /// Those of clap, and options that would be passed over in silence.
+    pub(crate) fn read() -> Result<Arguments, clap::Error> {
+        let mut command = Arguments::command();
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        let arguments = Arguments::from_arg_matches(&matches)?;
+        let problem = ignored(&matches).or_else(|| arguments.common.contradiction(&arguments.command));
+        match problem {
+            Some(problem) => Err(command.error(ErrorKind::ArgumentConflict, problem)),
+            None => Ok(arguments),
+        }
+    }
+}
+
+/// What is wrong with an option that means nothing to its command.
+fn ignored(matches: &ArgMatches) -> Option<String> {
+    let (name, given) = matches.subcommand()?;
+    let meant_for = MEANT_FOR.iter().find(|(id, _, commands)| {
+        given.value_source(id) == Some(ValueSource::CommandLine) && !commands.contains(&name)
+    });
+    let (_, option, commands) = meant_for?;
+    Some(format!("{option} means nothing to `{name}`, only to {}", commands.join(", ")))
+}
+
+impl Common {
+    /// What is wrong with `--masks`, which has two meanings, each to be said once.
+    fn contradiction(&self, command: &Command) -> Option<String> {
+        let files = self.masks.iter().filter(|option| matches!(option, MasksOption::File(_))).count();
+        match (self.mask_file(), command) {
+            _ if files > 1 || self.masks.len() - files > 1 => Some("--masks is given twice".to_owned()),
+            (Some(file), command) if !matches!(command, Command::Run(_)) => {
+                let file = file.display();
+                Some(format!("--masks {file}: only `run` writes masks; expected keras or intended"))
+            }
+            (_, Command::Diff(Diff { after: None, .. })) if !self.masks.is_empty() => Some(
+                "--masks means nothing to `diff` with one model: it compares both kinds of masks".to_owned(),
+            ),
+            _ => None,
+        }
     }
 }
 
@@ -217,6 +282,9 @@ pub(crate) struct Evaluate {
     /// How much the samples or steps count: .npz with an array output_N for each output that has weights
     #[arg(long, value_name = "FILE")]
     pub(crate) sample_weights: Option<PathBuf>,
+    /// Is the first record of a .csv file a header? Guessed, and told, if absent
+    #[arg(long, value_enum, value_name = "yes|no")]
+    pub(crate) header: Option<YesOrNo>,
 }
 
 #[derive(Debug, Args)]
@@ -271,9 +339,26 @@ pub(crate) struct Run {
     /// Where the outputs go: .npz, .npy or .jsonl; JSON lines to standard output if absent
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Is the first record of a .csv file a header? Guessed, and told, if absent
+    #[arg(long, value_enum, value_name = "yes|no")]
+    pub(crate) header: Option<YesOrNo>,
     /// Replace files that are there, though they are of another kind or read-only
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+/// An answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum YesOrNo {
+    /// It is
+    Yes,
+    /// It is not
+    No,
+}
+
+/// What is said of a file of inputs.
+pub(crate) fn reading(header: Option<YesOrNo>) -> Reading {
+    Reading { header: header.map(|answer| answer == YesOrNo::Yes) }
 }
 
 /// Forms for people and for programs.

@@ -13,9 +13,9 @@ pub(crate) mod run;
 use std::io::Write;
 use std::path::Path;
 
-use masque::session::{self, CompiledModel, Outputs, Progress, RunOptions};
+use masque::session::{self, CompiledModel, Outputs, Progress, RunOptions, SessionError};
 use masque::{Inferred, Model, OpenOptions, Options};
-use masque_runtime::io::{self, Place, Targets};
+use masque_runtime::io::{self, Place, Reading, Targets};
 
 use crate::args::Common;
 use crate::report::{Failure, Terminal};
@@ -86,18 +86,29 @@ fn plan(
     Ok(planned)
 }
 
-/// Runs a plan on the inputs at a place; errors name the model.
+/// Runs a plan on the inputs at a place; errors name the model, or the place where a number stands.
 fn execute(
     model: &Path,
     planned: masque::Planned,
-    common: &Common,
-    masks: bool,
-    input: &Place,
+    options: RunOptions,
+    (input, reading): (&Place, Reading),
+    terminal: &Terminal,
 ) -> Result<Outputs, Failure> {
     let compiled = CompiledModel::new(model.display().to_string(), planned);
-    let options = RunOptions { threads: common.threads.into(), masks, ..Default::default() };
-    let inputs = io::read_inputs(compiled.plan(), input)?;
-    Ok(compiled.run(&inputs, options)?)
+    if let Some(waits) = io::waits_for(input) {
+        terminal.inform(waits);
+    }
+    let examples = io::read_examples(compiled.plan(), input, reading)?;
+    if let Some(guess) = &examples.guess {
+        terminal.inform(&format!("note: {}", masque_runtime::quote::one_line(guess)));
+    }
+    let inputs = examples.tensors()?;
+    compiled.run(&inputs, options).map_err(|error| match &error {
+        SessionError::Run { source, .. } => {
+            examples.locate(&inputs, source).map_or_else(|| error.into(), Failure::from)
+        }
+        SessionError::Prepare { .. } => error.into(),
+    })
 }
 
 /// Writes data to standard output. A reader that has gone away has read enough.

@@ -7,8 +7,6 @@ mod report;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Arguments, Command};
 use report::{Failure, Terminal};
 
@@ -18,7 +16,7 @@ use report::{Failure, Terminal};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read() {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are no errors; a closed pipe is nobody's.
@@ -35,12 +33,6 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let common = &arguments.common;
-    if let (Some(file), false) = (common.mask_file(), matches!(arguments.command, Command::Run(_))) {
-        let file = file.display();
-        return Err(Failure::Other(format!(
-            "--masks {file}: only `run` writes masks; expected keras or intended"
-        )));
-    }
     match &arguments.command {
         Command::Build(build) => commands::build::run(build, common, terminal),
         Command::Check(check) => commands::check::run(check, common, terminal),

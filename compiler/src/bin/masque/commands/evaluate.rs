@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use masque::evaluate::{LossError, Objective, Scored, numbers};
+use masque::session::RunOptions;
 use masque::{Inferred, Options, lower};
 use masque_runtime::io::Place;
 use masque_runtime::{Outputs, Tensor, npz};
 use serde_json::{Map, Value as Json};
 
-use crate::args::{Common, Evaluate};
+use crate::args::{self, Common, Evaluate};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
@@ -22,8 +23,9 @@ pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) ->
     };
     let options = Options { mask_outputs: true, logits: objective.wants_logits(), ..Options::default() };
     let planned = commands::plan(inferred, common, options, terminal)?;
-    let input = Place::File(arguments.input.clone());
-    let found = commands::execute(&arguments.model, planned, common, true, &input)?;
+    let run = RunOptions { threads: common.threads.into(), masks: true, ..Default::default() };
+    let input = (&Place::File(arguments.input.clone()), args::reading(arguments.header));
+    let found = commands::execute(&arguments.model, planned, run, input, terminal)?;
     let targets = arrays(&arguments.target)?;
     let weights = arguments.sample_weights.as_deref().map(arrays).transpose()?.unwrap_or_default();
     let target = arguments.target.display();

@@ -16,6 +16,11 @@ pub(crate) fn run(arguments: &Explain, common: &Common, terminal: &Terminal) -> 
         commands::print(code.page())?;
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(word) = arguments.what.to_str().filter(|word| !arguments.what.exists() && is_word(word)) {
+        let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+        let codes = codes.join(", ");
+        return Err(Failure::Other(format!("{word}: neither a file nor a code; the codes are {codes}")));
+    }
     let inferred = commands::infer(&arguments.what, common, terminal)?;
     let file = arguments.what.display().to_string();
     if let Some(output) = &arguments.padding {
@@ -56,6 +61,11 @@ fn derivation(inferred: &Inferred, output: &str, file: &str) -> Result<ExitCode,
     };
     commands::print(&derivation.to_string())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Does this look like a word, and not like the name of a model?
+fn is_word(text: &str) -> bool {
+    !text.contains(['.', '/', '\\'])
 }
 
 /// The code that is asked for, if it is one and no file is called so.

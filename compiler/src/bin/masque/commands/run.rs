@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use masque::Options;
+use masque::session::RunOptions;
 use masque_runtime::io::{self, Place};
 
-use crate::args::{Common, Run};
+use crate::args::{self, Common, Run};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
@@ -26,7 +27,9 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
     let given = Options { mask_outputs: masks, ..Options::default() };
     let planned = commands::plan(inferred, common, given, terminal)?;
     io::check_outputs(&output, &planned.plan)?;
-    let outputs = commands::execute(&arguments.model, planned, common, masks, &input)?;
+    let options = RunOptions { threads: common.threads.into(), masks, ..Default::default() };
+    let input = (&input, args::reading(arguments.header));
+    let outputs = commands::execute(&arguments.model, planned, options, input, terminal)?;
     io::write_outputs(&output, &outputs.outputs)?;
     if let Some(path) = common.mask_file() {
         io::write_masks(path, &outputs.masks)?;
