@@ -19,9 +19,9 @@ use masque_runtime::{Outputs, Tensor};
 use masque_tests::compare::{self, bits};
 use masque_tests::corpus::{self, Case, Policy};
 use masque_tests::engines::ENGINES;
-use masque_tests::losses;
 use masque_tests::mask_table;
 use masque_tests::stages::{KERAS, Stages};
+use masque_tests::{losses, metrics};
 
 fn main() {
     let mut not_yet = corpus::listed("not-yet.txt");
@@ -32,6 +32,10 @@ fn main() {
             None => check(&case).map_err(Failed::from),
             Some(reason) => check_fails(&case, &reason),
         }));
+    }
+    for case in metrics::cases() {
+        trials
+            .push(Trial::test(format!("metrics/{}", case.name), move || case.check().map_err(Failed::from)));
     }
     for case in losses::cases() {
         trials.push(Trial::test(format!("losses/{}", case.name), move || case.check().map_err(Failed::from)));

@@ -4,13 +4,20 @@
 //! weights. A loss compares predictions with targets position by position, and `reduce` makes one number of what it
 //! finds, under the mask that the predictions carry when the model runs and the weights of the samples.
 //!
+//! A [`Metric`] says how good predictions are, without being trained on; [`Metrics`] are those of a model. Which of them
+//! see the mask, Keras says: means over positions do, everything else counts padded positions.
+//!
 //! Everything is computed in 64 bits; where Keras keeps a probability away from 0 and 1, the bounds are its own of 32
 //! bits, since their logarithms show.
 
 mod arrays;
+mod class_weights;
 mod classes;
 mod ctc;
+mod envelope;
 mod loss;
+mod metric;
+mod metrics;
 mod objective;
 mod reduce;
 mod regions;
@@ -18,7 +25,10 @@ mod regression;
 
 use ndarray::ArrayD;
 
+pub use class_weights::ClassWeights;
 pub use loss::Loss;
+pub use metric::Metric;
+pub use metrics::Metrics;
 pub use objective::Objective;
 pub use reduce::Reduction;
 
@@ -59,6 +69,35 @@ pub enum LossError {
         loss: String,
         /// The setting.
         source: crate::layer::ConfigError,
+    },
+    /// No metric has this name.
+    #[error("unknown metric `{name}`: expected one of {known}")]
+    UnknownMetric {
+        /// The name.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// A metric of somebody's own.
+    #[error("the metric `{0}` is a class or function of somebody's own, and nothing in a model file is run")]
+    CustomMetric(String),
+    /// A setting is not what the metric expects.
+    #[error("metric `{metric}`: setting {source}")]
+    MetricSetting {
+        /// The metric.
+        metric: String,
+        /// The setting.
+        source: crate::layer::ConfigError,
+    },
+    /// A class that is asked for, and is none of the predictions'.
+    #[error("metric `{metric}`: expected classes from 0 to {last}, found {found}")]
+    MetricClass {
+        /// The metric.
+        metric: String,
+        /// The last class.
+        last: i64,
+        /// What is asked for.
+        found: i64,
     },
     /// The losses are not one for each output.
     #[error("losses: expected {expected}, found {found}")]

@@ -22,6 +22,7 @@ from generator import (  # after environment: it sets Keras up
     loss,
     losses,
     masked,
+    metrics,
     operands,
     operations,
     preprocessing,
@@ -82,6 +83,9 @@ def main():
     if options.only in "losses.json":
         losses.write_numbers(HERE / "losses.json")
         print("losses.json")
+    if options.only in "metrics.json":
+        metrics.write_numbers(HERE / "metrics.json")
+        print("metrics.json")
     for folder in HERE.glob("*/*/"):
         path = folder.relative_to(HERE)
         if (folder / "case.json").exists() and path.parts[0] not in RECORDED and path.as_posix() not in made:

@@ -93,6 +93,9 @@ pub struct Evaluate {
     pub loss_weights: Json,
     /// Its value.
     pub expected: f64,
+    /// All that Keras reports, if the model was compiled with metrics.
+    #[serde(default)]
+    pub report: BTreeMap<String, f64>,
 }
 
 /// A call, with the masks of the run and those of Keras' symbolic graph.

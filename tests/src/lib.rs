@@ -8,6 +8,7 @@
 //! | [`engines`] | the ways to run it, slow and fast |
 //! | [`compare`] | are these the numbers, and the masks, of Keras? |
 //! | [`losses`] | Keras' losses, in numbers |
+//! | [`metrics`] | Keras' metrics, in numbers |
 //! | [`mask_table`] | is this the mask table of Keras? |
 //! | [`programs`] | programs in the text form with what is expected of them |
 //! | [`command`] | running programs, and what may be expected of one that refuses |
@@ -21,6 +22,7 @@ pub mod corpus;
 pub mod engines;
 pub mod losses;
 pub mod mask_table;
+pub mod metrics;
 pub mod programs;
 pub mod sources;
 pub mod stages;

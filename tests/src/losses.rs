@@ -39,6 +39,17 @@ pub struct Array {
     data: Vec<f64>,
 }
 
+impl Array {
+    /// The numbers in their shape.
+    ///
+    /// # Errors
+    ///
+    /// They are not as many as the shape says.
+    pub fn numbers(&self) -> Result<ArrayD<f64>, String> {
+        ArrayD::from_shape_vec(IxDyn(&self.shape), self.data.clone()).map_err(|error| error.to_string())
+    }
+}
+
 /// All of them.
 ///
 /// # Panics
@@ -59,14 +70,11 @@ impl LossCase {
     ///
     /// Both numbers, or why there is none.
     pub fn check(&self) -> Result<(), String> {
-        let array = |array: &Array| {
-            ArrayD::from_shape_vec(IxDyn(&array.shape), array.data.clone()).map_err(|error| error.to_string())
-        };
-        let optional = |given: &Option<Array>| given.as_ref().map(array).transpose();
+        let optional = |given: &Option<Array>| given.as_ref().map(Array::numbers).transpose();
         let scored = Scored {
-            predictions: array(&self.y_pred)?,
+            predictions: self.y_pred.numbers()?,
             logits: optional(&self.logits)?,
-            targets: array(&self.y_true)?,
+            targets: self.y_true.numbers()?,
             mask: optional(&self.mask)?.map(|mask| mask.mapv(|valid| valid != 0.0)),
             weights: optional(&self.sample_weight)?,
         };

@@ -164,7 +164,7 @@ pub(super) fn sparse(
 }
 
 /// The targets without a last axis of size 1, and the predictions' last axis.
-fn class_numbers(y: &ArrayD<f64>, p: &ArrayD<f64>) -> Result<(ArrayD<f64>, Axis), LossError> {
+pub(super) fn class_numbers(y: &ArrayD<f64>, p: &ArrayD<f64>) -> Result<(ArrayD<f64>, Axis), LossError> {
     let last = axis("sparse_categorical_crossentropy", -1, p.ndim())?;
     let front = &p.shape()[..p.ndim() - 1];
     let trailing = y.ndim() == p.ndim() && y.shape().last() == Some(&1);

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json};
 
 use super::arrays::same_rank;
 use super::classes::{self, Focus, Given, Options};
+use super::envelope::{self, Unread};
 use super::reduce::{both, reduce};
 use super::regions::{self, Axes, Circle};
 use super::regression::{self, Regression};
@@ -161,38 +162,16 @@ impl Loss {
     ///
     /// [`LossError`]: what is not known, and what would need code.
     pub fn from_json(given: &Json) -> Result<Loss, LossError> {
-        if let Some(name) = given.as_str() {
-            return Loss::named(name, Map::new());
-        }
-        let text = |key: &str| given.get(key).and_then(Json::as_str);
-        let class = text("class_name").ok_or_else(|| unknown(&crate::layer::config::brief(given)))?;
-        // A class of somebody's own must never be taken for Keras' class of the same name.
-        let custom = text("registered_name").is_some_and(|name| name.contains('>'));
-        let module = text("module")
-            .is_none_or(|module| module == "builtins" || module.split('.').next() == Some("keras"));
-        let own = given.get("module").is_some_and(Json::is_null) && text("registered_name").is_some();
-        if custom || own || !module {
-            return Err(LossError::Custom(class.chars().take(60).collect()));
-        }
-        match (class, given.get("config")) {
-            ("function", Some(Json::String(function))) => Loss::named(function, Map::new()),
-            ("LossFunctionWrapper", Some(Json::Object(settings))) => {
-                let mut settings = settings.clone();
-                let function = settings.remove("fn").unwrap_or(Json::Null);
-                let name = function.as_str().or(function.get("config").and_then(Json::as_str));
-                let name = name.ok_or_else(|| unknown(&crate::layer::config::brief(&function)))?;
-                Loss::named(name, settings)
-            }
-            (_, Some(Json::Object(settings))) => Loss::named(class, settings.clone()),
-            (_, None | Some(Json::Null)) => Loss::named(class, Map::new()),
-            (_, Some(other)) => Err(LossError::Setting {
-                loss: class.to_owned(),
-                source: ConfigError::new("config", "an object", other),
-            }),
-        }
+        let (name, settings) =
+            envelope::read(given, "LossFunctionWrapper").map_err(|unread| match unread {
+                Unread::Custom(class) => LossError::Custom(class),
+                Unread::Nameless(found) => unknown(&found),
+                Unread::Settings(loss, source) => LossError::Setting { loss, source },
+            })?;
+        Loss::named(&name, settings)
     }
 
-    fn named(name: &str, settings: Map<String, Json>) -> Result<Loss, LossError> {
+    pub(super) fn named(name: &str, settings: Map<String, Json>) -> Result<Loss, LossError> {
         let found = LOSSES.iter().find(|(class, names, _)| *class == name || names.contains(&name));
         let (class, _, read) = found.ok_or_else(|| unknown(name))?;
         let setting = |source| LossError::Setting { loss: (*class).to_owned(), source };
@@ -231,7 +210,7 @@ impl Loss {
     }
 
     /// The loss of every position, and which positions the loss itself counts, if it does not count all.
-    fn losses(&self, scored: &Scored) -> Result<(ArrayD<f64>, Option<ArrayD<bool>>), LossError> {
+    pub(super) fn losses(&self, scored: &Scored) -> Result<(ArrayD<f64>, Option<ArrayD<bool>>), LossError> {
         let (y, p) = same_rank(scored.targets.clone(), scored.predictions.clone());
         // What was reshaped is no output of an activation any more.
         let logits = scored.logits.as_ref().filter(|logits| logits.shape() == p.shape());

@@ -5,8 +5,8 @@ use serde_json::Value as Json;
 use super::{Loss, LossError, Reduction, Scored};
 use crate::layer::config::brief;
 
-/// The losses of a model's outputs.
-#[derive(Clone, Debug, PartialEq)]
+/// The losses of a model's outputs; none by default.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Objective {
     /// By output; an output without a loss does not count.
     losses: Vec<Option<(Loss, f64)>>,

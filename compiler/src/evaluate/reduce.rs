@@ -75,7 +75,7 @@ fn weight_of_mask(mask: &ArrayD<bool>, reduction: Reduction) -> ArrayD<f64> {
 
 /// The product in the shape of both together: a size of 1 goes with any, a number with everything. What Keras would
 /// spread over axes that have nothing to do with each other, because they happen to be of one size, is refused.
-fn product(what: &'static str, x: &ArrayD<f64>, y: ArrayD<f64>) -> Result<ArrayD<f64>, LossError> {
+pub(super) fn product(what: &'static str, x: &ArrayD<f64>, y: ArrayD<f64>) -> Result<ArrayD<f64>, LossError> {
     let fits = x.ndim() == 0
         || x.ndim() == y.ndim() && x.shape().iter().zip(y.shape()).all(|(&x, &y)| x == y || x == 1 || y == 1);
     if fits { Ok(x * &y) } else { Err(LossError::shape(what, x.shape(), y.shape())) }

@@ -90,3 +90,49 @@ fn there_is_a_loss_for_each_output() {
         assert!(matches!(new(loss, weights), Err(LossError::Outputs { .. })));
     }
 }
+
+#[test]
+fn a_sample_weighs_what_its_class_does() {
+    let classes = ClassWeights::from_json(&json!({"0": 0.5, "2": 3})).unwrap();
+    let mut sparse = scored(&[4, 3], &[4]);
+    sparse.targets.iter_mut().zip([2.0, 1.0, 0.0, 2.0]).for_each(|(to, from)| *to = from);
+    assert_eq!(classes.of_samples(&sparse).unwrap().as_slice(), Some(&[3.0, 1.0, 0.5, 3.0][..]));
+    let mut one_hot = scored(&[2, 3], &[2, 3]);
+    one_hot.targets[[0, 2]] = 1.0;
+    assert_eq!(classes.of_samples(&one_hot).unwrap().as_slice(), Some(&[3.0, 0.5][..]));
+    assert!(classes.of_samples(&scored(&[2, 4, 3], &[2, 4])).is_err());
+    assert!(ClassWeights::from_json(&json!({"first": 1})).is_err());
+}
+
+#[test]
+fn metrics_are_those_of_the_outputs() {
+    let new = |metrics: Json, outputs: &[&str]| Metrics::new(&metrics, &Json::Null, outputs).unwrap();
+    for several in [json!([["mae"], null]), json!({"a": "mae"})] {
+        let metrics = new(several, &["a", "b"]);
+        assert!(metrics.measures(0) && !metrics.measures(1));
+    }
+    let nested = new(json!([[["mae", "mse"]], {"x": ["auc"]}]), &["a"]);
+    let report = nested.report(&[vec![json!(1), json!(2), json!(3)]], &["a"]);
+    let names: Vec<&str> = report.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["mae", "mse", "auc"]);
+    let own = json!({"module": null, "class_name": "Mine", "config": {}, "registered_name": "Mine"});
+    let left_out = new(json!([own, "R2Score", "mae"]), &["a"]);
+    assert_eq!((left_out.unread.len(), left_out.measures(0)), (2, true));
+    assert!(matches!(
+        Metrics::new(&json!(["mae"]), &Json::Null, &["a", "b"]),
+        Err(LossError::Outputs { .. })
+    ));
+    let config = |class: &str, config: Json| {
+        Metric::from_json(&json!({"class_name": class, "config": config})).unwrap_err().to_string()
+    };
+    assert!(
+        config("AUC", json!({"curve": "XYZ"})).starts_with("metric `AUC`: setting `curve`: expected ROC")
+    );
+    assert!(
+        config("Precision", json!({"thresholds": [2]}))
+            .contains("`thresholds`: expected numbers from 0 to 1")
+    );
+    assert!(
+        config("MeanSquaredError", json!({"axis": 3})).contains("metric `MeanSquaredError`: setting `axis`")
+    );
+}

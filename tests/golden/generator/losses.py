@@ -5,7 +5,7 @@ import json
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import Input, Model, layers, losses
+from keras import Input, Model, layers, losses, metrics
 
 from keras.src.losses.losses import LossFunctionWrapper
 
@@ -223,6 +223,22 @@ def cases():
             "loss_weights": [0.5, 2.0, 1.0],
         },
         target=[classes("y", (2, 4)), bits("y", (2, 1)), numbers("y", (2, 4, 2))],
+    )
+    ids, x = embedded()
+    each = layers.Dense(CLASSES, activation="softmax", name="tag")(x)
+    whole = layers.Dense(1, activation="sigmoid", name="verdict")(layers.GlobalAveragePooling1D()(x))
+    yield Case(
+        "compiled-metrics",
+        "metrics with and without weights, under a mask that some of them do not see",
+        Model(ids, [each, whole]),
+        {"ids": IDS},
+        compiled={
+            "loss": ["sparse_categorical_crossentropy", "binary_crossentropy"],
+            "metrics": [["accuracy", "sparse_categorical_crossentropy"], [metrics.AUC(), metrics.Precision(name="exact")]],
+            "weighted_metrics": [["accuracy"], ["accuracy", metrics.RootMeanSquaredError()]],
+        },
+        target=[classes("tags", (2, 4)), bits("yy", (2, 1))],
+        sample_weight=[WEIGHTS, WEIGHTS[:, 0]],
     )
     for name, ending in (
         ("dense", lambda x: layers.Dense(CLASSES, activation="softmax")(x)),

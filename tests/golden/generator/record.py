@@ -32,7 +32,7 @@ class Case:
     loss: str | dict | None = None
     target: np.ndarray | list | None = None
     """One for each output."""
-    sample_weight: np.ndarray | None = None
+    sample_weight: np.ndarray | list | None = None
     compiled: dict | None = None
     """What the model is compiled with before it is saved; its file then says the loss."""
     masks_only: bool = False
@@ -241,14 +241,16 @@ def run(model, inputs):
 
 
 def evaluate(model, case):
-    """The loss of the whole data taken as one batch."""
+    """What Keras reports of the whole data taken as one batch: the loss, and what else it was compiled with."""
     if case.loss:
         config = isinstance(case.loss, dict)
         model.compile(loss=keras.losses.deserialize(case.loss) if config else case.loss)
     inputs, weights = arguments(model, case.inputs), case.sample_weight
     size = len(tree.flatten(case.target)[0])
-    result = model.evaluate(inputs, case.target, sample_weight=weights, batch_size=size, verbose=0)
-    return float(tree.flatten(result)[0])
+    report = model.evaluate(inputs, case.target, sample_weight=weights, batch_size=size, verbose=0, return_dict=True)
+    report = {name: float(value) for name, value in report.items()}
+    described = {"loss": case.loss, "expected": report["loss"]}
+    return described | ({"report": report} if (case.compiled or {}).get("metrics") else {})
 
 
 def store(case, folder):
@@ -320,7 +322,8 @@ def write(case, folder):
         targets = case.target if isinstance(case.target, list) else [case.target]
         np.savez(folder / "target.npz", **{f"output_{i}": target for i, target in enumerate(targets)})
         if case.sample_weight is not None:
-            np.savez(folder / "sample_weight.npz", output_0=case.sample_weight)
-        described["evaluate"] = {"loss": case.loss, "expected": evaluate(model, case)}
+            weights = case.sample_weight if isinstance(case.sample_weight, list) else [case.sample_weight]
+            np.savez(folder / "sample_weight.npz", **{f"output_{i}": weight for i, weight in enumerate(weights)})
+        described["evaluate"] = evaluate(model, case)
     described["calls"] = recording.calls
     (folder / "case.json").write_text(case_json(described))

@@ -193,7 +193,7 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Show a model as a stage of the compiler sees it
     Dump(Dump),
-    /// Compute a masked loss, as Keras does
+    /// Compute a masked loss and metrics, as Keras does
     Evaluate(Evaluate),
     /// Show what a model computes, as mathematics; or explain a code of `check`
     Explain(Explain),
@@ -279,6 +279,15 @@ pub(crate) struct Evaluate {
     /// How much the outputs' losses count, as JSON: a number, a list, or an object by output
     #[arg(long, value_name = "JSON", requires = "loss")]
     pub(crate) loss_weights: Option<String>,
+    /// A metric: Keras' name or config as JSON, for every output; those that the model was compiled with if absent
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) metric: Vec<String>,
+    /// The same, with the weights of the samples
+    #[arg(long, value_name = "METRIC")]
+    pub(crate) weighted_metric: Vec<String>,
+    /// How much the samples of each class count, as JSON: an object of weights by class; others count 1
+    #[arg(long, value_name = "JSON", conflicts_with = "sample_weights")]
+    pub(crate) class_weights: Option<String>,
     /// How much the samples or steps count: .npz with an array output_N for each output that has weights
     #[arg(long, value_name = "FILE")]
     pub(crate) sample_weights: Option<PathBuf>,
