@@ -66,7 +66,7 @@ fn metrics_can_be_asked_for() {
 
 #[test]
 fn weights_by_class_are_weights_of_samples() {
-    let case = case("loss/mse-unmasked");
+    let case = case("loss/mse-masked");
     let classes = evaluate(&case, &["--loss", "mse", "--class-weights", "{\"0\": 2}"]);
     let message = classes.refusal().unwrap().to_owned();
     assert!(message.contains("target: expected shape a class for each sample"), "{message}");

@@ -7,8 +7,9 @@ use serde_json::{Map, Value as Json};
 
 use super::{RawArgument, RawLayer, RawTensor};
 
-/// Operations whose second argument names positions rather than data; they read it themselves.
-const NAMES_POSITIONS: &[&str] = &["ops.GetItem", "ops.Take"];
+/// Operations whose second argument names positions or shares rather than data; they read it themselves.
+const READ_SECOND: &[&str] =
+    &["ops.GetItem", "ops.Nanpercentile", "ops.Nanquantile", "ops.Percentile", "ops.Quantile", "ops.Take"];
 
 /// An array, or a number, with its element type beside it, as Keras 3 writes it.
 pub(super) fn is_array(value: &Json) -> bool {
@@ -19,9 +20,9 @@ pub(super) fn is_array(value: &Json) -> bool {
 pub(super) fn lift(layer: &mut RawLayer) -> Vec<RawLayer> {
     let mut lifting = Lifting { made: vec![], reader: layer.name.clone(), pointer: layer.pointer.clone() };
     let is_operation = layer.class.starts_with("ops.");
-    let names_positions = NAMES_POSITIONS.contains(&layer.class.as_str());
+    let reads_second = READ_SECOND.contains(&layer.class.as_str());
     for call in &mut layer.calls {
-        let data = if names_positions { 1 } else { call.len() };
+        let data = if reads_second { 1 } else { call.len() };
         for (keyword, argument) in call.iter_mut().take(data) {
             // Keras 2 writes arrays as lists. A layer's keyword may be anything that the layer asks for.
             let lists = is_operation || keyword.is_none();

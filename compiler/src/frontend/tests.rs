@@ -105,9 +105,9 @@ fn what_keras_2_wrote_and_nobody_computes_is_refused_by_name() {
         ("TFOpLambda", &of_function("signal.fft"), r#"["x", 0, 0, {}]"#, "signal.fft"),
         (
             "TFOpLambda",
-            &of_function("math.cumsum"),
-            r#"["x", 0, 0, {"reverse": true}]"#,
-            "`reverse` of math.cumsum",
+            &of_function("linalg.matmul"),
+            r#"["x", 0, 0, {"b": ["x", 0, 0], "a_is_sparse": true}]"#,
+            "`a_is_sparse` of linalg.matmul",
         ),
         (
             "TFOpLambda",
@@ -119,7 +119,7 @@ fn what_keras_2_wrote_and_nobody_computes_is_refused_by_name() {
         ("InstanceProperty", r#""attr_name": "values""#, r#"["x", 0, 0, {}]"#, "InstanceProperty"),
         ("Dense", r#""units": 2"#, r#"[["x", 0]]"#, "as Keras 2 writes it"),
         ("Dense", r#""units": 2"#, r#"[["x", 0, 0, 7]]"#, "object"),
-        ("Dense", r#""units": 2"#, "[]", "none"),
+        ("Dense", r#""units": 2"#, "[]", "found a list"),
         ("LSTM", r#""units": 2"#, "[]", "found"),
     ] {
         // A setting stands once.

@@ -169,6 +169,28 @@ def more_products(x):
     ]
 
 
+def of_one(x):
+    """Operations of one tensor that no other case calls."""
+    return [
+        ops.amax(x, axis=1),
+        ops.amin(x, axis=(1, 2)),
+        ops.broadcast_to(x[:, :1], (ROWS, 3, 6)),
+        ops.ceil(x * 2.0),
+        ops.celu(x),
+        ops.conj(x),
+        ops.cos(x),
+        ops.hard_silu(x * 3.0),
+        ops.hard_tanh(x),
+        ops.isnan(x / ops.relu(x)),
+        ops.ravel(x),
+        ops.reciprocal(x),
+        ops.relu6(x * 5.0),
+        ops.softsign(x),
+        ops.tanh_shrink(x),
+        *ops.vsplit(x, 2),
+    ]
+
+
 def linear(x):
     """Matrices that want a row exchanged, and some that have no inverse."""
     square = ops.concatenate([x[:, ::-1, :3] * 2.0, x[:, :, 3:4]], axis=-1)
@@ -216,4 +238,5 @@ def cases():
     yield made("convolutions", "convolutions and pools as operations", convolutions())
     yield made("spectra", "Fourier transforms", spectra())
     yield of_batch("more-products", "kron and cross", more_products)
+    yield of_batch("of-one-operand", "operations of one tensor", of_one)
     yield of_batch("linear-algebra", "determinants, inverses, equations", linear)

@@ -84,9 +84,11 @@ fn check(
     let (model, name) = (model.display(), file.display());
     let fail = |error: std::io::Error| Failure::Other(format!("{name}: {error}"));
     let committed = match std::fs::read(file) {
-        Ok(bytes) => {
-            Some(String::from_utf8(bytes).map_err(|_| Failure::Other(format!("{name}: not UTF-8 text")))?)
-        }
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Some(text),
+            Err(_) if bless => None,
+            Err(_) => return Err(Failure::Other(format!("{name}: not UTF-8 text"))),
+        },
         Err(error) if error.kind() == ErrorKind::NotFound && bless => None,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             return Err(Failure::Other(format!("{name}: there is no such file; --bless writes it")));
