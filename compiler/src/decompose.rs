@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use masque_ir::by_value::ByValue;
 use masque_ir::ops::{Op, OpError};
-use masque_ir::program::{Builder, Node, Operand, Program, ProgramOutput, Value};
+use masque_ir::program::{Builder, Node, Operand, Program};
+
+use crate::rebuild::Rebuild;
 
 /// The program without the composites that are unwanted, nor those of their decompositions. Values that are still there
 /// keep their names and their masks.
@@ -25,29 +26,17 @@ pub(crate) fn decompose(
 }
 
 fn one_level(program: &Program, unwanted: &impl Fn(&Program, &Node) -> bool) -> Result<Program, OpError> {
-    let mut builder = Builder::new(&program.name, program.semantics);
-    let mut moved: ByValue<Operand> = ByValue::new(program);
+    let mut rebuild = Rebuild::of(program);
     for (place, node) in program.nodes.iter().enumerate() {
-        let operands: Vec<Operand> = node.operands.iter().map(|operand| now(&moved, operand)).collect();
-        let results = match unwanted(program, node) {
-            true => meaning(&mut builder, node, &operands)?,
-            false => builder.copy(node, operands),
-        };
-        for (result, (info, operand)) in node.results.iter().zip(results).enumerate() {
-            if let Some(mask) = info.mask {
-                builder.set_mask(&operand, now(&moved, &Operand::Value(mask)).value());
-            }
-            moved.insert(Value { node: place as u32, result: result as u32 }, operand);
+        if unwanted(program, node) {
+            let operands = rebuild.operands(node);
+            let results = meaning(&mut rebuild.builder, node, &operands)?;
+            rebuild.replace(place, results);
+        } else {
+            rebuild.keep(place);
         }
     }
-    let outputs = program.outputs.iter();
-    let outputs = outputs
-        .map(|output| ProgramOutput { name: output.name.clone(), operand: now(&moved, &output.operand) });
-    Ok(Program { outputs: outputs.collect(), ..builder.finish() })
-}
-
-fn now(moved: &ByValue<Operand>, operand: &Operand) -> Operand {
-    operand.value().and_then(|value| moved.get(value).cloned()).unwrap_or_else(|| operand.clone())
+    Ok(rebuild.finish())
 }
 
 /// Builds the decomposition of a node under its name.

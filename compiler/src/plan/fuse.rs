@@ -5,8 +5,10 @@
 
 use masque_ir::by_value::ByValue;
 use masque_ir::ops::{Map, Op, Shape, is_elementwise};
-use masque_ir::program::{Builder, Node, Operand, Program, ProgramOutput, Value};
+use masque_ir::program::{Builder, Node, Operand, Program, Value};
 use masque_ir::{DType, Sizes, Type};
+
+use crate::rebuild::Rebuild;
 
 /// The most operations that become one.
 const MOST: usize = 96;
@@ -15,36 +17,23 @@ const MOST: usize = 96;
 pub(super) fn fuse(program: &Program) -> Program {
     let readers = readers(program);
     let groups = Groups::of(program, &readers);
-    let mut builder = Builder::new(&program.name, program.semantics);
-    let mut moved: ByValue<Operand> = ByValue::new(program);
-    for (place, node) in program.nodes.iter().enumerate() {
+    let mut rebuild = Rebuild::of(program);
+    for place in 0..program.nodes.len() {
         let members = match groups.of_node[place] {
             Some(group) if groups.members[group].len() > 1 => &groups.members[group],
             _ => {
-                let operands = node.operands.iter().map(|operand| now(&moved, operand)).collect();
-                for (result, operand) in builder.copy(node, operands).into_iter().enumerate() {
-                    moved.insert(Value { node: place as u32, result: result as u32 }, operand);
-                }
+                rebuild.keep(place);
                 continue;
             }
         };
         if members.last() == Some(&place) {
             let (fused, operands, results) = fused(program, members, &readers);
-            let operands = operands.iter().map(|operand| now(&moved, operand)).collect();
-            for (value, operand) in results.into_iter().zip(builder.copy(&fused, operands)) {
-                moved.insert(value, operand);
-            }
+            let operands = operands.iter().map(|operand| rebuild.now(operand)).collect();
+            let made = rebuild.builder.copy(&fused, operands);
+            results.into_iter().zip(made).for_each(|(value, operand)| rebuild.replace_value(value, operand));
         }
     }
-    let outputs = program
-        .outputs
-        .iter()
-        .map(|output| ProgramOutput { name: output.name.clone(), operand: now(&moved, &output.operand) });
-    Program { outputs: outputs.collect(), ..builder.finish() }
-}
-
-fn now(moved: &ByValue<Operand>, operand: &Operand) -> Operand {
-    operand.value().and_then(|value| moved.get(value).cloned()).unwrap_or_else(|| operand.clone())
+    rebuild.finish()
 }
 
 /// For each node the nodes that read its results; the end of the program counts as one.
