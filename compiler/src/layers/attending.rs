@@ -1,6 +1,6 @@
 //! What the attention layers share.
 
-use masque_ir::ops::{Elementwise, OpError};
+use masque_ir::ops::{Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
 
 use crate::layer::{Arguments, Passed, Scope};
@@ -14,6 +14,16 @@ pub(super) fn both(
     match (a, b) {
         (Some(a), Some(b)) => scope.builder.emit(Elementwise::And, &[a, b]).map(Some),
         (a, b) => Ok(a.or(b)),
+    }
+}
+
+/// A mask with a truth value for every position of a tensor `[B, T, …]`, where one value may serve several.
+pub(super) fn by_position(scope: &mut Scope<'_>, mask: Operand, x: &Operand) -> Result<Operand, OpError> {
+    let (own, sizes) = (scope.builder.type_of(&mask).shape, scope.builder.type_of(x).shape);
+    let is_narrow = own.iter().zip(sizes.iter()).any(|(own, size)| own.is_one() && !size.is_one());
+    match is_narrow {
+        true => scope.builder.emit(Shape::Broadcast { shape: sizes[..2].into() }, &[mask]),
+        false => Ok(mask),
     }
 }
 

@@ -8,7 +8,7 @@ use masque_ir::ops::{self, Activate, Elementwise, OpError, Reduce, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
-use super::attending::{both, is_set, with_axis};
+use super::attending::{both, by_position, is_set, with_axis};
 use super::einsum::{Term, einsum};
 use super::merging::listed;
 use super::spatial;
@@ -135,7 +135,10 @@ impl Attention {
         for x in [&query, key, value] {
             operands.push(with_axis(scope, x, 2)?);
         }
-        let keys = arguments.masks.get(1).cloned().flatten().unwrap_or(Operand::Absent);
+        let keys = match arguments.masks.get(1).cloned().flatten() {
+            Some(mask) => by_position(scope, mask, value)?,
+            None => Operand::Absent,
+        };
         operands.extend([Operand::Absent, keys, Operand::Absent]);
         let y = scope.builder.emit(op, &operands)?;
         if let Some(width) = scope.builder.type_of(value).shape.pop() {

@@ -17,7 +17,7 @@ use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Dim, Semantics, Type};
 
 use self::settings::{MultiHead, grouped, multi_head};
-use super::attending::{both, is_set, with_axis};
+use super::attending::{both, by_position, is_set, with_axis};
 use super::einsum::{Term, einsum};
 use super::spatial;
 use crate::layer::{
@@ -270,6 +270,9 @@ impl MultiHead {
         let values = boolean(scope, arguments.mask_of("value"))?;
         let keys = boolean(scope, arguments.mask_of("key").or(self.lone_key_mask(arguments)))?;
         let keys = both(scope, values, keys)?;
+        let [query, _, value] = &projected;
+        let queries = queries.map(|mask| by_position(scope, mask, query)).transpose()?;
+        let keys = keys.map(|mask| by_position(scope, mask, value)).transpose()?;
         let mut pairs = boolean(scope, arguments.tensors("attention_mask").first())?;
         while let Some(mask) = pairs.take_if(|mask| scope.builder.type_of(mask).rank() < 4) {
             let at = scope.builder.type_of(&mask).rank() - 2;

@@ -23,6 +23,7 @@ impl Writes for Attention {
                 batch.saturating_mul(looking.max(seen)),
             ));
         }
+        fit(call, [batch, heads, looking, seen])?;
         let segment =
             |at: usize| Segment { query: at * looking..(at + 1) * looking, key: at * seen..(at + 1) * seen };
         let segments: Vec<Segment> = (0..batch).map(segment).collect();
@@ -53,6 +54,23 @@ impl Writes for Attention {
         };
         attention(&description, call.out(0)?);
         Ok(())
+    }
+}
+
+/// Have the masks the sizes of what they mask? A size of 1 of pairs serves all.
+fn fit(call: &Call<'_>, sizes: [usize; 4]) -> Result<(), OpFailure> {
+    let [batch, _, looking, seen] = sizes;
+    for (place, expected) in [(3, [batch, looking]), (4, [batch, seen])] {
+        if call.maybe(place).is_some_and(|mask| mask.shape != expected) {
+            return Err(call.unfit(place));
+        }
+    }
+    let fits = |shape: &[usize]| {
+        shape.len() == 4 && shape.iter().zip(sizes).all(|(&own, size)| own == 1 || own == size)
+    };
+    match call.maybe(5).is_none_or(|pairs| fits(pairs.shape)) {
+        true => Ok(()),
+        false => Err(call.unfit(5)),
     }
 }
 
