@@ -4,6 +4,7 @@
 //! in the bits of a result: scores are summed along the features, weights along the keys in their order, each product
 //! fused into one rounding.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -137,51 +138,21 @@ impl Sequence<'_> {
     fn compute(&self, out: &mut [f32]) {
         let Attention { heads, groups, queries, keys, .. } = *self.attention;
         let segment = &self.attention.segments[self.place];
-        let is = |flags: Option<&[bool]>, row: usize| flags.is_none_or(|flags| flags[row]);
-        let seeing: Vec<u32> = self
-            .rows
-            .clone()
-            .filter(|at| is(queries, segment.query.start + at))
-            .map(|at| at as u32)
-            .collect();
-        let seen: Vec<u32> = (0..segment.key.len())
-            .filter(|at| is(keys, segment.key.start + at))
-            .map(|at| at as u32)
-            .collect();
-        let all: Vec<u32> = (0..segment.key.len() as u32).collect();
-        let (mut scores, mut sums) = (vec![], vec![]);
+        let [seeing, unseeing] = split(queries, segment.query.start, self.rows.clone());
+        let [seen, _] = split(keys, segment.key.start, 0..segment.key.len());
+        let (mut scores, mut sums, mut blind) = (vec![], vec![], vec![]);
         for group in 0..groups {
             let head = self.head(group, &seen);
-            let mut whole: Option<Head> = None;
+            let rest = Rest { sequence: self, group, mean: OnceCell::new(), head: OnceCell::new() };
             for h in group * (heads / groups)..(group + 1) * (heads / groups) {
-                let mut blind: Vec<u32> = self
-                    .rows
-                    .clone()
-                    .map(|at| at as u32)
-                    .filter(|at| seeing.binary_search(at).is_err())
-                    .collect();
+                blind.clone_from(&unseeing);
                 for block in seeing.chunks(BLOCK) {
                     self.scores(h, &head, block, &mut scores);
                     self.hide(h, block, &seen, &mut scores, &mut blind);
                     self.sums(h, &head, block, &mut scores, &mut sums, out);
                 }
-                if blind.is_empty() {
-                    continue;
-                }
-                match self.attention.blind {
-                    Blind::Nothing => blind.iter().for_each(|&at| self.row(h, at, out).fill(0.0)),
-                    Blind::Mean => {
-                        let mean = self.mean(group);
-                        blind.iter().for_each(|&at| self.row(h, at, out).copy_from_slice(&mean));
-                    }
-                    Blind::Lowered => {
-                        let head = whole.get_or_insert_with(|| self.head(group, &all));
-                        for block in blind.chunks(BLOCK) {
-                            self.scores(h, head, block, &mut scores);
-                            scores.iter_mut().for_each(|score| *score -= LOWERED);
-                            self.sums(h, head, block, &mut scores, &mut sums, out);
-                        }
-                    }
+                for block in blind.chunks(BLOCK) {
+                    rest.fill(h, block, &mut scores, &mut sums, out);
                 }
             }
         }
@@ -276,14 +247,49 @@ impl Sequence<'_> {
             self.row(head, at, out).copy_from_slice(sum);
         }
     }
+}
+
+/// Positions whose flags, from row `first` on, are true, and those whose flags are false.
+fn split(flags: Option<&[bool]>, first: usize, positions: Range<usize>) -> [Vec<u32>; 2] {
+    let is_true = |at: &u32| flags.is_none_or(|flags| flags[first + *at as usize]);
+    (positions.start as u32..positions.end as u32).partition::<Vec<u32>, _>(is_true).into()
+}
+
+/// What positions get that see nothing.
+struct Rest<'a> {
+    sequence: &'a Sequence<'a>,
+    group: usize,
+    mean: OnceCell<Vec<f32>>,
+    /// All keys and values, seen or not.
+    head: OnceCell<Head>,
+}
+
+impl Rest<'_> {
+    fn fill(&self, head: usize, at: &[u32], scores: &mut Vec<f32>, sums: &mut Vec<f32>, out: &mut [f32]) {
+        let sequence = self.sequence;
+        match sequence.attention.blind {
+            Blind::Nothing => at.iter().for_each(|&at| sequence.row(head, at, out).fill(0.0)),
+            Blind::Mean => {
+                let mean = self.mean.get_or_init(|| self.mean());
+                at.iter().for_each(|&at| sequence.row(head, at, out).copy_from_slice(mean));
+            }
+            Blind::Lowered => {
+                let keys = sequence.attention.segments[sequence.place].key.len() as u32;
+                let all = self.head.get_or_init(|| sequence.head(self.group, &(0..keys).collect::<Vec<_>>()));
+                sequence.scores(head, all, at, scores);
+                scores.iter_mut().for_each(|score| *score -= LOWERED);
+                sequence.sums(head, all, at, scores, sums, out);
+            }
+        }
+    }
 
     /// The mean of all values of a head.
-    fn mean(&self, group: usize) -> Vec<f32> {
-        let Attention { value, groups, width, .. } = *self.attention;
-        let rows = &self.attention.segments[self.place].key;
+    fn mean(&self) -> Vec<f32> {
+        let Attention { value, groups, width, segments, .. } = *self.sequence.attention;
+        let rows = &segments[self.sequence.place].key;
         let mut mean = vec![0.0; width];
         for row in rows.clone() {
-            let value = &value[(row * groups + group) * width..][..width];
+            let value = &value[(row * groups + self.group) * width..][..width];
             mean.iter_mut().zip(value).for_each(|(sum, x)| *sum += x);
         }
         let count = rows.len().max(1) as f32;
@@ -291,3 +297,6 @@ impl Sequence<'_> {
         mean
     }
 }
+
+#[cfg(test)]
+mod tests;
