@@ -1,4 +1,4 @@
-//! Rows of a table, looked up by id.
+//! Rows of a table, by id: looked up, or put there.
 
 /// An id that names no row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,21 +16,40 @@ pub struct OutOfRange {
 ///
 /// Ids are `i32` or `i64`. Negative ids are out of range, like those at or beyond `rows`. After an error `out` holds
 /// the rows before the offending one.
-pub fn gather<I: Copy + Into<i64>>(
-    table: &[f32],
+pub fn gather<T: Copy, I: Copy + Into<i64>>(
+    table: &[T],
     rows: usize,
     width: usize,
     ids: &[I],
-    out: &mut [f32],
+    out: &mut [T],
 ) -> Result<(), OutOfRange> {
     debug_assert!(table.len() == rows * width && out.len() == ids.len() * width);
     for (position, &id) in ids.iter().enumerate() {
-        let id: i64 = id.into();
-        let row = usize::try_from(id).ok().filter(|&row| row < rows);
-        let row = row.ok_or(OutOfRange { id, position, rows })?;
+        let row = row(id.into(), position, rows)?;
         out[position * width..][..width].copy_from_slice(&table[row * width..][..width]);
     }
     Ok(())
+}
+
+/// Copies row i of `x` ([ids.len(), width]) to row `ids[i]` of `table` (row-major [rows, width]); the opposite of
+/// [`gather`]. Of equal ids the last one counts. Other rows of the table stay as they are.
+pub fn scatter<T: Copy, I: Copy + Into<i64>>(
+    x: &[T],
+    rows: usize,
+    width: usize,
+    ids: &[I],
+    table: &mut [T],
+) -> Result<(), OutOfRange> {
+    debug_assert!(table.len() == rows * width && x.len() == ids.len() * width);
+    for (position, &id) in ids.iter().enumerate() {
+        let row = row(id.into(), position, rows)?;
+        table[row * width..][..width].copy_from_slice(&x[position * width..][..width]);
+    }
+    Ok(())
+}
+
+fn row(id: i64, position: usize, rows: usize) -> Result<usize, OutOfRange> {
+    usize::try_from(id).ok().filter(|&row| row < rows).ok_or(OutOfRange { id, position, rows })
 }
 
 #[cfg(test)]
@@ -45,8 +64,17 @@ mod tests {
         assert_eq!(out, [20.0, 21.0, 0.0, 1.0, 20.0, 21.0]);
         assert_eq!(gather(&table, 3, 2, &[1i64], &mut out[..2]), Ok(()));
         assert_eq!(out[..2], [10.0, 11.0]);
-        assert_eq!(gather::<i32>(&[], 0, 5, &[], &mut []), Ok(()));
-        assert_eq!(gather(&[], 2, 0, &[1], &mut []), Ok(()));
+        assert_eq!(gather::<f32, i32>(&[], 0, 5, &[], &mut []), Ok(()));
+        assert_eq!(gather::<f32, i32>(&[], 2, 0, &[1], &mut []), Ok(()));
+    }
+
+    #[test]
+    fn rows_go_where_the_ids_say() {
+        let mut table = [9, 9, 9, 9, 9, 9];
+        assert_eq!(scatter(&[1, 2, 3, 4], 3, 2, &[2i32, 0], &mut table), Ok(()));
+        assert_eq!(table, [3, 4, 9, 9, 1, 2]);
+        let error = scatter(&[0; 4], 3, 2, &[1i64, 3], &mut table);
+        assert_eq!(error, Err(OutOfRange { id: 3, position: 1, rows: 3 }));
     }
 
     #[test]

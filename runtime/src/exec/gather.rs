@@ -3,7 +3,7 @@
 use super::{Call, Writes, elements};
 use crate::data::Elements;
 use crate::error::OpFailure;
-use crate::kernels::gather::gather;
+use crate::kernels::gather::{OutOfRange, gather};
 
 #[derive(Debug)]
 pub(super) struct Gather;
@@ -19,12 +19,14 @@ impl Writes for Gather {
             Elements::I64(ids) => gather(numbers, *rows, width, ids, out),
             _ => return Err(unfit),
         };
-        done.map_err(|error| OpFailure::IndexOutOfRange {
-            index: error.id,
-            rows: error.rows,
-            position: unravel(error.position, ids.shape),
-        })
+        done.map_err(|error| out_of_range(error, ids.shape))
     }
+}
+
+/// The failure that an id among ids of a shape names no row.
+pub(super) fn out_of_range(error: OutOfRange, ids: &[usize]) -> OpFailure {
+    let OutOfRange { id, position, rows } = error;
+    OpFailure::IndexOutOfRange { index: id, rows, position: unravel(position, ids) }
 }
 
 /// The position along every axis of an element counted in order.

@@ -25,6 +25,8 @@ macro_rules! moved {
     };
 }
 
+pub(super) use moved;
+
 impl Writes for Moves {
     fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure> {
         let masque_ir::ops::Op::Shape(op) = call.op else { return Err(call.unfit(0)) };

@@ -2,10 +2,13 @@
 
 use masque_ir::ops::{Op, Rows};
 
+use super::gather::out_of_range;
+use super::moves::moved;
 use super::{Call, Gives, Writes, elements};
 use crate::Tensor;
 use crate::data::{Elements, ElementsMut};
 use crate::error::OpFailure;
+use crate::kernels::gather::{gather, scatter};
 use crate::reference;
 
 /// Where a mask is true.
@@ -27,28 +30,12 @@ pub(super) struct Pack;
 #[derive(Debug)]
 pub(super) struct Unpack;
 
-/// `moved!(x, out; (from, to) => body)`: the elements of both, which are of one type.
-macro_rules! moved {
-    ($x:expr, $out:expr; ($from:ident, $to:ident) => $body:expr) => {
-        match ($x, $out) {
-            (Elements::F32($from), ElementsMut::F32($to)) => $body,
-            (Elements::F64($from), ElementsMut::F64($to)) => $body,
-            (Elements::I32($from), ElementsMut::I32($to)) => $body,
-            (Elements::I64($from), ElementsMut::I64($to)) => $body,
-            (Elements::Bool($from), ElementsMut::Bool($to)) => $body,
-            _ => return Err(OpFailure::mismatch("elements of one type", "elements of two types")),
-        }
-    };
-}
-
-/// The size of a row, and the places, all of which are below a number of rows.
-fn places<'a>(call: &Call<'a>, rows: usize) -> Result<(usize, &'a [i32]), OpFailure> {
+/// The size of a row, and the places.
+fn places<'a>(call: &Call<'a>) -> Result<(usize, &'a [i32]), OpFailure> {
     let [_, _, row @ ..] = call.operand(0)?.shape else { return Err(call.unfit(0)) };
-    let Elements::I32(places) = call.operand(1)?.elements else { return Err(call.unfit(1)) };
-    let wrong = places.iter().position(|&place| usize::try_from(place).map_or(true, |place| place >= rows));
-    match wrong {
-        Some(at) => Err(OpFailure::IndexOutOfRange { index: places[at].into(), rows, position: vec![at] }),
-        None => Ok((elements(row), places)),
+    match call.operand(1)?.elements {
+        Elements::I32(places) => Ok((elements(row), places)),
+        _ => Err(call.unfit(1)),
     }
 }
 
@@ -56,17 +43,10 @@ impl Writes for Pack {
     fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure> {
         let x = call.operand(0)?;
         let &[batch, steps, ..] = x.shape else { return Err(call.unfit(0)) };
-        let (width, places) = places(call, batch.saturating_mul(steps))?;
-        if width == 0 {
-            return Ok(());
-        }
-        let out = &mut call.results[0].elements;
-        moved!(x.elements, out; (x, out) => {
-            for (row, &place) in out.chunks_exact_mut(width).zip(places) {
-                row.copy_from_slice(&x[place as usize * width..][..width]);
-            }
-        });
-        Ok(())
+        let (width, places) = places(call)?;
+        let (rows, out) = (batch.saturating_mul(steps), &mut call.results[0].elements);
+        let done = moved!(x.elements, out; (x, out) => gather(x, rows, width, places, out));
+        done.map_err(|error| out_of_range(error, &[places.len()]))
     }
 }
 
@@ -74,7 +54,7 @@ impl Writes for Unpack {
     fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure> {
         let Op::Rows(Rows::Unpack { fill }) = call.op else { return Err(call.unfit(0)) };
         let &[batch, steps, ..] = call.result_shape(0) else { return Err(call.unfit(0)) };
-        let (width, places) = places(call, batch.saturating_mul(steps))?;
+        let (width, places) = places(call)?;
         let (x, fill, out) = (call.operand(0)?.elements, fill.0, &mut call.results[0].elements);
         match out {
             ElementsMut::F32(out) => out.fill(fill as f32),
@@ -83,14 +63,8 @@ impl Writes for Unpack {
             ElementsMut::I64(out) => out.fill(fill as i64),
             ElementsMut::Bool(out) => out.fill(fill != 0.0),
         }
-        if width == 0 {
-            return Ok(());
-        }
-        moved!(x, out; (x, out) => {
-            for (row, &place) in x.chunks_exact(width).zip(places) {
-                out[place as usize * width..][..width].copy_from_slice(row);
-            }
-        });
-        Ok(())
+        let rows = batch.saturating_mul(steps);
+        let done = moved!(x, out; (x, out) => scatter(x, rows, width, places, out));
+        done.map_err(|error| out_of_range(error, &[places.len()]))
     }
 }
