@@ -59,6 +59,7 @@ pub mod mathematics;
 pub mod pack;
 mod padding;
 pub mod plan;
+mod rebuild;
 pub mod rewrite;
 pub mod session;
 pub mod table;
@@ -470,9 +471,8 @@ impl Optimized {
     ///
     /// [`Error::Plan`] if the model came without weights.
     pub fn plan(self) -> Result<Planned, Error> {
-        let packed = self.packed().into_owned();
+        let program = self.packed().into_owned();
         let Lowered { file, outputs, weights, provenance, .. } = self.lowered;
-        let program = packed;
         let planned = plan::plan(&program, outputs, &weights, provenance)
             .map_err(|source| Error::Plan { file: file.path, source })?;
         verified("planning", || verify::plan(&planned.plan));

@@ -1,9 +1,10 @@
 //! Which operations are packed, under which mask.
 
-use masque_ir::by_value::ByValue;
-use masque_ir::ops::{Leaf, Op};
-use masque_ir::program::{Node, Operand, Program, Value};
-use masque_ir::{DType, Type};
+use std::collections::BTreeSet;
+
+use masque_ir::ops::{Leaf, Op, is_elementwise};
+use masque_ir::program::{Operand, Program, Value};
+use masque_ir::{DType, Dim, Type};
 
 use crate::liveness::{Needs, Padding, Together};
 
@@ -25,8 +26,9 @@ impl Regions {
             of_node: vec![None; program.nodes.len()],
             fill: vec![0.0; program.nodes.len()],
         };
+        let masks = masks(program);
         let candidates: Vec<Vec<Value>> =
-            (0..program.nodes.len()).map(|place| candidates(program, place)).collect();
+            (0..program.nodes.len()).map(|place| candidates(program, place, &masks)).collect();
         let pays =
             |(place, masks): (usize, &Vec<Value>)| !masks.is_empty() && is_work(&program.nodes[place].op);
         if !candidates.iter().enumerate().any(pays) {
@@ -39,10 +41,9 @@ impl Regions {
         for (place, masks) in candidates.iter().enumerate() {
             let name = |mask: &Value| program.result(*mask).name.as_str();
             let result = program.nodes[place].results.first().map_or("", |result| result.name.as_str());
-            let fill = |mask: &&Value| needs.unseen_outside(result, name(mask)).is_some();
-            if let Some(mask) = masks.iter().find(fill) {
-                regions.fill[place] = needs.unseen_outside(result, name(mask)).unwrap_or_default();
-                chosen[place] = Some(*mask);
+            let fill = |mask: &Value| Some((*mask, needs.unseen_outside(result, name(mask))?));
+            if let Some((mask, fill)) = masks.iter().find_map(fill) {
+                (chosen[place], regions.fill[place]) = (Some(mask), fill);
             }
         }
         regions.connect(program, &chosen);
@@ -87,35 +88,41 @@ fn is_work(op: &Op) -> bool {
 }
 
 /// The masks under which a node may be packed, by its types: those of its axes, computed before it.
-fn candidates(program: &Program, place: usize) -> Vec<Value> {
+fn candidates(program: &Program, place: usize, masks: &[Value]) -> Vec<Value> {
     let node = &program.nodes[place];
     let [result] = node.results.as_slice() else { return vec![] };
     let types: Vec<Option<Type>> =
         node.operands.iter().map(|operand| program.operand_type(operand)).collect();
-    let by_row = node.op.rows(&types.iter().map(Option::as_ref).collect::<Vec<_>>()).is_some();
-    let numbers = |ty: &Type| ty.dtype != DType::Str;
-    if !by_row || result.ty.rank() < 2 || !numbers(&result.ty) || !types.iter().flatten().all(numbers) {
+    let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
+    let Some(rows) = node.op.rows(&types) else { return vec![] };
+    let shape = &result.ty.shape;
+    let are_numbers = types.iter().flatten().chain([&&result.ty]).all(|ty| ty.dtype != DType::Str);
+    let broadcasts = is_elementwise(&node.op);
+    let fit = rows.iter().filter_map(|&place| types[place]).all(|ty| have_rows_of(ty, shape, broadcasts));
+    if shape.len() < 2 || !are_numbers || !fit {
         return vec![];
     }
-    let is_mask = |(at, node): (usize, &Node)| {
-        let [mask] = node.results.as_slice() else { return None };
-        let fits = mask.ty.dtype == DType::Bool
-            && mask.ty.shape[..] == result.ty.shape[..2]
-            && !matches!(node.op, Op::Leaf(Leaf::Constant { .. }));
-        fits.then_some(Value { node: at as u32, result: 0 })
-    };
-    let before = program.nodes[..place].iter().enumerate().filter_map(is_mask);
-    let masks = named(program);
-    before.filter(|mask| masks.get(*mask).is_some()).collect()
+    let before = masks.iter().filter(|mask| (mask.node as usize) < place);
+    before.filter(|mask| program.result(**mask).ty.shape[..] == shape[..2]).copied().collect()
 }
 
-/// The values that are the masks of others.
-fn named(program: &Program) -> ByValue<()> {
-    let mut masks = ByValue::new(program);
-    for result in program.nodes.iter().flat_map(|node| &node.results) {
-        if let Some(mask) = result.mask {
-            masks.insert(mask, ());
-        }
-    }
-    masks
+/// Has an operand the rows of a result, or, if it broadcasts, one row for several of them? A size of another name may be
+/// another size, and whether it is can only be found out where the operation joins whole tensors.
+fn have_rows_of(operand: &Type, result: &[Dim], broadcasts: bool) -> bool {
+    let missing = if broadcasts { result.len().saturating_sub(operand.rank()) } else { 0 };
+    (0..2usize).all(|axis| match axis.checked_sub(missing).and_then(|axis| operand.shape.get(axis)) {
+        Some(size) => result.get(axis) == Some(size) || broadcasts && size.is_one(),
+        None => broadcasts,
+    })
+}
+
+/// The truth values that are the masks of others, in order.
+fn masks(program: &Program) -> Vec<Value> {
+    let results = program.nodes.iter().flat_map(|node| &node.results);
+    let masks: BTreeSet<Value> = results.filter_map(|result| result.mask).collect();
+    let is_computed = |mask: &Value| {
+        let constant = matches!(program.nodes[mask.node as usize].op, Op::Leaf(Leaf::Constant { .. }));
+        program.result(*mask).ty.dtype == DType::Bool && !constant
+    };
+    masks.into_iter().filter(is_computed).collect()
 }
