@@ -1,5 +1,6 @@
 //! Lowering: every layer becomes operations, every mask an ordinary bool tensor.
 
+mod lengths;
 pub mod logits;
 
 use std::collections::HashMap;
@@ -52,7 +53,24 @@ pub fn lower(
             lowering.builder.output(name, operand);
         }
     }
-    Ok(lowering.builder.finish())
+    let mut program = lengths::unify(lowering.builder.finish());
+    drop_misfits(&mut program);
+    Ok(program)
+}
+
+/// Takes the masks off tensors that they do not fit, to which Keras carries some: they are nothing to write beside them.
+fn drop_misfits(program: &mut Program) {
+    let mut misfits = vec![];
+    for (place, node) in program.nodes.iter().enumerate() {
+        for (result, info) in node.results.iter().enumerate() {
+            if info.mask.is_some_and(|mask| !is_mask_of(&program.result(mask).ty, &info.ty)) {
+                misfits.push((place, result));
+            }
+        }
+    }
+    for (place, result) in misfits {
+        program.nodes[place].results[result].mask = None;
+    }
 }
 
 /// The key of a call's mask: `LAYER:CALL`, with `:OUTPUT` behind it where a call has several outputs.
@@ -112,14 +130,11 @@ impl<'a> Lowering<'a> {
             if operand.value().is_some_and(|value| value.node >= before) {
                 self.builder.rename(&operand, &self.graph.tensor_name(tensor));
             }
-            // Keras carries some masks on to tensors that they do not fit; such a mask is nothing to write beside them.
-            // Neither is one that is made behind the very input that a layer gives.
-            let (mask, ty) = (carried[output].clone(), self.builder.type_of(&operand));
+            // A mask that is made behind the very input that a layer gives is not written beside it.
             let made = |mask: &Operand| {
                 mask.value().map(|mask| mask.node) <= operand.value().map(|value| value.node)
             };
-            let mask = mask.filter(|mask| is_mask_of(&self.builder.type_of(mask), &ty) && made(mask));
-            if let Some(mask) = mask {
+            if let Some(mask) = carried[output].clone().filter(made) {
                 self.builder.set_mask(&operand, mask.value());
             }
             self.tensors[id.0 as usize].push(operand);

@@ -39,6 +39,9 @@ enum Atom {
 /// What the symbols stand for in one run.
 pub type Bindings = BTreeMap<Arc<str>, i64>;
 
+/// Other names for symbols; those that are not there keep theirs.
+pub type Names = BTreeMap<Arc<str>, Arc<str>>;
+
 impl Dim {
     /// The size of the batch, everywhere.
     pub const BATCH: &'static str = "B";
@@ -165,6 +168,19 @@ impl Dim {
             total = total.checked_add(value)?;
         }
         Some(total)
+    }
+
+    /// The size with other names for its symbols.
+    pub fn renamed(&self, names: &Names) -> Dim {
+        let atom = |atom: &Atom| match atom {
+            Atom::Symbol(name) => Atom::Symbol(names.get(name).unwrap_or(name).clone()),
+            Atom::Floor(inner, divisor) => Atom::Floor(Box::new(inner.renamed(names)), *divisor),
+        };
+        Dim::from_terms(self.terms().map(|(product, factor)| {
+            let mut product: Product = product.iter().map(atom).collect();
+            product.sort();
+            (product, factor)
+        }))
     }
 
     /// Every symbol in the size, once, in order.

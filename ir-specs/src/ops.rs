@@ -50,6 +50,7 @@ pub use window::Window;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::dim::Names;
 use crate::flow::{Element, Flow, Known, Role};
 use crate::program::{Builder, Operand, Program};
 use crate::ty::Type;
@@ -115,7 +116,7 @@ pub struct OpError {
 pub type OperandTypes<'a> = &'a [Option<&'a Type>];
 
 /// What a family owes beside its table.
-trait Family {
+trait Family: Clone {
     /// The operation's row.
     fn info(&self) -> &'static OpInfo;
 
@@ -156,6 +157,11 @@ trait Family {
     /// The number that it fills shorter rows up with, at their end, and gives nowhere else.
     fn fills(&self) -> Option<f64> {
         None
+    }
+
+    /// The operation with other names for the symbols of its attributes.
+    fn renamed(&self, _names: &Names) -> Self {
+        self.clone()
     }
 
     /// An error of this operation.
@@ -272,6 +278,11 @@ macro_rules! families {
             /// The number that it fills shorter rows up with, at their end, and gives nowhere else.
             pub fn fills(&self) -> Option<f64> {
                 match self { $(Op::$family(op) => op.fills()),* }
+            }
+
+            /// The operation with other names for the symbols of its attributes.
+            pub fn renamed(&self, names: &Names) -> Op {
+                match self { $(Op::$family(op) => Op::$family(op.renamed(names))),* }
             }
 
             /// The attributes by name, in JSON's terms; an object, empty if there are none.

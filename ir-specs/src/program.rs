@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::dim::Dim;
+use crate::dim::{Dim, Names};
 use crate::float::Float;
 use crate::ops::{Elementwise, Leaf, Op, OpError, Reduce, Shape};
 use crate::semantics::Semantics;
@@ -161,6 +161,22 @@ impl Program {
     /// The types of the outputs, in order.
     pub fn output_types(&self) -> Vec<Type> {
         self.outputs.iter().filter_map(|output| self.operand_type(&output.operand)).collect()
+    }
+
+    /// The program with other names for its symbols.
+    pub fn renamed(&self, names: &Names) -> Program {
+        let result = |info: &ResultInfo| ResultInfo { ty: info.ty.renamed(names), ..info.clone() };
+        let node = |node: &Node| Node {
+            op: node.op.renamed(names),
+            operands: node.operands.clone(),
+            results: node.results.iter().map(result).collect(),
+        };
+        Program {
+            name: self.name.clone(),
+            semantics: self.semantics,
+            nodes: self.nodes.iter().map(node).collect(),
+            outputs: self.outputs.clone(),
+        }
     }
 
     /// For every node: does an output need it? With `masks`, the masks written beside values count as needed.

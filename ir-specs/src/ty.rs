@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::dim::{Bindings, Dim};
+use crate::dim::{Bindings, Dim, Names};
 
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -166,6 +166,11 @@ impl Type {
     /// The same shape with another element type.
     pub fn with_dtype(&self, dtype: DType) -> Type {
         Type { dtype, shape: self.shape.clone() }
+    }
+
+    /// The type with other names for its symbols.
+    pub fn renamed(&self, names: &Names) -> Type {
+        Type { dtype: self.dtype, shape: self.shape.iter().map(|dim| dim.renamed(names)).collect() }
     }
 
     /// The sizes in one run; `None` if a symbol is unbound or a size out of range.

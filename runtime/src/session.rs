@@ -15,6 +15,7 @@ mod run;
 mod schedule;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use masque_ir::Type;
 use masque_ir::dim::Bindings;
@@ -91,6 +92,17 @@ impl State {
         self.kept = None;
     }
 
+    /// From the next run on, measures how long each step takes.
+    pub fn measure(&mut self) {
+        self.workspace.times = Some(vec![]);
+    }
+
+    /// How long each step of the plan took in all runs since [`State::measure`], in the plan's order; empty before the
+    /// first run.
+    pub fn times(&self) -> &[Duration] {
+        self.workspace.times.as_deref().unwrap_or_default()
+    }
+
     /// The bytes of memory that runs in this state have needed at most, besides what the caller passed and got.
     pub fn peak_bytes(&self) -> u64 {
         let Workspace { numbers, flags, .. } = &self.workspace;
@@ -104,6 +116,8 @@ struct Workspace {
     layout: Layout,
     numbers: Aligned<u64>,
     flags: Aligned<bool>,
+    /// By step, if they are measured.
+    times: Option<Vec<Duration>>,
 }
 
 /// What all runs share.

@@ -1,6 +1,7 @@
 //! What a program starts from: its inputs, its weights, what it kept of the run before, and arrays known at compile time.
 
 use super::{Family, OpError, OpInfo, OperandTypes, family};
+use crate::dim::Names;
 use crate::float::Float;
 use crate::flow::Flow;
 use crate::ty::{DType, Type};
@@ -45,6 +46,13 @@ impl Leaf {
 impl Family for Leaf {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn renamed(&self, names: &Names) -> Leaf {
+        match self {
+            Leaf::Input { ty } => Leaf::Input { ty: ty.renamed(names) },
+            leaf => leaf.clone(),
+        }
     }
 
     fn flow(&self, _: OperandTypes<'_>) -> Flow<'_> {

@@ -3,7 +3,7 @@
 use super::{Activate, Dense, Family, Index, Normalize, Op, OpError, OpInfo, OperandTypes, Product, Shape};
 use super::{family, is_elementwise};
 use crate::activation::Activation;
-use crate::dim::Dim;
+use crate::dim::{Dim, Names};
 use crate::float::Float;
 use crate::ty::{DType, Type};
 
@@ -28,6 +28,13 @@ family! {
 impl Family for Rows {
     fn info(&self) -> &'static OpInfo {
         self.row()
+    }
+
+    fn renamed(&self, names: &Names) -> Rows {
+        match self {
+            Rows::Places { count } => Rows::Places { count: count.renamed(names) },
+            rows => rows.clone(),
+        }
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

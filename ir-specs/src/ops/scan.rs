@@ -7,6 +7,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use super::{Family, OpError, OpInfo, OperandTypes, family};
+use crate::dim::Names;
 use crate::flow::Flow;
 use crate::program::Program;
 use crate::ty::Type;
@@ -39,6 +40,11 @@ impl Family for Scan {
     fn flow(&self, _: OperandTypes<'_>) -> Flow<'_> {
         let Scan::Scan { carried, sequences, body } = self;
         Flow::Loop { carried: *carried as usize, sequences: *sequences as usize, body }
+    }
+
+    fn renamed(&self, names: &Names) -> Scan {
+        let Scan::Scan { carried, sequences, body } = self;
+        Scan::Scan { carried: *carried, sequences: *sequences, body: body.renamed(names).into() }
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

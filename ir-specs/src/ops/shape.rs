@@ -1,7 +1,7 @@
 //! Elements moved, never computed.
 
 use super::{Family, Notation, OpError, OpInfo, OperandTypes, agree, at, family};
-use crate::dim::Dim;
+use crate::dim::{Dim, Names};
 use crate::flow::{Arrangement, Element, Flow, Fold, Joint, Known, Role};
 use crate::ty::{DType, Sizes, Type, broadcast};
 
@@ -116,6 +116,21 @@ impl Family for Shape {
 
     fn element(&self, _: &[Known]) -> Element {
         Element::Of(0)
+    }
+
+    fn renamed(&self, names: &Names) -> Shape {
+        let all = |shape: &Sizes| shape.iter().map(|dim| dim.renamed(names)).collect();
+        match self {
+            Shape::Reshape { shape } => Shape::Reshape { shape: all(shape) },
+            Shape::Broadcast { shape } => Shape::Broadcast { shape: all(shape) },
+            Shape::Slice { axis, start, stop, step } => Shape::Slice {
+                axis: *axis,
+                start: start.renamed(names),
+                stop: stop.renamed(names),
+                step: *step,
+            },
+            shape => shape.clone(),
+        }
     }
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Family, OpError, OpInfo, OperandTypes, at, family};
-use crate::dim::Dim;
+use crate::dim::{Dim, Names};
 use crate::flow::{Flow, Fold, Joint, Role};
 use crate::ty::{DType, Type};
 
@@ -89,6 +89,13 @@ impl Family for Text {
             operands[1..].iter().map(|operand| operand.map_or(vec![], |_| vec![Role::Scattered(rank - 1)]));
         let operands = std::iter::once(text).chain(rest).collect();
         Flow::Joint(Joint { operands, rank: rank as usize, fold: Fold::EVERY })
+    }
+
+    fn renamed(&self, names: &Names) -> Text {
+        let mut renamed = self.clone();
+        let Text::Vectorize { length, .. } = &mut renamed;
+        *length = length.renamed(names);
+        renamed
     }
 
     /// A token has a number from 1, but an empty one has that of padding: what is split has none of these.

@@ -46,7 +46,16 @@ pub(super) fn map<F: Lanes>(level: Level, xs: &mut [f32], f: F) {
 /// Replaces every element of the block by its image under `f`.
 pub(super) fn map_block<F: Lanes>(level: Level, block: Block<'_>, f: F) {
     let block = if block.stride == block.width { Block::row(block.data) } else { block };
-    dispatch!(level, simd => block.rows().for_each(|row| map_lanes(simd, row, f)));
+    dispatch!(level, simd => map_rows(simd, block, f));
+}
+
+/// A loop, not a closure handed to an iterator: what is not inlined here would be compiled without the machine's vector
+/// instructions, and every one of them would be a call.
+#[inline(always)]
+fn map_rows<S: Simd, F: Lanes>(simd: S, block: Block<'_>, f: F) {
+    for row in block.rows() {
+        map_lanes(simd, row, f);
+    }
 }
 
 /// Adds to row r of the block the beginning of `other(r)`.

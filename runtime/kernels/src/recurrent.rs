@@ -21,7 +21,12 @@ pub use gru::{Gru, GruRecurrent, gru};
 pub use lstm::{Lstm, lstm};
 pub use simple::{SimpleRnn, simple_rnn};
 
+use std::ops::Range;
+
+use fearless_simd::{Simd, f32x16};
+
 use super::gemm::{Init, gemm};
+use super::lanes::load;
 use super::pack::PackedMatrix;
 use super::threads::parts;
 
@@ -97,6 +102,12 @@ struct States<'a> {
 struct Scratch {
     gathered: Vec<f32>,
     product: Vec<f32>,
+}
+
+/// Some elements of gate number `index` of a row, whose gates have `units` elements each.
+#[inline(always)]
+fn gate<S: Simd>(simd: S, gates: &[f32], index: usize, units: usize, at: Range<usize>) -> f32x16<S> {
+    load(simd, &gates[index * units..][at], 0.0)
 }
 
 /// The given rows of `h`, without gaps: `h` itself when it is all of them.

@@ -4,8 +4,8 @@ use masque_ir::dim::Bindings;
 use masque_ir::plan::{Plan, PlanValue};
 use masque_ir::{DType, Type};
 
-use super::here;
 use super::run::in_order;
+use super::{here, lengths};
 use crate::elements::type_of;
 use crate::error::RunError;
 use crate::quote::quoted;
@@ -20,7 +20,7 @@ pub(super) fn bind<N: AsRef<str>>(
 ) -> Result<Vec<Tensor>, RunError> {
     check_names(plan, passed)?;
     let mut values = Vec::with_capacity(plan.inputs.len());
-    for (_, input) in plan.input_values() {
+    for (place, (_, input)) in plan.input_values().enumerate() {
         let found = passed.iter().find(|(name, _)| name.as_ref() == input.name);
         let (_, tensor) = found.ok_or_else(|| RunError::MissingInput { name: input.name.clone() })?;
         let error = |bindings: &Bindings| RunError::InputType {
@@ -34,7 +34,8 @@ pub(super) fn bind<N: AsRef<str>>(
         }
         let value = convert(tensor, input).ok_or_else(|| error(bindings))?;
         if !fits(&input.ty, &value.view(), bindings) {
-            return Err(error(bindings));
+            let apart = lengths::apart(plan, place, value.shape(), bindings);
+            return Err(apart.unwrap_or_else(|| error(bindings)));
         }
         values.push(in_order(value));
     }

@@ -1,5 +1,7 @@
 //! One run: inputs bound, values placed stage by stage, steps taken in order.
 
+use std::time::{Duration, Instant};
+
 use masque_ir::dim::Bindings;
 use masque_ir::plan::{PlanOutput, PlanState, PlanValue, Source, Step};
 use masque_ir::{DType, Type};
@@ -68,7 +70,7 @@ impl<'r> Run<'r> {
         for (place, stage) in self.schedule.stages.iter().enumerate() {
             self.enter(place, stage)?;
             for at in stage.steps.clone() {
-                self.step(self.schedule.steps[at] as usize)?;
+                self.measured(self.schedule.steps[at] as usize)?;
             }
         }
         let plan = &self.model.plan;
@@ -119,6 +121,20 @@ impl<'r> Run<'r> {
         let [words, flags] = placement.sizes();
         self.workspace.numbers.grow(words).map_err(|_| too_large())?;
         self.workspace.flags.grow(flags).map_err(|_| too_large())
+    }
+
+    /// Takes a step, and adds its time to those before if somebody wants to know.
+    fn measured(&mut self, place: usize) -> Result<(), RunError> {
+        if self.workspace.times.is_none() {
+            return self.step(place);
+        }
+        let start = Instant::now();
+        self.step(place)?;
+        if let Some(times) = &mut self.workspace.times {
+            times.resize(self.model.steps.len(), Duration::ZERO);
+            times[place] += start.elapsed();
+        }
+        Ok(())
     }
 
     fn step(&mut self, place: usize) -> Result<(), RunError> {

@@ -1,5 +1,6 @@
 //! One file for each command, and what several of them do.
 
+pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod diff;

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let common = &arguments.common;
     match &arguments.command {
+        Command::Bench(bench) => commands::bench::run(bench, common, terminal),
         Command::Build(build) => commands::build::run(build, common, terminal),
         Command::Check(check) => commands::check::run(check, common, terminal),
         Command::Diff(diff) => commands::diff::run(diff, common, terminal),

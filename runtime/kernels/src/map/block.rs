@@ -209,29 +209,48 @@ fn write<T: Held>(frame: &mut Frame<'_, '_>, place: Place, f: impl FnOnce(&Frame
 
 #[inline(always)]
 fn one<T: Held, U: Held>(frame: &mut Frame<'_, '_>, step: &Step, f: impl Fn(T) -> U) {
-    write(frame, step.to, |frame, to: &mut [U]| {
-        let a: &[T] = read(frame, step.operands[0]);
-        to.iter_mut().zip(a).for_each(|(to, a)| *to = f(*a));
-    });
+    write(
+        frame,
+        step.to,
+        #[inline(always)]
+        |frame, to: &mut [U]| {
+            let a: &[T] = read(frame, step.operands[0]);
+            for (to, a) in to.iter_mut().zip(a) {
+                *to = f(*a);
+            }
+        },
+    );
 }
 
 #[inline(always)]
 fn two<T: Held, U: Held>(frame: &mut Frame<'_, '_>, step: &Step, f: impl Fn(T, T) -> U) {
-    write(frame, step.to, |frame, to: &mut [U]| {
-        let (a, b): (&[T], &[T]) = (read(frame, step.operands[0]), read(frame, step.operands[1]));
-        to.iter_mut().zip(a.iter().zip(b)).for_each(|(to, (a, b))| *to = f(*a, *b));
-    });
+    write(
+        frame,
+        step.to,
+        #[inline(always)]
+        |frame, to: &mut [U]| {
+            let (a, b): (&[T], &[T]) = (read(frame, step.operands[0]), read(frame, step.operands[1]));
+            for (to, (a, b)) in to.iter_mut().zip(a.iter().zip(b)) {
+                *to = f(*a, *b);
+            }
+        },
+    );
 }
 
 /// A function of sixteen lanes.
 macro_rules! vector {
     ($simd:ident, $frame:ident, $step:ident, $f:path) => {
-        write($frame, $step.to, |frame, to: &mut [f32]| {
-            let a: &[f32] = read(frame, $step.operands[0]);
-            for (to, a) in to.chunks_mut(LANES).zip(a.chunks(LANES)) {
-                lanes::store($f($simd, lanes::load($simd, a, 0.0)), to);
-            }
-        })
+        write(
+            $frame,
+            $step.to,
+            #[inline(always)]
+            |frame, to: &mut [f32]| {
+                let a: &[f32] = read(frame, $step.operands[0]);
+                for (to, a) in to.chunks_mut(LANES).zip(a.chunks(LANES)) {
+                    lanes::store($f($simd, lanes::load($simd, a, 0.0)), to);
+                }
+            },
+        )
     };
 }
 

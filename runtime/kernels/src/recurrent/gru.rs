@@ -10,7 +10,7 @@
 
 use fearless_simd::{Simd, dispatch};
 
-use super::{Cell, Options, Output, Scratch, Sequences, States, gather_rows, run};
+use super::{Cell, Options, Output, Scratch, Sequences, States, gate, gather_rows, run};
 use crate::activation::Activation;
 use crate::gemm::{Init, Rows, gemm, gemm_strided};
 use crate::lanes::{LANES, fma, load, sigmoid, splat, store, tanh};
@@ -154,10 +154,10 @@ fn usual<S: Simd>(simd: S, gates: &[f32], q: &[f32], rows: &[usize], units: usiz
         let h = &mut h[row * units..][..units];
         for at in (0..units).step_by(LANES) {
             let end = units.min(at + LANES);
-            let part = |xs: &[f32], index: usize| load(simd, &xs[index * units..][at..end], 0.0);
-            let update = sigmoid(simd, part(a, 0) + part(q, 0));
-            let reset = sigmoid(simd, part(a, 1) + part(q, 1));
-            let candidate = tanh(simd, fma(reset, part(q, 2), part(a, 2)));
+            let update = sigmoid(simd, gate(simd, a, 0, units, at..end) + gate(simd, q, 0, units, at..end));
+            let reset = sigmoid(simd, gate(simd, a, 1, units, at..end) + gate(simd, q, 1, units, at..end));
+            let candidate =
+                tanh(simd, fma(reset, gate(simd, q, 2, units, at..end), gate(simd, a, 2, units, at..end)));
             let kept = (splat(simd, 1.0) - update) * candidate;
             store(fma(update, load(simd, &h[at..end], 0.0), kept), &mut h[at..end]);
         }

@@ -8,7 +8,7 @@
 
 use fearless_simd::{Simd, dispatch};
 
-use super::{Cell, Options, Output, Scratch, Sequences, States, gather_rows, run};
+use super::{Cell, Options, Output, Scratch, Sequences, States, gate, gather_rows, run};
 use crate::activation::Activation;
 use crate::gemm::{Init, gemm};
 use crate::lanes::{LANES, fma, load, sigmoid, store, tanh};
@@ -95,12 +95,12 @@ fn usual<S: Simd>(simd: S, gates: &[f32], rows: &[usize], units: usize, states: 
         let (h, c) = (&mut states.h[row * units..][..units], &mut states.c[row * units..][..units]);
         for at in (0..units).step_by(LANES) {
             let end = units.min(at + LANES);
-            let gate = |index: usize| load(simd, &gates[index * units..][at..end], 0.0);
-            let forgotten = sigmoid(simd, gate(1));
-            let added = sigmoid(simd, gate(0)) * tanh(simd, gate(2));
+            let forgotten = sigmoid(simd, gate(simd, gates, 1, units, at..end));
+            let added = sigmoid(simd, gate(simd, gates, 0, units, at..end))
+                * tanh(simd, gate(simd, gates, 2, units, at..end));
             let new = fma(forgotten, load(simd, &c[at..end], 0.0), added);
             store(new, &mut c[at..end]);
-            store(sigmoid(simd, gate(3)) * tanh(simd, new), &mut h[at..end]);
+            store(sigmoid(simd, gate(simd, gates, 3, units, at..end)) * tanh(simd, new), &mut h[at..end]);
         }
     }
 }
