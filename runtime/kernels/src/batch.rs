@@ -13,8 +13,11 @@ use super::gemm::tile::each_row;
 use super::gemm::{Init, Product, Rows, Step, epilogue};
 use super::lanes::{Block, LANES, fma, load, splat, store, transpose};
 use super::level;
-use super::pack::{PANEL, PackedMatrix};
+use super::pack::{PANEL, PackedMatrix, packed_len};
 use super::threads::parts;
+
+/// Columns that are copied at a time.
+const STRIP: usize = 2 * PANEL;
 
 /// Terms of a strip that are copied at a time.
 const TERMS: usize = 256;
@@ -70,9 +73,9 @@ impl Products<'_> {
             return;
         }
         let all = move |i: usize, out: &mut [f32]| {
-            let mut panel = vec![0.0; TERMS.min(k) * PANEL];
+            let mut panels = vec![0.0; TERMS.min(k) * STRIP];
             for j in 0..inner {
-                self.one([i, j], 0..m, &mut out[j * batch[1]..], stride, &mut panel);
+                self.one([i, j], 0..m, &mut out[j * batch[1]..], stride, &mut panels);
             }
         };
         let size = (m - 1) * stride + n;
@@ -86,7 +89,7 @@ impl Products<'_> {
         } else if inner > 1 && is_apart(size, batch[1], inner) {
             let chunks = out.par_chunks_mut(batch[1]).take(inner).enumerate();
             chunks.for_each(|(j, out)| {
-                self.one([0, j], 0..m, out, stride, &mut vec![0.0; TERMS.min(k) * PANEL]);
+                self.one([0, j], 0..m, out, stride, &mut vec![0.0; TERMS.min(k) * STRIP]);
             });
         } else if inner > 1 {
             all(0, out);
@@ -95,13 +98,20 @@ impl Products<'_> {
             let chunks = out[..size].par_chunks_mut(rows * stride).enumerate();
             chunks.for_each(|(i, out)| {
                 let rows = i * rows..m.min((i + 1) * rows);
-                self.one([0, 0], rows, out, stride, &mut vec![0.0; TERMS.min(k) * PANEL]);
+                self.one([0, 0], rows, out, stride, &mut vec![0.0; TERMS.min(k) * STRIP]);
             });
         }
     }
 
     /// Some rows of product `[i, j]`, which begin at the beginning of `out`.
-    fn one(&self, [i, j]: [usize; 2], rows: Range<usize>, out: &mut [f32], stride: usize, panel: &mut [f32]) {
+    fn one(
+        &self,
+        [i, j]: [usize; 2],
+        rows: Range<usize>,
+        out: &mut [f32],
+        stride: usize,
+        panels: &mut [f32],
+    ) {
         let [_, k, n] = self.shape;
         let part = |x: &Matrices<'_>| i * x.batch[0] + j * x.batch[1];
         let a = &self.a.data[part(&self.a) + rows.start * self.a.stride..];
@@ -114,10 +124,10 @@ impl Products<'_> {
             dispatch!(level, simd => product.few_rows(simd, rows.len(), out));
             epilogue::apply(level, steps, Block { data: &mut *out, stride, width: n }, [rows.start, 0]);
         } else {
-            for column in (0..n).step_by(PANEL) {
-                let width = PANEL.min(n - column);
+            for column in (0..n).step_by(STRIP) {
+                let width = STRIP.min(n - column);
                 let out = &mut out[column..][..(rows.len() - 1) * stride + width];
-                product.strip(level, self.layout, rows.len(), column, out, panel);
+                product.strip(level, self.layout, rows.len(), column, out, panels);
                 epilogue::apply(level, steps, Block { data: out, stride, width }, [rows.start, column]);
             }
         }
@@ -136,7 +146,7 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    /// Up to a panel's width of columns from `column` on, by way of a panel.
+    /// A strip of columns from `column` on, by way of panels.
     fn strip(
         &self,
         level: Level,
@@ -144,26 +154,30 @@ impl One<'_> {
         m: usize,
         column: usize,
         out: &mut [f32],
-        panel: &mut [f32],
+        panels: &mut [f32],
     ) {
-        let width = PANEL.min(self.n - column);
+        let width = STRIP.min(self.n - column);
         let mut begin = 0;
         loop {
             let terms = begin..self.k.min(begin + TERMS);
-            let panel = &mut panel[..terms.len() * PANEL];
-            match layout {
-                Layout::Straight => {
-                    for (row, p) in panel.chunks_exact_mut(PANEL).zip(terms.clone()) {
-                        row[..width].copy_from_slice(&self.b[p * self.b_stride + column..][..width]);
-                        row[width..].fill(0.0);
+            let panels = &mut panels[..packed_len(terms.len(), width)];
+            for (place, panel) in panels.chunks_exact_mut((terms.len() * PANEL).max(1)).enumerate() {
+                let column = column + place * PANEL;
+                let width = PANEL.min(self.n - column);
+                match layout {
+                    Layout::Straight => {
+                        for (row, p) in panel.chunks_exact_mut(PANEL).zip(terms.clone()) {
+                            row[..width].copy_from_slice(&self.b[p * self.b_stride + column..][..width]);
+                            row[width..].fill(0.0);
+                        }
+                    }
+                    Layout::Transposed => {
+                        let b = Rows::new(&self.b[column * self.b_stride + begin..], self.b_stride);
+                        dispatch!(level, simd => turn(simd, b, [width, terms.len()], panel));
                     }
                 }
-                Layout::Transposed => {
-                    let b = Rows::new(&self.b[column * self.b_stride + begin..], self.b_stride);
-                    dispatch!(level, simd => turn(simd, b, [width, terms.len()], panel));
-                }
             }
-            let Some(w) = PackedMatrix::new(panel, terms.len(), width) else { return };
+            let Some(w) = PackedMatrix::new(panels, terms.len(), width) else { return };
             let init = if begin == 0 { Init::Zero } else { Init::Accumulate };
             let a = self.a.columns_from(begin);
             let (out_stride, apart) = (self.stride, None);
@@ -238,18 +252,16 @@ impl One<'_> {
 /// Turns `columns` rows of `terms` elements into the columns of a panel.
 #[inline(always)]
 fn turn<S: Simd>(simd: S, rows: Rows<'_>, [columns, terms]: [usize; 2], panel: &mut [f32]) {
-    for first in (0..PANEL).step_by(LANES) {
-        for (i, block) in panel.chunks_mut(LANES * PANEL).enumerate() {
-            let begin = i * LANES;
-            let end = terms.min(begin + LANES);
-            let mut x = [splat(simd, 0.0); LANES];
-            for (c, x) in x.iter_mut().enumerate().take(columns.saturating_sub(first)) {
-                *x = load(simd, &rows.row(first + c)[begin..end], 0.0);
-            }
-            let x = transpose(simd, x);
-            for (row, x) in block.chunks_exact_mut(PANEL).zip(x) {
-                store(x, &mut row[first..first + LANES]);
-            }
+    for (i, block) in panel.chunks_mut(LANES * PANEL).enumerate() {
+        let begin = i * LANES;
+        let end = terms.min(begin + LANES);
+        let mut x = [splat(simd, 0.0); LANES];
+        for (c, x) in x.iter_mut().enumerate().take(columns) {
+            *x = load(simd, &rows.row(c)[begin..end], 0.0);
+        }
+        let x = transpose(simd, x);
+        for (row, x) in block.chunks_exact_mut(PANEL).zip(x) {
+            store(x, row);
         }
     }
 }

@@ -9,6 +9,8 @@ pub(super) mod tile;
 
 pub use epilogue::Step;
 
+use std::ops::Range;
+
 use fearless_simd::{Level, dispatch};
 use rayon::prelude::*;
 
@@ -16,6 +18,7 @@ use super::lanes::Block;
 use super::level;
 use super::pack::{PANEL, PackedMatrix};
 use super::threads::parts;
+use tile::PackedRows;
 
 /// Rows after which the finished part of the output is left behind: enough to keep the weights' traffic low, few
 /// enough for their share of a block of terms to stay in the second cache.
@@ -131,6 +134,15 @@ pub(super) struct Apart<'a> {
     pub(super) outputs: &'a [u32],
 }
 
+impl Run {
+    /// Which of these terms it has.
+    #[inline(always)]
+    fn within(&self, terms: &Range<usize>) -> Range<usize> {
+        let start = self.first.max(terms.start);
+        start..(self.first + self.len).min(terms.end).max(start)
+    }
+}
+
 /// Consecutive elements of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Run {
@@ -225,11 +237,23 @@ impl Product<'_> {
     /// Computes `m` rows from row `first` on, without the steps that need whole rows.
     pub(super) fn block(&self, first: usize, m: usize, out: &mut [f32]) {
         let part = Product { a: self.a.from(first), ..*self };
-        if self.apart.is_some() {
-            dispatch!(self.level, simd => tile::block::<_, true>(simd, &part, first, m, out));
-        } else {
-            dispatch!(self.level, simd => tile::block::<_, false>(simd, &part, first, m, out));
+        let mut packed = PackedRows::take();
+        let rows = &mut packed;
+        match (tile::packs(m, self.w.n()), self.apart.is_some()) {
+            (true, true) => {
+                dispatch!(self.level, simd => tile::block::<_, true, true>(simd, &part, first, m, out, rows));
+            }
+            (true, false) => {
+                dispatch!(self.level, simd => tile::block::<_, false, true>(simd, &part, first, m, out, rows));
+            }
+            (false, true) => {
+                dispatch!(self.level, simd => tile::block::<_, true, false>(simd, &part, first, m, out, rows));
+            }
+            (false, false) => {
+                dispatch!(self.level, simd => tile::block::<_, false, false>(simd, &part, first, m, out, rows));
+            }
         }
+        packed.give_back();
     }
 }
 

@@ -1,17 +1,18 @@
 //! The layout in which a matrix of weights is kept.
 //!
-//! A matrix B of k rows and n columns becomes `ceil(n / 32)` panels of 32 columns, one after the other. A panel holds
-//! its k rows one after the other, 32 numbers each; columns beyond n are zero:
+//! A matrix B of k rows and n columns becomes `ceil(n / 16)` panels of 16 columns, one after the other. A panel holds
+//! its k rows one after the other, 16 numbers each; columns beyond n are zero:
 //!
 //! ```text
-//! packed[(j / 32) * k * 32 + p * 32 + j % 32] = B[p][j]        0 <= p < k, 0 <= j < n
+//! packed[(j / 16) * k * 16 + p * 16 + j % 16] = B[p][j]        0 <= p < k, 0 <= j < n
 //! ```
 //!
-//! So the product of a row with a panel reads memory strictly forward, two cache lines a step. The layout is the same
-//! on every machine: weights are packed when a model is compiled and used as they lie in the file.
+//! So the product of a row with a panel reads memory strictly forward, one cache line a step, and a panel takes no more
+//! of a cache than its elements. The layout is the same on every machine: weights are packed when a model is compiled
+//! and used as they lie in the file.
 
 /// Columns in a panel.
-pub const PANEL: usize = 32;
+pub const PANEL: usize = 16;
 
 /// A packed matrix of `k` rows and `n` columns, borrowed from wherever it lies.
 #[derive(Clone, Copy, Debug)]
@@ -42,10 +43,9 @@ impl<'a> PackedMatrix<'a> {
         self.n
     }
 
-    /// Panel `index` as k rows of two halves.
-    pub(super) fn panel(&self, index: usize) -> &'a [[[f32; PANEL / 2]; 2]] {
-        let panel = &self.data[index * self.k * PANEL..][..self.k * PANEL];
-        panel.as_chunks().0.as_chunks().0
+    /// Panel `index` as k rows.
+    pub(super) fn panel(&self, index: usize) -> &'a [[f32; PANEL]] {
+        self.data[index * self.k * PANEL..][..self.k * PANEL].as_chunks().0
     }
 
     /// The columns from panel `first` up to panel `end`, as a matrix of its own.
@@ -121,18 +121,18 @@ mod tests {
         let (k, n) = (5, 71);
         let b = Lcg::new(1).floats(k * n, 1.0);
         let packed = pack(&b, k, n);
-        assert_eq!(packed.len(), 3 * 32 * k);
+        assert_eq!(packed.len(), 5 * 16 * k);
         for p in 0..k {
-            for j in 0..96 {
+            for j in 0..80 {
                 let want = if j < n { b[p * n + j] } else { 0.0 };
-                assert_eq!(packed[(j / 32) * k * 32 + p * 32 + j % 32], want);
+                assert_eq!(packed[(j / 16) * k * 16 + p * 16 + j % 16], want);
             }
         }
     }
 
     #[test]
     fn unpack_undoes_pack() {
-        for (k, n) in [(0, 0), (0, 7), (7, 0), (1, 1), (3, 31), (4, 32), (9, 33), (2, 100)] {
+        for (k, n) in [(0, 0), (0, 7), (7, 0), (1, 1), (3, 15), (4, 16), (9, 33), (2, 100)] {
             let b = Lcg::new(2).floats(k * n, 1.0);
             assert_eq!(unpack(&pack(&b, k, n), k, n), b);
         }

@@ -193,8 +193,8 @@ fn rows_before_the_input_are_those_of_a_padded_input() {
 fn a_wrong_length_is_no_kernel() {
     assert!(PackedKernel::new(&[0.0; 2 * 3 * 32], 3, 2, 30, 1).is_some());
     assert!(PackedKernel::new(&[0.0; 2 * 3 * 32], 3, 2, 33, 1).is_none());
-    assert!(PackedKernel::new(&[0.0; 2 * 3 * 64], 3, 2, 30, 2).is_some());
-    assert!(PackedKernel::new(&[0.0; 2 * 3 * 64], 3, 2, 31, 2).is_none());
+    assert!(PackedKernel::new(&[0.0; 2 * 3 * 32], 3, 2, 30, 2).is_some());
+    assert!(PackedKernel::new(&[0.0; 2 * 3 * 32], 3, 2, 31, 2).is_none());
     assert!(PackedKernel::new(&[], 3, 2, 0, 0).is_none());
     assert!(PackedKernel::new(&[], usize::MAX, 2, usize::MAX, 3).is_none());
 }

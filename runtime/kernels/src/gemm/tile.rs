@@ -4,6 +4,8 @@
 //! follows the register file (32 wide registers: 8 x 32 columns; 16 narrow ones: 6 x 16) and the number of rows (few
 //! rows take more columns, to have enough independent sums in flight). It has no influence on the bits.
 
+mod rows;
+
 use std::ops::Range;
 
 use fearless_simd::{Simd, f32x16, prelude::*};
@@ -11,39 +13,57 @@ use fearless_simd::{Simd, f32x16, prelude::*};
 use super::{Init, Product, epilogue};
 use crate::lanes::{Block, LANES, emulates_fma, fma, load, splat};
 use crate::pack::PackedMatrix;
-
-/// Terms after which the sums go back to memory, so that the rows' share of these terms stays in the second cache
-/// while all columns pass. Fewer would cost more than they save: a tile takes about 150 cycles to start.
-const TERMS: usize = 1024;
+pub(super) use rows::{PackedRows, packs};
 
 /// Elements of the largest tile.
 const TILE: usize = 8 * 2 * LANES;
 
+/// Terms after which the sums go back to memory, so that a strip of the matrix stays in the first cache and the rows'
+/// share of these terms in the second while all columns pass.
+const fn terms<S: Simd>() -> usize {
+    if <S::f32s as SimdBase<S>>::LEN >= LANES { 1024 } else { 256 }
+}
+
+/// The most rows of a tile.
+const fn tall<S: Simd>() -> usize {
+    match () {
+        () if emulates_fma::<S>() => 1,
+        () if <S::f32s as SimdBase<S>>::LEN >= LANES => 8,
+        () => 6,
+    }
+}
+
 /// Computes `m` rows of the product, all columns, and takes those steps with them that need no whole rows.
 /// `first_row` is the number of the first row among those that the steps know.
 ///
-/// APART: do the rows lie apart? What that costs should not slow the others.
+/// APART: do the rows lie apart? What that costs should not slow the others. PACK: are they copied, tile by tile, before
+/// all columns pass?
 #[inline(always)]
-pub(super) fn block<S: Simd, const APART: bool>(
+pub(super) fn block<S: Simd, const APART: bool, const PACK: bool>(
     simd: S,
     product: &Product<'_>,
     first_row: usize,
     m: usize,
     out: &mut [f32],
+    packed: &mut PackedRows,
 ) {
     debug_assert!(product.apart.is_none() || product.steps.is_empty());
     let (k, n) = (product.w.k(), product.w.n());
-    let blocks = k.div_ceil(TERMS).max(1);
+    let blocks = k.div_ceil(terms::<S>()).max(1);
     let mut edge = [0.0; TILE];
     let mut end = 0;
     for left in (1..=blocks).rev() {
         let terms = end..end + (k - end).div_ceil(left);
         let init = if end == 0 { product.init } else { Init::Accumulate };
         end = terms.end;
+        if PACK {
+            packed.fill(product, m, terms.clone(), const { tall::<S>() });
+        }
         let mut first = 0;
         while first * LANES < n {
             let columns = first * LANES;
-            first += strip::<S, APART>(simd, product, init, terms.clone(), [m, first], out, &mut edge);
+            let part = Part { product, init, terms: terms.clone(), packed: packed.elements() };
+            first += strip::<S, APART, PACK>(simd, &part, [m, first], out, &mut edge);
             if left == 1 && !product.steps.is_empty() {
                 let width = n.min(first * LANES) - columns;
                 let reach = (m - 1) * product.out_stride + width;
@@ -54,21 +74,28 @@ pub(super) fn block<S: Simd, const APART: bool>(
     }
 }
 
+/// Some terms of a product.
+struct Part<'a> {
+    product: &'a Product<'a>,
+    init: Init<'a>,
+    terms: Range<usize>,
+    /// The rows' elements of these terms, if they were packed.
+    packed: &'a [f32],
+}
+
 /// Computes all rows of the strip of columns that begins with vector `first`, and returns its width in vectors.
 #[inline(always)]
-fn strip<S: Simd, const APART: bool>(
+fn strip<S: Simd, const APART: bool, const PACK: bool>(
     simd: S,
-    product: &Product<'_>,
-    init: Init<'_>,
-    terms: Range<usize>,
+    part: &Part<'_>,
     [m, first]: [usize; 2],
     out: &mut [f32],
     edge: &mut [f32; TILE],
 ) -> usize {
-    let room = product.w.n().div_ceil(LANES) - first;
+    let room = part.product.w.n().div_ceil(LANES) - first;
     macro_rules! tiles {
         ($tall:literal x $width:literal) => {{
-            tiles::<S, APART, $tall, $width>(simd, product, init, terms, [m, first], out, edge);
+            tiles::<S, APART, PACK, $tall, $width>(simd, part, [m, first], out, edge);
             $width
         }};
     }
@@ -93,15 +120,14 @@ fn strip<S: Simd, const APART: bool>(
 /// All rows of V vectors of columns, in tiles of nearly equal height, TALL at most. A tile that reaches beyond the
 /// last column works on a copy, `edge`.
 #[inline(always)]
-fn tiles<S: Simd, const APART: bool, const TALL: usize, const V: usize>(
+fn tiles<S: Simd, const APART: bool, const PACK: bool, const TALL: usize, const V: usize>(
     simd: S,
-    product: &Product<'_>,
-    init: Init<'_>,
-    terms: Range<usize>,
+    part: &Part<'_>,
     [m, first]: [usize; 2],
     out: &mut [f32],
     edge: &mut [f32; TILE],
 ) {
+    let product = part.product;
     let columns = first * LANES..product.w.n().min((first + V) * LANES);
     let full = columns.len() == V * LANES;
     let mut row = 0;
@@ -117,7 +143,7 @@ fn tiles<S: Simd, const APART: bool, const TALL: usize, const V: usize>(
         macro_rules! tile {
             ($height:literal) => {
                 if const { $height <= TALL } {
-                    tile::<S, APART, $height, V>(simd, product, init, terms.clone(), [row, first], target);
+                    tile::<S, APART, PACK, $height, V>(simd, part, [row, first], target);
                 }
             };
         }
@@ -193,18 +219,16 @@ macro_rules! each_row {
 }
 pub(crate) use each_row;
 
-/// R rows from `row` on by V vectors from vector `first` on; `first` is even unless V is 1.
+/// R rows from `row` on by V vectors from vector `first` on.
 #[allow(clippy::needless_range_loop, reason = "rows, panels and accumulators are walked side by side")]
 #[inline(always)]
-fn tile<S: Simd, const APART: bool, const R: usize, const V: usize>(
+fn tile<S: Simd, const APART: bool, const PACK: bool, const R: usize, const V: usize>(
     simd: S,
-    product: &Product<'_>,
-    init: Init<'_>,
-    terms: Range<usize>,
+    part: &Part<'_>,
     [row, first]: [usize; 2],
     out: Target<'_>,
 ) {
-    let Product { a, w, apart, .. } = *product;
+    let Part { product: Product { a, w, apart, .. }, init, ref terms, packed } = *part;
     let mut acc = [[splat(simd, 0.0); V]; R];
     match init {
         Init::Zero => (),
@@ -225,21 +249,36 @@ fn tile<S: Simd, const APART: bool, const R: usize, const V: usize>(
             });
         }
     }
-    // Arrays are filled in loops, because `array::from_fn` is a call with sixteen wide registers to be saved.
-    let empty: &[f32] = &[];
-    let mut rows = [empty; R];
-    each_row!(r in R => { rows[r] = a.row(row + r); });
-    match apart {
-        Some(apart) if APART => {
-            for run in apart.runs {
-                let here = run.first.max(terms.start)..(run.first + run.len).min(terms.end);
-                if !here.is_empty() {
-                    let offset = run.offset + here.start - run.first;
-                    add_products(simd, w, first, (rows, offset), here, &mut acc);
+    if PACK {
+        let mut rows = packed.get(row * terms.len()..).unwrap_or(&[]).as_chunks::<R>().0;
+        match apart {
+            Some(apart) if APART => {
+                for run in apart.runs {
+                    let here = run.within(terms);
+                    let (run, rest) = rows.split_at(here.len());
+                    add_packed(simd, *w, first, run, here, &mut acc);
+                    rows = rest;
                 }
             }
+            _ => add_packed(simd, *w, first, rows, terms.clone(), &mut acc),
         }
-        _ => add_products(simd, w, first, (rows, terms.start), terms, &mut acc),
+    } else {
+        // Arrays are filled in loops, because `array::from_fn` is a call with sixteen wide registers to be saved.
+        let empty: &[f32] = &[];
+        let mut rows = [empty; R];
+        each_row!(r in R => { rows[r] = a.row(row + r); });
+        match apart {
+            Some(apart) if APART => {
+                for run in apart.runs {
+                    let here = run.within(terms);
+                    if !here.is_empty() {
+                        let offset = run.offset + here.start - run.first;
+                        add_products(simd, *w, first, (rows, offset), here, &mut acc);
+                    }
+                }
+            }
+            _ => add_products(simd, *w, first, (rows, terms.start), terms.clone(), &mut acc),
+        }
     }
     each_row!(r in R => {
         let begin = out.begin(r);
@@ -263,19 +302,49 @@ fn add_products<S: Simd, const R: usize, const V: usize>(
 ) {
     let k = terms.len();
     each_row!(r in R => { rows[r] = &rows[r][offset..][..k]; });
-    let mut panels = [w.panel(first / 2); V];
+    let mut panels = [w.panel(first); V];
     for v in 0..V {
-        panels[v] = &w.panel((first + v) / 2)[terms.start..][..k];
+        panels[v] = &w.panel(first + v)[terms.start..][..k];
     }
-    let odd = first % 2;
     for p in 0..k {
         let mut b = [splat(simd, 0.0); V];
         for v in 0..V {
-            let half = if V == 1 { odd } else { v % 2 };
-            b[v] = f32x16::load_array_ref(simd, &panels[v][p][half]);
+            b[v] = f32x16::load_array_ref(simd, &panels[v][p]);
         }
         each_row!(r in R => {
             let x = splat(simd, rows[r][p]);
+            for v in 0..V {
+                acc[r][v] = fma(x, b[v], acc[r][v]);
+            }
+        });
+    }
+}
+
+/// The same for rows that were packed: every term has R elements, one for each row.
+#[allow(clippy::needless_range_loop, reason = "rows, panels and accumulators are walked side by side")]
+#[inline(always)]
+fn add_packed<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    w: PackedMatrix<'_>,
+    first: usize,
+    rows: &[[f32; R]],
+    terms: Range<usize>,
+    acc: &mut [[f32x16<S>; V]; R],
+) {
+    let k = terms.len();
+    let rows = &rows[..k];
+    let mut panels = [w.panel(first); V];
+    for v in 0..V {
+        panels[v] = &w.panel(first + v)[terms.start..][..k];
+    }
+    for p in 0..k {
+        let mut b = [splat(simd, 0.0); V];
+        for v in 0..V {
+            b[v] = f32x16::load_array_ref(simd, &panels[v][p]);
+        }
+        let row = &rows[p];
+        each_row!(r in R => {
+            let x = splat(simd, row[r]);
             for v in 0..V {
                 acc[r][v] = fma(x, b[v], acc[r][v]);
             }

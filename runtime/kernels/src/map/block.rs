@@ -189,20 +189,22 @@ fn read<'f, T: Held>(frame: &'f Frame<'_, '_>, place: Place) -> &'f [T] {
 #[inline(always)]
 fn write<T: Held>(frame: &mut Frame<'_, '_>, place: Place, f: impl FnOnce(&Frame<'_, '_>, &mut [T])) {
     let count = frame.count;
+    let (mut register, mut output): (Vec<T>, &mut [T]) = (vec![], &mut []);
     match place {
-        Place::Register(register) => {
-            let register = usize::from(register);
-            let mut elements = std::mem::take(&mut T::registers(frame)[register]);
-            f(frame, &mut elements[..count]);
-            T::registers(frame)[register] = elements;
-        }
-        Place::Output(output) => {
-            let (output, start) = (usize::from(output), frame.output);
-            let elements = T::take(&mut frame.outputs[output]);
-            f(frame, &mut elements[start..][..count]);
-            frame.outputs[output] = T::put(elements);
-        }
+        Place::Register(place) => register = std::mem::take(&mut T::registers(frame)[usize::from(place)]),
+        Place::Output(place) => output = T::take(&mut frame.outputs[usize::from(place)]),
         // Code does not write operands.
+        Place::Input(_) => return,
+    }
+    // One call for both, because it is inlined.
+    let elements = match place {
+        Place::Output(_) => &mut output[frame.output..],
+        _ => register.as_mut_slice(),
+    };
+    f(frame, &mut elements[..count]);
+    match place {
+        Place::Register(place) => T::registers(frame)[usize::from(place)] = register,
+        Place::Output(place) => frame.outputs[usize::from(place)] = T::put(output),
         Place::Input(_) => {}
     }
 }
@@ -289,7 +291,6 @@ fn floats32<S: Simd>(simd: S, frame: &mut Frame<'_, '_>, step: &Step, op: &Eleme
     }
 }
 
-#[inline(always)]
 fn floats64(frame: &mut Frame<'_, '_>, step: &Step, op: &Elementwise) {
     use Elementwise::{Atan2, Cos, Div, Erf, Exp, Floor, Log, Mod, Pow, Sin, Sqrt, Tanh};
     match op {
@@ -309,7 +310,6 @@ fn floats64(frame: &mut Frame<'_, '_>, step: &Step, op: &Elementwise) {
     }
 }
 
-#[inline(always)]
 fn integers<T: Held + scalar::Number + scalar::Whole>(
     frame: &mut Frame<'_, '_>,
     step: &Step,
@@ -343,7 +343,6 @@ fn numbers<T: Held + scalar::Number>(frame: &mut Frame<'_, '_>, step: &Step, op:
     }
 }
 
-#[inline(always)]
 fn flags(frame: &mut Frame<'_, '_>, step: &Step, op: &Elementwise) {
     match op {
         Elementwise::And => two(frame, step, |a: bool, b: bool| a & b),
