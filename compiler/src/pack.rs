@@ -88,7 +88,9 @@ impl Packer<'_> {
     fn rows_of(&mut self, node: &Node, mask: Value) -> Operand {
         let types: Vec<Option<Type>> =
             node.operands.iter().map(|operand| self.program.operand_type(operand)).collect();
-        let rows = node.op.rows(&types.iter().map(Option::as_ref).collect::<Vec<_>>()).unwrap_or_default();
+        let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
+        let attends = regions::among(node, mask);
+        let rows = node.op.rows(&types).unwrap_or(regions::SEQUENCES.to_vec());
         let shape = &node.results[0].ty.shape;
         let mut operands = vec![];
         for (place, operand) in node.operands.iter().enumerate() {
@@ -98,13 +100,18 @@ impl Packer<'_> {
             });
         }
         let [one, count] = self.sizes(mask);
-        let op = match &node.op {
-            Op::Shape(Shape::Reshape { shape }) => {
+        let op = match (attends, &node.op) {
+            (Some(attends), _) => {
+                // The next operand is the mask, which says whose rows they are.
+                operands.truncate(regions::SEQUENCES.len() + 1);
+                attends.into()
+            }
+            (None, Op::Shape(Shape::Reshape { shape })) => {
                 let mut shape = shape.clone();
                 (shape[0], shape[1]) = (one.clone(), count.clone());
                 Shape::Reshape { shape }.into()
             }
-            op => op.clone(),
+            (None, op) => op.clone(),
         };
         let mut shape = shape.clone();
         (shape[0], shape[1]) = (one, count);

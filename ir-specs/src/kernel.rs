@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
 use crate::ops::{
-    Activate, Convolve, Dense, Index, Lookup, Op, OperandTypes, Product, Recurrent, Rows, Shape, Text,
-    Window, is_elementwise,
+    Activate, Attention, Convolve, Dense, Index, Lookup, Op, OperandTypes, Product, Recurrent, Rows, Shape,
+    Text, Window, is_elementwise,
 };
 use crate::plan::Layout;
 use crate::ty::{DType, Type, resolve_axis};
@@ -75,6 +75,8 @@ kernels! {
     Windows = "windows" { takes: pools };
     /// Attention, one head of one sequence after the other.
     Attention = "attention" { takes: attends };
+    /// Attention among the rows of a mask, one head of one sequence after the other.
+    AttentionRows = "attention_rows" { takes: attends_rows };
     /// Normalization of rows.
     LayerNorm = "layer_norm" { takes: normalizes };
     /// Means over time of valid steps.
@@ -229,7 +231,11 @@ fn pools(op: &Op, operands: OperandTypes<'_>) -> bool {
 }
 
 fn attends(op: &Op, operands: OperandTypes<'_>) -> bool {
-    matches!(op, Op::Attention(_)) && floats_and_masks(operands)
+    matches!(op, Op::Attention(Attention::Attention { .. })) && floats_and_masks(operands)
+}
+
+fn attends_rows(op: &Op, operands: OperandTypes<'_>) -> bool {
+    matches!(op, Op::Attention(Attention::Rows { .. })) && floats_and_masks(operands)
 }
 
 fn normalizes(op: &Op, operands: OperandTypes<'_>) -> bool {

@@ -90,6 +90,7 @@ pub(crate) fn prepare(
         Kernel::Conv => conv::prepare(op, weights),
         Kernel::Windows => Some(Box::new(windows::Windows)),
         Kernel::Attention => Some(Box::new(attention::Attention)),
+        Kernel::AttentionRows => Some(Box::new(attention::AttentionRows)),
         Kernel::LayerNorm => layer_norm::prepare(op),
         Kernel::MeanOverTime => Some(Box::new(mean_over_time::MeanOverTime)),
         Kernel::Map => map::prepare(op, types),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use masque_ir::ops::{Leaf, Op, is_elementwise};
-use masque_ir::program::{Operand, Program, Value};
+use masque_ir::ops::{Attention, Leaf, Op, is_elementwise};
+use masque_ir::program::{Node, Operand, Program, Value};
 use masque_ir::{DType, Dim, Type};
 
 use crate::liveness::{Needs, Padding, Together};
@@ -84,7 +84,7 @@ fn root(group: &[usize], mut place: usize) -> usize {
 
 /// Does an operation compute so much for each element that packing what it reads costs little?
 fn is_work(op: &Op) -> bool {
-    matches!(op, Op::Dense(_) | Op::Product(_) | Op::Normalize(_))
+    matches!(op, Op::Dense(_) | Op::Product(_) | Op::Normalize(_) | Op::Attention(_))
 }
 
 /// The masks under which a node may be packed, by its types: those of its axes, computed before it.
@@ -94,7 +94,11 @@ fn candidates(program: &Program, place: usize, masks: &[Value]) -> Vec<Value> {
     let types: Vec<Option<Type>> =
         node.operands.iter().map(|operand| program.operand_type(operand)).collect();
     let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
-    let Some(rows) = node.op.rows(&types) else { return vec![] };
+    let among = |mask: &Value| among(node, *mask).is_some();
+    let (rows, masks): (Vec<usize>, Vec<Value>) = match node.op.rows(&types) {
+        Some(rows) => (rows, masks.to_vec()),
+        None => (SEQUENCES.to_vec(), masks.iter().copied().filter(among).collect()),
+    };
     let shape = &result.ty.shape;
     let are_numbers = types.iter().flatten().chain([&&result.ty]).all(|ty| ty.dtype != DType::Str);
     let broadcasts = is_elementwise(&node.op);
@@ -104,6 +108,17 @@ fn candidates(program: &Program, place: usize, masks: &[Value]) -> Vec<Value> {
     }
     let before = masks.iter().filter(|mask| (mask.node as usize) < place);
     before.filter(|mask| program.result(**mask).ty.shape[..] == shape[..2]).copied().collect()
+}
+
+/// The operands of attention that have a row for each position.
+pub(super) const SEQUENCES: [usize; 3] = [0, 1, 2];
+
+/// What attention is among the rows of a mask alone, if it is.
+pub(super) fn among(node: &Node, mask: Value) -> Option<Attention> {
+    match &node.op {
+        Op::Attention(op) => op.among(&node.operands, mask),
+        _ => None,
+    }
 }
 
 /// Has an operand the rows of a result, or, if it broadcasts, one row for several of them? A size of another name may be

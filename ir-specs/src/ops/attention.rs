@@ -1,11 +1,11 @@
 //! Attention by products.
 
-use super::{Elementwise, Family, OpError, OpInfo, OperandTypes, Shape, agree, family};
+use super::{Elementwise, Family, OpError, OpInfo, OperandTypes, Rows, Shape, agree, family};
 use crate::attend::{Attend, Blind, band, product};
 use crate::dim::Dim;
 use crate::float::Float;
 use crate::mask::Band;
-use crate::program::{Builder, Operand};
+use crate::program::{Builder, Operand, Value};
 use crate::ty::{DType, Type};
 
 family! {
@@ -21,6 +21,13 @@ family! {
             within: Option<u32>,
             /// What becomes of a position that sees nothing: the `mean` of all values; the values weighted by their scores, `lowered` by 1e9; or `nothing`, which is 0.
             blind: Blind,
+        };
+        /// The same among the rows at which `mask` `[B, T]` is true: `query` `[1, N, H, D]`, `key` `[1, N, G, D]` and `value` `[1, N, G, E]` give `[1, N, H, E]`. A row sees those of its own sequence.
+        Rows = "attention_rows" ("query", "key", "value", "mask") {
+            /// What the query is multiplied by first.
+            scale: Float,
+            /// Does a row see only those that are not after it?
+            causal: bool,
         };
     }
 }
@@ -42,7 +49,7 @@ struct Letters {
 impl Attention {
     /// Which position sees which, in a shape that broadcasts to `[B, H, T, S]`.
     fn mask(&self, builder: &mut Builder, operands: &[Operand]) -> Result<Option<Operand>, OpError> {
-        let Attention::Attention { causal, within, .. } = self;
+        let Attention::Attention { causal, within, .. } = self else { return Ok(None) };
         let [query, key, _, queries, keys, pairs] = operands else { return Ok(None) };
         let mut sees: Option<Operand> = None;
         let mut both = |builder: &mut Builder, mask: Operand| {
@@ -73,6 +80,36 @@ impl Attention {
             sees = builder.insert_axis(&sees, 0)?;
         }
         Ok(Some(sees))
+    }
+}
+
+impl Attention {
+    /// Attention among rows as attention between all positions.
+    fn among_rows(&self, builder: &mut Builder, operands: &[Operand]) -> Result<Vec<Operand>, OpError> {
+        let (Attention::Rows { scale, causal }, [query, key, value, mask]) = (self, operands) else {
+            return Err(self.expects("four operands", operands.len()));
+        };
+        let count = builder.type_of(query).shape[1].clone();
+        let places = builder.emit(Rows::Places { count }, std::slice::from_ref(mask))?;
+        let mut whole = vec![];
+        for rows in [query, key, value] {
+            let unpack = Rows::Unpack { fill: Float(0.0) };
+            whole.push(builder.emit(unpack, &[rows.clone(), places.clone(), mask.clone()])?);
+        }
+        whole.extend([mask.clone(), mask.clone(), Operand::Absent]);
+        let all =
+            Attention::Attention { scale: *scale, causal: *causal, within: None, blind: Blind::Nothing };
+        let whole = builder.emit(all, &whole)?;
+        Ok(vec![builder.emit(Rows::Pack, &[whole, places])?])
+    }
+
+    /// The same among the rows of a mask, if positions outside of it see nothing and are not seen, and everything that
+    /// decides who sees whom can be told from the rows.
+    pub fn among(&self, operands: &[Operand], mask: Value) -> Option<Attention> {
+        let Attention::Attention { scale, causal, within: None, .. } = self else { return None };
+        let [_, _, _, queries, keys, Operand::Absent] = operands else { return None };
+        let rows = [queries, keys].iter().all(|operand| operand.value() == Some(mask));
+        rows.then(|| Attention::Rows { scale: *scale, causal: *causal })
     }
 }
 
@@ -110,6 +147,20 @@ impl Family for Attention {
                 format!("{query}, {key} and {value}"),
             ));
         }
+        let mut shape = query.shape.clone();
+        shape[3] = value.shape[3].clone();
+        let result = Type { dtype: query.dtype, shape };
+        if let Attention::Rows { .. } = self {
+            let mask = operands[3].expect("arity was checked");
+            let fits = query.shape[0].is_one() && same(query, key, 1..2);
+            return match fits && mask.dtype == DType::Bool && mask.rank() == 2 {
+                true => Ok(vec![result]),
+                false => {
+                    Err(self
+                        .expects("rows [1, N, ...] and a mask bool[B, T]", format!("{query}, {key}, {mask}")))
+                }
+            };
+        }
         let along = |x: &Type| vec![x.shape[0].clone(), x.shape[1].clone()];
         for (place, sizes) in [(3, along(query)), (4, along(key))] {
             if let Some(mask) = operands[place].filter(|x| x.dtype != DType::Bool || !agree(&x.shape, &sizes))
@@ -128,9 +179,7 @@ impl Family for Attention {
         if let Some(mask) = operands[5].filter(|mask| mask.dtype != DType::Bool || !serves(mask)) {
             return Err(self.expects(format!("pairs for {}", Type::new(DType::Bool, scores)), mask));
         }
-        let mut shape = query.shape.clone();
-        shape[3] = value.shape[3].clone();
-        Ok(vec![Type { dtype: query.dtype, shape }])
+        Ok(vec![result])
     }
 
     fn is_composite(&self) -> bool {
@@ -142,7 +191,9 @@ impl Family for Attention {
         builder: &mut Builder,
         operands: &[Operand],
     ) -> Option<Result<Vec<Operand>, OpError>> {
-        let Attention::Attention { scale, blind, .. } = self;
+        let Attention::Attention { scale, blind, .. } = self else {
+            return Some(self.among_rows(builder, operands));
+        };
         let [query, key, value, ..] = operands else { return None };
         Some((|| {
             let mut mask = self.mask(builder, operands)?;

@@ -12,7 +12,7 @@ family! {
     Rows {
         /// The places `b * T + t` where `mask` `[B, T]` is true, in order, as i32.
         Places = "places" ("mask") {
-            /// A symbol for how many there are, which only the run knows.
+            /// How many there are: a symbol, which only the run knows, or a number.
             count: Dim,
         };
         /// The rows of `x` `[B, T, …]` at `places` `[N]`, as `[1, N, …]`.
@@ -51,10 +51,12 @@ impl Family for Rows {
         }
         match self {
             Rows::Places { count } => {
-                let fits = x.rank() == 2 && x.dtype == DType::Bool && count.as_symbol().is_some();
+                let is_one_name = count.as_symbol().is_some() || count.known().is_some();
+                let fits = x.rank() == 2 && x.dtype == DType::Bool && is_one_name;
                 match fits {
                     true => Ok(vec![Type::new(DType::I32, [count.clone()])]),
-                    false => Err(self.expects("a mask bool[B, T], and a symbol", format!("{x} and {count}"))),
+                    false => Err(self
+                        .expects("a mask bool[B, T], and a symbol or a number", format!("{x} and {count}"))),
                 }
             }
             Rows::Pack => {

@@ -57,6 +57,58 @@ impl Writes for Attention {
     }
 }
 
+/// Attention among the rows of a mask.
+#[derive(Debug)]
+pub(super) struct AttentionRows;
+
+impl Writes for AttentionRows {
+    fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure> {
+        let Op::Attention(ops::Attention::Rows { scale, causal }) = call.op else {
+            return Err(call.unfit(0));
+        };
+        let &[1, rows, heads, depth] = call.operand(0)?.shape else { return Err(call.unfit(0)) };
+        let &[1, _, groups, width] = call.operand(2)?.shape else { return Err(call.unfit(2)) };
+        let (mask, Some(flags)) = (call.operand(3)?, call.maybe_flags(3)?) else { return Err(call.unfit(3)) };
+        let segments = sequences(flags, mask.shape.get(1).copied().unwrap_or(0));
+        let covered = segments.last().map_or(0, |last| last.query.end);
+        if covered != rows || call.operand(1)?.shape.get(1) != Some(&rows) || u32::try_from(rows).is_err() {
+            return Err(OpFailure::mismatch(format_args!("{covered} rows, one for each true"), rows));
+        }
+        let description = attention::Attention {
+            query: call.floats(0)?,
+            key: call.floats(1)?,
+            value: call.floats(2)?,
+            segments: &segments,
+            heads,
+            groups,
+            depth,
+            width,
+            queries: None,
+            keys: None,
+            pairs: None,
+            scale: scale.0 as f32,
+            causal: *causal,
+            within: None,
+            blind: attention::Blind::Nothing,
+        };
+        attention(&description, call.out(0)?);
+        Ok(())
+    }
+}
+
+/// The rows of each sequence of a mask, whose sequences have so many positions.
+fn sequences(mask: &[bool], steps: usize) -> Vec<Segment> {
+    let mut end = 0;
+    let lengths = mask.chunks(steps.max(1)).map(|mask| mask.iter().filter(|&&valid| valid).count());
+    lengths
+        .map(|length| {
+            let rows = end..end + length;
+            end = rows.end;
+            Segment { query: rows.clone(), key: rows }
+        })
+        .collect()
+}
+
 /// Have the masks the sizes of what they mask? A size of 1 of pairs serves all.
 fn fit(call: &Call<'_>, sizes: [usize; 4]) -> Result<(), OpFailure> {
     let [batch, _, looking, seen] = sizes;

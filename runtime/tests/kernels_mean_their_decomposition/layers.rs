@@ -191,6 +191,27 @@ fn vectorize() {
 }
 
 #[test]
+fn attention_rows() {
+    compare("attention_rows", |random| {
+        let (batch, steps, depth, width) = (random.below(4), random.size(), random.size(), random.size());
+        let groups = random.pick(&[1, 1, 2, 3]);
+        let heads = groups * random.pick(&[1, 1, 2, 3]);
+        let mask = random.mask(batch, steps);
+        let rows = mask.as_bool().unwrap().iter().filter(|valid| **valid).count();
+        let op = Attention::Rows { scale: Float(random.pick(&[1.0, 0.5, 0.3])), causal: random.once_in(3) };
+        let query = finite(random, &[1, rows, heads, depth]);
+        let key = finite(random, &[1, rows, groups, depth]);
+        let value = finite(random, &[1, rows, groups, width]);
+        Case::new(op).input(query).input(key).input(value).input(mask)
+    });
+}
+
+/// Floats that can be summed in any order.
+fn finite(random: &mut Random, shape: &[usize]) -> Tensor {
+    random.floats(shape).as_f32().unwrap().mapv(|x| if x.is_finite() { x } else { 0.5 }).into()
+}
+
+#[test]
 fn attention() {
     compare("attention", |random| {
         let (batch, looking, seen) = (random.below(4), random.size(), random.size());
@@ -202,9 +223,6 @@ fn attention() {
             causal: random.once_in(3),
             within: random.once_in(4).then(|| 1 + random.below(5) as u32),
             blind: random.pick(&[Blind::Mean, Blind::Lowered, Blind::Nothing]),
-        };
-        let finite = |random: &mut Random, shape: &[usize]| -> Tensor {
-            random.floats(shape).as_f32().unwrap().mapv(|x| if x.is_finite() { x } else { 0.5 }).into()
         };
         let case = Case::new(op)
             .input(finite(random, &[batch, looking, heads, depth]))
