@@ -33,7 +33,7 @@ pub enum RunError {
         /// The type that was passed.
         found: String,
     },
-    /// A number that is too large for its input.
+    /// A number that its input cannot hold: one that is not whole, or too large.
     #[error("input {name:?}: expected {expected}, found {found} at {position:?}")]
     InputRange {
         /// The input.
@@ -41,7 +41,7 @@ pub enum RunError {
         /// The declared type.
         expected: String,
         /// The number.
-        found: i64,
+        found: String,
         /// Where it stands.
         position: Vec<usize>,
     },

@@ -135,6 +135,33 @@ fn what_keras_2_wrote_and_nobody_computes_is_refused_by_name() {
 }
 
 #[test]
+fn element_types_have_second_names() {
+    let refusals = |dtype: &str| {
+        let input = with_layer("Dense", r#""units": 2"#, r#"[["x", 0, 0, {}]]"#);
+        let input = input.replacen(
+            r#""dtype": "float32", "name": "x""#,
+            &format!(r#""dtype": "{dtype}", "name": "x""#),
+            1,
+        );
+        let layer =
+            input.replacen(r#""trainable": true, "dtype": "float32""#, &format!(r#""dtype": "{dtype}""#), 1);
+        let cast = with_layer(
+            "TFOpLambda",
+            r#""function": "cast""#,
+            &format!(r#"["x", 0, 0, {{"dtype": "{dtype}"}}]"#),
+        );
+        [input, layer, cast]
+            .map(|config| Model::from_bytes("m.json", config.as_bytes()).err().map(|error| error.to_string()))
+    };
+    assert_eq!(refusals("float"), [const { None }; 3]);
+    assert_eq!(refusals("half")[..2], [const { None }; 2]);
+    let [input, layer, cast] = refusals("double");
+    assert_eq!((input, cast), (None, None));
+    assert!(layer.unwrap().contains("found \"float64\""), "a layer that computes in float64");
+    assert!(refusals("complex")[0].as_ref().unwrap().contains("`dtype`"));
+}
+
+#[test]
 fn texts_that_are_not_split_make_rows_only_where_there_are_rows() {
     // Without rows Keras takes all texts of the batch for one: its length, its counts are the batch's.
     let of_texts = |shape: &str, settings: &str| {

@@ -1,8 +1,11 @@
 //! What the caller passed, against what the model declares.
 
+use std::fmt::Display;
+
 use masque_ir::dim::Bindings;
 use masque_ir::plan::{Plan, PlanValue};
 use masque_ir::{DType, Type};
+use ndarray::{ArrayD, Dimension};
 
 use super::run::in_order;
 use super::{here, lengths};
@@ -95,22 +98,39 @@ fn convert(tensor: &Tensor, input: &PlanValue) -> Option<Tensor> {
     Some(tensor)
 }
 
-/// The first number that the wanted type cannot hold.
-fn beyond(tensor: &Tensor, wanted: DType) -> Option<(Vec<usize>, i64)> {
-    let Tensor::I64(array) = tensor else { return None };
-    let (position, &found) =
-        array.indexed_iter().find(|(_, number)| wanted == DType::I32 && i32::try_from(**number).is_err())?;
-    Some((ndarray::Dimension::slice(&position).to_vec(), found))
+/// The first number that the wanted type cannot hold, and its position. A float array holds whole numbers as well as an
+/// integer array does, and 0 and 1 are truth values.
+fn beyond(tensor: &Tensor, wanted: DType) -> Option<(Vec<usize>, String)> {
+    let two = |power: i32| 2.0_f64.powi(power);
+    let (least, end) = match wanted {
+        _ if tensor.dtype() == wanted => return None,
+        DType::I32 => (-two(31), two(31)),
+        DType::I64 => (-two(63), two(63)),
+        DType::Bool => (0.0, 2.0),
+        DType::F32 | DType::F64 | DType::Str => return None,
+    };
+    let holds = |number: f64| number.fract() == 0.0 && (least..end).contains(&number);
+    match tensor {
+        Tensor::F32(array) => first(array, |&number| !holds(f64::from(number))),
+        Tensor::F64(array) => first(array, |&number| !holds(number)),
+        Tensor::I32(array) => first(array, |&number| !holds(f64::from(number))),
+        Tensor::I64(array) => first(array, |&number| !holds(number as f64)),
+        Tensor::Bool(_) | Tensor::Str(_) => None,
+    }
 }
 
-/// Integers to other integers, numbers to floats, truth values to numbers; `None` for anything else.
+fn first<T: Display>(array: &ArrayD<T>, is_it: impl Fn(&T) -> bool) -> Option<(Vec<usize>, String)> {
+    let (position, found) = array.indexed_iter().find(|(_, element)| is_it(element))?;
+    Some((position.slice().to_vec(), found.to_string()))
+}
+
+/// The same numbers as another type; `None` where one of the two is text.
 fn as_type(tensor: &Tensor, wanted: DType) -> Option<Tensor> {
-    let found = tensor.dtype();
-    if found == wanted {
-        return Some(tensor.clone());
+    match (tensor.dtype(), wanted) {
+        (found, wanted) if found == wanted => Some(tensor.clone()),
+        (DType::Str, _) | (_, DType::Str) => None,
+        _ => cast(&tensor.view(), wanted).ok(),
     }
-    let to_number = wanted.is_float() || wanted.is_int() && !found.is_float();
-    (found != DType::Str && to_number).then(|| cast(&tensor.view(), wanted).ok())?
 }
 
 /// The memory of a tensor's elements.

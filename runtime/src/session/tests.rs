@@ -96,9 +96,13 @@ fn numbers_of_another_type_are_converted_if_they_fit() {
     let wanted = run(&[("ids", Tensor::I32(arr2(&[[3, 4]]).into_dyn()))], with_masks());
     let wide = run(&[("ids", Tensor::I64(arr2(&[[3, 4]]).into_dyn()))], with_masks());
     assert_eq!(wanted, wide);
+    assert_eq!(wanted, run(&[("ids", Tensor::F32(arr2(&[[3.0, 4.0]]).into_dyn()))], with_masks()));
+    assert_eq!(wanted, run(&[("ids", Tensor::F64(arr2(&[[3.0, 4.0]]).into_dyn()))], with_masks()));
     for tensor in [
         Tensor::I64(arr2(&[[3, 1 << 40]]).into_dyn()),
-        Tensor::F32(arr2(&[[3.0, 4.0]]).into_dyn()),
+        Tensor::F32(arr2(&[[3.5]]).into_dyn()),
+        Tensor::F64(arr2(&[[f64::NAN]]).into_dyn()),
+        Tensor::F64(arr2(&[[2_147_483_648.0]]).into_dyn()),
         Tensor::Str(arr2(&[["a".to_owned()]]).into_dyn()),
         Tensor::I32(arr1(&[3, 4]).into_dyn()),
     ] {
@@ -106,6 +110,21 @@ fn numbers_of_another_type_are_converted_if_they_fit() {
         let message = error.to_string();
         assert!(message.starts_with(r#"input "ids": expected i32[B, T], found "#), "{message}");
     }
+}
+
+#[test]
+fn a_number_that_its_input_cannot_hold_is_named_with_its_place() {
+    let session = Session::new(plan_of(FLAGS), Section::copy(&[])).unwrap();
+    let attempt =
+        |tensor: Tensor| session.run(&mut State::default(), &[("flags", tensor)], Options::default());
+    for tensor in [Tensor::I32(arr2(&[[0, 1]]).into_dyn()), Tensor::F64(arr2(&[[0.0, 1.0]]).into_dyn())] {
+        let outputs = attempt(tensor).unwrap().outputs;
+        assert_eq!(outputs[0].1, Tensor::Bool(arr2(&[[true, false]]).into_dyn()));
+    }
+    let refusal = attempt(Tensor::F64(arr2(&[[0.0, 0.5]]).into_dyn())).unwrap_err().to_string();
+    assert_eq!(refusal, r#"input "flags": expected bool[B, T], found 0.5 at [0, 1]"#);
+    let refusal = attempt(Tensor::I64(arr2(&[[2]]).into_dyn())).unwrap_err().to_string();
+    assert_eq!(refusal, r#"input "flags": expected bool[B, T], found 2 at [0, 0]"#);
 }
 
 #[test]
@@ -167,6 +186,17 @@ model "sum"
 %sum = add(%ids, 1:i32) : i32[B, T] by reference
 
 return output_0 = %sum : i32[B, T]
+"#;
+
+const FLAGS: &str = r#"masque 2 plan
+semantics keras-3.15
+model "not"
+
+%flags = input {pad = 0} : bool[B, T]
+
+%not = not(%flags) : bool[B, T] by reference
+
+return output_0 = %not : bool[B, T]
 "#;
 
 fn plan_of(text: &str) -> Plan {

@@ -45,6 +45,9 @@ const WITHOUT_EFFECT: &[Value] = &[
 const DEFAULTS: &[Value] =
     &[("CuDNNGRU", "reset_after", || true.into()), ("GRU", "reset_after", || false.into())];
 
+/// Element types that TensorFlow knows by a second name.
+const ELEMENT_TYPES: &[(&str, &str)] = &[("double", "float64"), ("float", "float32"), ("half", "float16")];
+
 /// The layers inside a wrapper.
 const INNER: &[&str] = &["backward_layer", "cell", "cells", "layer"];
 
@@ -70,6 +73,7 @@ pub(super) fn translated(class: String, mut settings: Map<String, Json>) -> (Str
     for (key, value) in &mut settings {
         match value {
             Json::String(name) if key.ends_with("activation") => rename_activation(name),
+            Json::String(_) if key == "dtype" => *value = element_type(value),
             // An array of one number where a number is meant.
             Json::Object(object) if object.get("type").is_some_and(|kind| kind == "ndarray") => {
                 *value = object.remove("value").unwrap_or(Json::Null);
@@ -86,6 +90,12 @@ fn rename_activation(name: &mut String) {
     if name == "hard_sigmoid" {
         *name = "hard_sigmoid_keras2".to_owned();
     }
+}
+
+/// An element type under its first name.
+pub(super) fn element_type(name: &Json) -> Json {
+    let known = ELEMENT_TYPES.iter().find(|(second, _)| name == second);
+    known.map_or_else(|| name.clone(), |(_, first)| (*first).into())
 }
 
 fn translate_inner(inner: &mut Json) {

@@ -70,7 +70,7 @@ const FUNCTIONS: &[Function] = &[
     Function("__operators__.getitem", "GetItem", &[("slice_spec", To::Argument("key"))], SAME),
     Function("argsort", "Argsort", &[OF_AXIS, ("direction", ASCENDING), ("stable", To::Nothing)], FROM_LAST),
     Function("broadcast_to", "BroadcastTo", &[("shape", To::Setting("shape"))], SAME),
-    Function("cast", "Cast", &[("dtype", To::Setting("dtype"))], SAME),
+    Function("cast", "Cast", &[("dtype", To::Said("dtype", element_type))], SAME),
     Function("clip_by_value", "Clip", &[("clip_value_min", To::Setting("x_min")), ("clip_value_max", To::Setting("x_max"))], SAME),
     Function("compat.v1.floor_div", "FloorDivide", SECOND, SAME),
     Function("compat.v1.gather", "Take", &[("indices", To::Argument("indices")), OF_AXIS, ("batch_dims", To::Only(|| 0.into()))], FROM_FIRST),
@@ -94,8 +94,8 @@ const FUNCTIONS: &[Function] = &[
     Function("math.acos", "Arccos", ALONE, SAME),
     Function("math.acosh", "Arccosh", ALONE, SAME),
     Function("math.add", "Add", SECOND, SAME),
-    Function("math.argmax", "Argmax", &[OF_AXIS, ("output_type", To::Setting("dtype"))], OF_POSITIONS),
-    Function("math.argmin", "Argmin", &[OF_AXIS, ("output_type", To::Setting("dtype"))], OF_POSITIONS),
+    Function("math.argmax", "Argmax", &[OF_AXIS, ("output_type", To::Said("dtype", element_type))], OF_POSITIONS),
+    Function("math.argmin", "Argmin", &[OF_AXIS, ("output_type", To::Said("dtype", element_type))], OF_POSITIONS),
     Function("math.asin", "Arcsin", ALONE, SAME),
     Function("math.asinh", "Arcsinh", ALONE, SAME),
     Function("math.atan", "Arctan", ALONE, SAME),
@@ -190,7 +190,7 @@ const FUNCTIONS: &[Function] = &[
     Function("reshape", "Reshape", &[("shape", To::Setting("newshape"))], SAME),
     Function("reverse", "Flip", AXIS, SAME),
     Function("roll", "Roll", &[("shift", To::Setting("shift")), OF_AXIS], SAME),
-    Function("sequence_mask", "SequenceMask", &[("maxlen", To::Setting("maxlen")), ("dtype", To::Setting("dtype"))], SAME),
+    Function("sequence_mask", "SequenceMask", &[("maxlen", To::Setting("maxlen")), ("dtype", To::Said("dtype", element_type))], SAME),
     Function("sort", "Sort", &[OF_AXIS, ("direction", ASCENDING)], FROM_LAST),
     Function("split", "Split", &[("num_or_size_splits", To::Said("indices_or_sections", cuts)), OF_AXIS, ("num", To::Nothing)], FROM_FIRST),
     Function("squeeze", "Squeeze", AXIS, SAME),
@@ -330,6 +330,10 @@ impl Function {
         }
         Ok(arguments)
     }
+}
+
+fn element_type(name: &Json) -> Option<Json> {
+    Some(super::settings2::element_type(name))
 }
 
 /// One number for each spatial axis; TensorFlow names those of the batch and the channels, too.
