@@ -283,9 +283,10 @@ fn is_gru(op: &Op, operands: OperandTypes<'_>) -> bool {
     matches!(op, Op::Recurrent(op @ Recurrent::Gru { .. }) if steps_alone(op, operands))
 }
 
-/// Do its activation functions look at every element by itself?
+/// Do its activation functions look at every element by itself, and its mask at whole steps?
 fn steps_alone(op: &Recurrent, operands: OperandTypes<'_>) -> bool {
     floats_and_masks(operands)
+        && rank(operands, 4) <= 2
         && op.activations().all(|activation| activation.axis().is_none() && has_function(activation, 2))
 }
 

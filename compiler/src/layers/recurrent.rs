@@ -10,7 +10,7 @@ use std::fmt::Debug;
 
 use masque_ir::ops::{Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
-use masque_ir::{DType, Type};
+use masque_ir::{DType, Dim, Type};
 
 use crate::layer::{
     Arguments, Config, ConfigError, Constants, KernelCondition, Layer, LayerDef, MaskRule, Scope, ShapeError,
@@ -88,6 +88,11 @@ pub(super) trait Steps: Debug + Send + Sync {
         None
     }
 
+    /// Can a mask hold a part of the states while the rest goes on?
+    fn holds_parts(&self) -> bool {
+        true
+    }
+
     /// The state whose type the output has, by place.
     fn shown(&self) -> usize;
 
@@ -146,6 +151,31 @@ impl Recurrent {
         CLASSES.join(", ")
     }
 
+    /// A mask says of each step whether it is there. Further axes are those of the states, from the front: then it says so
+    /// of each part of them, the same for parts along an axis of size 1.
+    fn check_mask(&self, mask: &Type, x: &Type, states: &[Type]) -> Result<(), ShapeError> {
+        let agrees = |axis: usize| match (mask.shape[axis].known(), x.shape[axis].known()) {
+            (Some(mask), Some(size)) => mask == size,
+            _ => true,
+        };
+        let fits = |state: &Type| {
+            let mut parts = mask.shape[2..].iter().zip(&state.shape[1..]);
+            mask.rank() <= state.rank() + 1 && parts.all(|(part, size)| part.is_one() || part == size)
+        };
+        // Keras' unrolled loop repeats the mask along all axes of the state.
+        let parts = self.steps.holds_parts() && !self.walk.unroll;
+        let steps = mask.rank() >= 2 && agrees(0) && agrees(1);
+        if steps && states.iter().all(fits) && (parts || is_of_whole_steps(mask)) {
+            return Ok(());
+        }
+        let expected = Type::new(DType::Bool, x.shape[..2].to_vec());
+        let expected = match states {
+            [state, ..] if parts => format!("a mask {expected}, or one of parts of the state {state}"),
+            _ => format!("a mask {expected}"),
+        };
+        Err(ShapeError::new(expected, mask))
+    }
+
     /// Builds the layer over given data, mask and initial states.
     pub(super) fn build(
         &self,
@@ -186,11 +216,12 @@ impl Recurrent {
         walk: &Walk,
     ) -> Result<Vec<Operand>, OpError> {
         let Some(mask) = mask else { return self.steps.run(scope, x, &Operand::Absent, states, walk) };
-        // A third axis of size 1 says nothing.
-        let shape = scope.builder.type_of(mask).shape[..2].to_vec();
-        let mask = match scope.builder.type_of(mask).rank() {
-            2 => mask.clone(),
-            _ => scope.builder.emit(Shape::Reshape { shape: shape.into() }, std::slice::from_ref(mask))?,
+        // Further axes of size 1 say nothing.
+        let ty = scope.builder.type_of(mask);
+        let shape = Shape::Reshape { shape: ty.shape[..2].to_vec().into() };
+        let mask = match ty.rank() > 2 && is_of_whole_steps(&ty) {
+            true => scope.builder.emit(shape, std::slice::from_ref(mask))?,
+            false => mask.clone(),
         };
         if !walk.zeroes_by_unreversed_mask() {
             return self.steps.run(scope, x, &mask, states, walk);
@@ -244,7 +275,7 @@ impl Layer for Recurrent {
         let x = sequences(arguments)?;
         let states = self.steps.states(x)?;
         if let Some(mask) = arguments.mask() {
-            check_mask(mask, x)?;
+            self.check_mask(mask, x, &states)?;
         }
         check_initial(arguments.tensors("initial_state"), &states)?;
         if self.walk.stateful && states.iter().any(|state| state.known_elements().is_none()) {
@@ -290,16 +321,7 @@ fn check_initial(given: &[Type], states: &[Type]) -> Result<(), ShapeError> {
     }
 }
 
-/// A mask says of each step whether it is there; a further axis may only be of size 1.
-fn check_mask(mask: &Type, x: &Type) -> Result<(), ShapeError> {
-    let agrees = |axis: usize| match (mask.shape[axis].known(), x.shape[axis].known()) {
-        (Some(mask), Some(size)) => mask == size,
-        _ => true,
-    };
-    let steps = mask.rank() == 2 || mask.rank() == 3 && mask.shape[2].is_one();
-    if steps && agrees(0) && agrees(1) {
-        return Ok(());
-    }
-    let expected = Type::new(DType::Bool, x.shape[..2].to_vec());
-    Err(ShapeError::new(format!("a mask {expected}"), mask))
+/// Does a mask say of each step whether it is there, and nothing of parts of the states?
+fn is_of_whole_steps(mask: &Type) -> bool {
+    mask.shape.iter().skip(2).all(Dim::is_one)
 }

@@ -1,7 +1,8 @@
 //! Recurrent layers over `[B, T, …]`, as Keras computes them with and without a mask.
 //!
 //! Where a mask `[B, T]` is false, the states are held and the output repeats the one before it; before the
-//! first valid step the output is zero, whatever the initial state.
+//! first valid step the output is zero, whatever the initial state. A mask of more axes does so for parts of the
+//! states: its further axes are theirs, from the front, or of size 1.
 
 mod unfold;
 
@@ -158,6 +159,14 @@ impl Recurrent {
     }
 }
 
+/// The type of a mask that has as many axes as the one given.
+fn mask_type(mask: Option<&Type>, x: &Type, state: &Type) -> Type {
+    let parts = mask.and_then(|mask| mask.shape.get(2..)).unwrap_or_default();
+    let sizes = parts.iter().zip(&state.shape[1..]);
+    let sizes = sizes.map(|(part, size)| if part.is_one() { part } else { size });
+    Type::new(DType::Bool, x.shape[..2].iter().chain(sizes).cloned().collect::<Vec<_>>())
+}
+
 impl Family for Recurrent {
     fn info(&self) -> &'static OpInfo {
         self.row()
@@ -179,13 +188,12 @@ impl Family for Recurrent {
             window.chain([inputs.clone(), columns.clone()]).collect()
         };
         let with = |shape: Sizes| Type { dtype: x.dtype, shape };
-        let mask = Type::new(DType::Bool, &x.shape[..2]);
         let features = &x.shape[x.rank() - 1];
         let expected = [
             (Some(kernel), with(kernel_of(kernel, features))),
             (Some(recurrent), with(kernel_of(recurrent, units))),
             (operands[3], with(self.bias_shape(&columns).into())),
-            (operands[4], mask),
+            (operands[4], mask_type(operands[4], x, &state)),
             (operands[5], state.clone()),
             (operands.get(6).copied().flatten(), state.clone()),
         ];

@@ -156,6 +156,41 @@ def conv_lstm_options():
     return Case("conv-lstm-options", "ConvLSTM1D: activations, unroll, initial_state", model, data)
 
 
+def masks_of_parts():
+    """A mask of more axes than batch and steps holds parts of the states while the others go on."""
+    sizes = {"pixels": (3, 4), "rows": (3,), "columns": (1, 4), "units": (UNITS,)}
+    masks = {name: Input((STEPS, *sizes[name]), dtype="bool", name=name) for name in sizes}
+    frames, x = Input((STEPS, 3, 4, 2), name="frames"), Input((STEPS, 3), name="x")
+    outputs = []
+
+    def of(layer, mask, wrap=lambda layer: layer, **options):
+        layer = layer(name=f"layer_{len(outputs)}", **options)
+        result = wrap(layer)(x if mask == "units" else frames, mask=masks[mask])
+        outputs.extend(result if isinstance(result, list) else [result])
+
+    def conv(**options):
+        return layers.ConvLSTM2D(UNITS, **options)
+
+    all_of_it = {"return_sequences": True, "return_state": True}
+    of(conv, "pixels", kernel_size=2, padding="same")
+    of(conv, "pixels", kernel_size=2, padding="same", go_backwards=True, **all_of_it)
+    of(conv, "pixels", kernel_size=2, padding="same", return_sequences=True, zero_output_for_mask=True)
+    of(conv, "rows", kernel_size=(1, 2), return_sequences=True)
+    of(conv, "columns", kernel_size=(2, 1), return_sequences=True)
+    of(conv, "pixels", lambda layer: layers.Bidirectional(layer, name="both"), kernel_size=3, padding="same")
+    of(layers.GRU, "units", units=UNITS, **all_of_it)
+    of(layers.LSTM, "units", units=UNITS, go_backwards=True, zero_output_for_mask=True, **all_of_it)
+    of(layers.SimpleRNN, "units", units=UNITS, return_sequences=True)
+    of(layers.RNN, "units", cell=layers.GRUCell(UNITS, reset_after=False, name="cell"))
+    random = np.random.default_rng(60)
+    data = {name: random.random((len(IDS), STEPS, *sizes[name])) < 0.6 for name in sizes}
+    data["pixels"][1, 2:] = False
+    data["frames"] = numbers(len(IDS), STEPS, 3, 4, 2, seed=61)
+    data["x"] = numbers(len(IDS), STEPS, 3, seed=62)
+    model = Model([*masks.values(), frames, x], outputs, name="parts")
+    return Case("masks-of-parts", "masks of parts of the states: ConvLSTM2D and the others", model, data)
+
+
 # Embedding both ways, weights normalized ----------------------------------------------------------
 
 
@@ -320,6 +355,7 @@ def cases():
     for rank in CONV_LSTM:
         yield conv_lstm(rank)
     yield conv_lstm_options()
+    yield masks_of_parts()
     yield masked_case("bidirectional-cells", "Bidirectional over cells and stacks", bidirectional_kinds)
     yield bidirectional_initial_state()
     yield bidirectional_conv_lstm()

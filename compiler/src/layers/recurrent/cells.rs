@@ -188,6 +188,11 @@ impl Steps for Stack {
         self.cells.iter().map(|cell| cell.op.states()).sum()
     }
 
+    /// What a cell reads of the one below goes on where that one's states are held.
+    fn holds_parts(&self) -> bool {
+        self.cells.len() == 1
+    }
+
     fn shown(&self) -> usize {
         self.count() - self.cells.last().map_or(0, |cell| cell.op.states())
     }

@@ -92,6 +92,15 @@ impl Convolution {
         window.chain([channels, 4 * self.filters]).collect()
     }
 
+    /// A mask of parts of the states, with its axes where theirs are.
+    fn mask_of_parts(&self, scope: &mut Scope<'_>, mask: &Operand) -> Result<Operand, OpError> {
+        if *mask == Operand::Absent || scope.builder.type_of(mask).rank() == 2 {
+            return Ok(mask.clone());
+        }
+        let mask = scope.builder.trail_axes(mask, self.axes() + 3)?;
+        self.transposed(scope, &mask, self.to_last(2))
+    }
+
     fn transposed(&self, scope: &mut Scope<'_>, x: &Operand, perm: Vec<u32>) -> Result<Operand, OpError> {
         if !self.channels_first || *x == Operand::Absent {
             return Ok(x.clone());
@@ -161,7 +170,7 @@ impl Steps for Convolution {
     ) -> Result<Vec<Operand>, OpError> {
         let mut operands = vec![self.transposed(scope, x, self.to_last(2))?];
         operands.extend(["kernel", "recurrent_kernel", "bias"].map(|name| scope.weight(name)));
-        operands.push(mask.clone());
+        operands.push(self.mask_of_parts(scope, mask)?);
         for state in initial {
             operands.push(self.transposed(scope, state, self.to_last(1))?);
         }
