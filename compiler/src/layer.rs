@@ -187,6 +187,11 @@ pub enum MaskRule {
         /// The axis, from the front.
         axis: usize,
     },
+    /// That of the first input, batch and steps as one axis.
+    FoldSteps,
+    /// That of the first input, whose steps a model was applied to. In Keras 2 that of the second input, which the model
+    /// gave, batch and steps apart again; if it has none, whether there is anything valid at each step.
+    UnfoldSteps,
     /// That of the first input, whose steps a layer of this rule is applied to. In Keras 2 what becomes of it there.
     OverSteps(Box<MaskRule>),
     /// For each pair of positions whether the first may attend to the second: where the masks of query, value and key

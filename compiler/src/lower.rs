@@ -248,6 +248,11 @@ impl<'a> Lowering<'a> {
                 self.builder.emit(Shape::Broadcast { shape: shape.into() }, &[column])
             }
             MaskExpr::Reverse(axis, _) => self.builder.emit(Shape::Reverse { axis }, parts),
+            MaskExpr::Fold(_) | MaskExpr::Unfold(..) => {
+                let types = |tensor: TensorRef| self.facts.tensor(tensor).ty.clone();
+                let shape = masks::type_of(&self.facts.masks, id, &types).shape;
+                self.builder.emit(Shape::Reshape { shape }, parts)
+            }
             MaskExpr::Concat(axis, _) => self.builder.emit(Shape::Concat { axis }, parts),
         }
     }

@@ -282,6 +282,13 @@ pub fn type_by_parts(
             tensor(*x).shape.into_iter().take(*rank as usize).collect()
         }
         MaskExpr::Spread(_, x) => tensor(*x).shape.into_iter().take(pool.rank(mask) as usize).collect(),
+        MaskExpr::Fold(inner) => match part(inner).as_slice() {
+            [batch, steps, rest @ ..] => std::iter::once(batch * steps).chain(rest.iter().cloned()).collect(),
+            shape => shape.iter().cloned().collect(),
+        },
+        MaskExpr::Unfold(inner, x) => {
+            tensor(*x).shape.into_iter().take(2).chain(part(inner).into_iter().skip(1)).collect()
+        }
         MaskExpr::Concat(axis, parts) => {
             let mut shapes = parts.iter().map(part);
             let mut all = shapes.next().unwrap_or_default();

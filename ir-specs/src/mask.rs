@@ -14,6 +14,7 @@
 //! | `or(m, ones(%x))`, `and(m, ones(%x))` | `ones(%x)`, `m` | absorbing, neutral |
 //! | `not(not(m))`, `reverse(k, reverse(k, m))` | `m` | involution |
 //! | `reverse(k, ones(%x))` | `ones(%x)` | alike everywhere |
+//! | `unfold(fold(m), %x)` | `m` | folded where `%x` was |
 //! | `or(expand(m, -1), zeros(%x))` | `spread(m, %x)` | Keras' way to give `m` the shape of `%x` |
 //! | `any(spread(m, %x), -1)` | `m` | the axis was only copied |
 //! | `any(concat(-1, …), -1)` | `or(…)` of the parts' own `any` | last axis gone |
@@ -57,6 +58,10 @@ pub enum MaskExpr {
     Concat(u32, Vec<MaskId>),
     /// `reverse(k, m)`: the other way round along axis `k`, counted from the front.
     Reverse(u32, MaskId),
+    /// `fold(m)`: the first two axes as one, as `TimeDistributed` sees batch and steps.
+    Fold(MaskId),
+    /// `unfold(m, %x)`: the first axis apart again, as the first two of the tensor.
+    Unfold(MaskId, TensorRef),
     /// `causal(%x, %y)` and `within(w, %x, %y)`: for each pair of a position along axis 1 of the one tensor and of the
     /// other, behind an axis of size 1.
     Band(Band, TensorRef, TensorRef),
@@ -84,6 +89,8 @@ impl MaskExpr {
             | MaskExpr::Not(part)
             | MaskExpr::Expand(_, part)
             | MaskExpr::Reverse(_, part)
+            | MaskExpr::Fold(part)
+            | MaskExpr::Unfold(part, _)
             | MaskExpr::Spread(part, _) => std::slice::from_ref(part),
             MaskExpr::Or(parts) | MaskExpr::And(parts) | MaskExpr::Concat(_, parts) => parts,
         }
@@ -97,6 +104,8 @@ impl MaskExpr {
             | MaskExpr::Not(part)
             | MaskExpr::Expand(_, part)
             | MaskExpr::Reverse(_, part)
+            | MaskExpr::Fold(part)
+            | MaskExpr::Unfold(part, _)
             | MaskExpr::Spread(part, _) => *part = new(*part),
             MaskExpr::Or(parts) | MaskExpr::And(parts) => {
                 parts.iter_mut().for_each(|part| *part = new(*part));
@@ -115,6 +124,7 @@ impl MaskExpr {
             | MaskExpr::NotEqual(tensor, _)
             | MaskExpr::Ones(tensor, _)
             | MaskExpr::Zeros(tensor, _)
+            | MaskExpr::Unfold(_, tensor)
             | MaskExpr::Spread(_, tensor) => [Some(*tensor), None],
             MaskExpr::Band(_, rows, columns) => [Some(*rows), Some(*columns)],
             _ => [None, None],
@@ -306,6 +316,23 @@ impl MaskPool {
             MaskExpr::Reverse(other, inner) if other == axis => inner,
             MaskExpr::Ones(..) | MaskExpr::Zeros(..) => mask,
             _ => self.intern(MaskExpr::Reverse(axis, mask), rank),
+        }
+    }
+
+    /// The first two axes as one. A mask of fewer axes says nothing of steps, and stays.
+    pub fn fold(&mut self, mask: MaskId) -> MaskId {
+        match self.rank(mask) {
+            0 | 1 => mask,
+            rank => self.intern(MaskExpr::Fold(mask), rank - 1),
+        }
+    }
+
+    /// The first axis as the first two of a tensor, of which it was folded.
+    pub fn unfold(&mut self, mask: MaskId, tensor: TensorRef) -> MaskId {
+        let rank = self.rank(mask);
+        match *self.get(mask) {
+            MaskExpr::Fold(inner) => inner,
+            _ => self.intern(MaskExpr::Unfold(mask, tensor), rank + 1),
         }
     }
 

@@ -140,7 +140,7 @@ impl Expr {
             }
             MaskExpr::Ones(x, rank) => filled(model, "ones_like", *x, *rank)?,
             MaskExpr::Zeros(x, rank) => filled(model, "zeros_like", *x, *rank)?,
-            MaskExpr::Band(..) => return None,
+            MaskExpr::Band(..) | MaskExpr::Fold(_) | MaskExpr::Unfold(..) => return None,
         })
     }
 }

@@ -40,6 +40,13 @@ pub fn apply(
                     }
                 })
             }
+            MaskRule::FoldSteps => incoming.first().copied().flatten().map(|mask| pool.fold(mask)),
+            MaskRule::UnfoldSteps if rules.is_keras2() && all.get(1).is_some_and(Option::is_some) => {
+                let steps = *arguments.first()?;
+                all[1].map(|mask| pool.unfold(mask, steps))
+            }
+            MaskRule::UnfoldSteps if rules.is_keras2() => steps_with_anything(incoming, pool),
+            MaskRule::UnfoldSteps => incoming.first().copied().flatten(),
             MaskRule::Keep => incoming.first().copied().flatten(),
             MaskRule::KeepOf(place) => incoming.get(*place).copied().flatten(),
             MaskRule::Union if rules.is_keras2() => intersection(incoming, pool),
@@ -68,14 +75,17 @@ pub fn apply(
                 concat_in_keras2(*axis, arguments, incoming, &rank, pool)
             }
             MaskRule::Concat { axis } => concat(*axis, arguments, incoming, &rank, pool),
-            MaskRule::Ends | MaskRule::Lost if over_steps => {
-                let mask = incoming.first().copied().flatten()?;
-                Some((2..pool.rank(mask)).fold(mask, |mask, _| pool.any_last(mask)))
-            }
+            MaskRule::Ends | MaskRule::Lost if over_steps => steps_with_anything(incoming, pool),
             MaskRule::Ends | MaskRule::Lost | MaskRule::OverSteps(_) | MaskRule::PerOutput(_) => None,
         }
     };
     (0..outputs.len()).map(|output| apply(rule.of_output(output))).collect()
+}
+
+/// Of each step whether the first mask holds anywhere in it.
+fn steps_with_anything(incoming: &[Option<MaskId>], pool: &mut MaskPool) -> Option<MaskId> {
+    let mask = incoming.first().copied().flatten()?;
+    Some((2..pool.rank(mask)).fold(mask, |mask, _| pool.any_last(mask)))
 }
 
 /// The masks of query, value and key for each pair of positions, and those passed by hand for pairs, and the bands.

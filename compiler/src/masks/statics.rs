@@ -116,6 +116,21 @@ impl<'a> Statics<'a> {
                 let varies = of.axes.contains(axis) && *axis == 1;
                 facts(of.axes.clone(), of.always, of.right_padded && !varies)
             }
+            // Axis 1 was axis 2 before, or becomes it.
+            MaskExpr::Fold(part) => {
+                let of = self.get(*part);
+                facts(
+                    of.axes.iter().map(|axis| axis.saturating_sub(1)).collect(),
+                    of.always,
+                    of.always.is_some(),
+                )
+            }
+            MaskExpr::Unfold(part, _) => {
+                let of = self.get(*part);
+                let front = if of.axes.contains(&0) { 2 } else { 0 };
+                let behind = of.axes.iter().filter(|&&axis| axis > 0).map(|axis| axis + 1);
+                facts((0..front).chain(behind).collect(), of.always, of.always.is_some())
+            }
             MaskExpr::Or(parts) => self.joined(parts, true),
             MaskExpr::And(parts) => self.joined(parts, false),
             MaskExpr::Concat(axis, parts) => self.concatenated(*axis, parts),
@@ -205,7 +220,7 @@ impl<'a> Statics<'a> {
     }
 
     fn implies_by_parts(&self, a: MaskId, b: MaskId) -> bool {
-        use MaskExpr::{And, AnyLast, Concat, Expand, Not, Or, Reverse, Spread};
+        use MaskExpr::{And, AnyLast, Concat, Expand, Fold, Not, Or, Reverse, Spread, Unfold};
         let (left, right) = (self.pool().get(a), self.pool().get(b));
         match (left, right) {
             (Or(parts), _) => return parts.iter().all(|&part| self.implies(part, b)),
@@ -224,9 +239,9 @@ impl<'a> Statics<'a> {
         }
         match (left, right) {
             (Not(a), Not(b)) => self.implies(*b, *a),
-            (AnyLast(a), AnyLast(b)) => self.implies(*a, *b),
+            (AnyLast(a), AnyLast(b)) | (Fold(a), Fold(b)) => self.implies(*a, *b),
             (Expand(k, a), Expand(l, b)) | (Reverse(k, a), Reverse(l, b)) => k == l && self.implies(*a, *b),
-            (Spread(a, x), Spread(b, y)) => x == y && self.implies(*a, *b),
+            (Spread(a, x), Spread(b, y)) | (Unfold(a, x), Unfold(b, y)) => x == y && self.implies(*a, *b),
             (Concat(k, a), Concat(l, b)) => {
                 k == l && a.len() == b.len() && a.iter().zip(b).all(|(&a, &b)| self.implies(a, b))
             }

@@ -100,6 +100,8 @@ impl<'a> Notation<'a> {
             MaskExpr::Expand(axis, inner) => format!("expand({axis}, {})", part(inner)),
             MaskExpr::Spread(inner, x) => format!("spread({}, {})", part(inner), self.tensor(*x)),
             MaskExpr::Reverse(axis, inner) => format!("reverse({axis}, {})", part(inner)),
+            MaskExpr::Fold(inner) => format!("fold({})", part(inner)),
+            MaskExpr::Unfold(inner, x) => format!("unfold({}, {})", part(inner), self.tensor(*x)),
             MaskExpr::Concat(axis, parts) => {
                 format!("concat({axis}, {})", parts.iter().map(part).collect::<Vec<_>>().join(", "))
             }

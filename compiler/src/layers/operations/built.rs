@@ -32,6 +32,8 @@ pub(super) struct Built {
     outputs: u32,
     /// Does it give its very argument for such types? Only then the mask stays.
     keeps: fn(&Type, &Type) -> bool,
+    /// What becomes of masks where it gives something new.
+    masks: MaskRule,
     make: Box<Make>,
 }
 
@@ -56,12 +58,24 @@ impl Built {
         outputs: u32,
         make: impl Fn(&mut Scope<'_>, &Arguments<Operand>) -> Outcome<Vec<Operand>> + Send + Sync + 'static,
     ) -> Built {
-        Built { parameters, takes: &[], outputs, keeps: |_, _| false, make: Box::new(make) }
+        Built {
+            parameters,
+            takes: &[],
+            outputs,
+            keeps: |_, _| false,
+            masks: MaskRule::Lost,
+            make: Box::new(make),
+        }
     }
 
     /// The same, but its first argument's mask stays where the types of argument and result say that both are one.
     pub(super) fn keeping(self, keeps: fn(&Type, &Type) -> bool) -> Built {
         Built { keeps, ..self }
+    }
+
+    /// The same, but masks are not lost.
+    pub(super) fn with_masks(self, masks: MaskRule) -> Built {
+        Built { masks, ..self }
     }
 
     /// The same, but these parameters take other things than one tensor or numbers.
@@ -104,7 +118,7 @@ impl Layer for Built {
     }
 
     fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Lost
+        self.masks.clone()
     }
 
     fn effect(&self, arguments: &Arguments<Type>) -> Effect {

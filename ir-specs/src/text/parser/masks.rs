@@ -31,6 +31,8 @@ enum Form {
     Spread(Box<MaskText>, TensorName),
     Concat(u32, Vec<MaskText>),
     Reverse(u32, Box<MaskText>),
+    Fold(Box<MaskText>),
+    Unfold(Box<MaskText>, TensorName),
     Band(Band, TensorName, TensorName),
 }
 
@@ -123,10 +125,15 @@ impl Parser<'_> {
                 leaf(Form::Band(Band::Within(steps), self.first_tensor()?, self.tensor_name("a tensor")?))
             }
             "spread" => {
-                let part = self.mask()?;
-                self.mark(',')?;
-                let depth = part.depth;
-                Ok((Form::Spread(part.into(), self.tensor_name("a tensor")?), depth))
+                let (part, depth, tensor) = self.part_and_tensor()?;
+                Ok((Form::Spread(part, tensor), depth))
+            }
+            "unfold" => {
+                let (part, depth, tensor) = self.part_and_tensor()?;
+                Ok((Form::Unfold(part, tensor), depth))
+            }
+            "fold" => {
+                self.mask().map(|part| (part.depth, part)).map(|(d, part)| (Form::Fold(part.into()), d))
             }
             "or" => self.parts().map(|(parts, depth)| (Form::Or(parts), depth)),
             "and" => self.parts().map(|(parts, depth)| (Form::And(parts), depth)),
@@ -144,6 +151,13 @@ impl Parser<'_> {
             }
             _ => Err(self.expected_at(start, "a mask", format!("`{word}`"))),
         }
+    }
+
+    fn part_and_tensor(&mut self) -> Parsed<(Box<MaskText>, u32, TensorName)> {
+        let part = self.mask()?;
+        self.mark(',')?;
+        let depth = part.depth;
+        Ok((part.into(), depth, self.tensor_name("a tensor")?))
     }
 
     /// `-1`: the last axis, or behind it.
@@ -248,6 +262,11 @@ impl<'a, 'text> MaskReader<'a, 'text> {
             }
             Form::Reverse(axis, part) => {
                 self.part(part, &mut depth).map(|part| self.pool.reverse(*axis, part))
+            }
+            Form::Fold(part) => self.part(part, &mut depth).map(|part| self.pool.fold(part)),
+            Form::Unfold(part, name) => {
+                let (tensor, _) = self.tensor(name)?;
+                self.part(part, &mut depth).map(|part| self.pool.unfold(part, tensor))
             }
             Form::Spread(part, name) => {
                 let (tensor, _) = self.tensor(name)?;

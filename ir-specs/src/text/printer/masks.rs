@@ -126,6 +126,8 @@ impl<'a> MaskPrinter<'a> {
             MaskExpr::Expand(axis, part) => format!("expand({}, {axis})", self.mask(*part)),
             MaskExpr::Spread(part, x) => format!("spread({}, {})", self.mask(*part), name(x)),
             MaskExpr::Reverse(axis, part) => format!("reverse({axis}, {})", self.mask(*part)),
+            MaskExpr::Fold(part) => format!("fold({})", self.mask(*part)),
+            MaskExpr::Unfold(part, x) => format!("unfold({}, {})", self.mask(*part), name(x)),
             MaskExpr::Concat(axis, parts) => format!("concat({axis}, {})", list(parts)),
             MaskExpr::Band(Band::Causal, rows, columns) => {
                 format!("causal({}, {})", name(rows), name(columns))
