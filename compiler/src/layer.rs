@@ -260,6 +260,17 @@ pub struct WeightSpec {
     pub place: WeightPlace,
     /// Is it one that training changes by gradients? Older files have the others behind these.
     pub trained: bool,
+    /// The scales of a weight that quantized models keep as whole numbers.
+    pub scales: Option<Scales>,
+}
+
+/// Where quantized models keep the scales of a weight: each number is a whole number divided by its scale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scales {
+    /// The number of the dataset, in the group of the weight's own.
+    pub number: usize,
+    /// The axes of the weight that have scales of their own, in the order in which the scales have them.
+    pub axes: Vec<usize>,
 }
 
 /// Where a Keras file keeps a weight.
@@ -267,11 +278,11 @@ pub struct WeightSpec {
 pub enum WeightPlace {
     /// A dataset of the weights file, below the layer's group: `cell/vars/0`.
     Dataset(String),
-    /// A dataset that had another name in older files.
+    /// A dataset that has another name in some files.
     Renamed {
-        /// The name since then.
+        /// The usual name.
         now: String,
-        /// The older name.
+        /// That of older files, or of quantized ones.
         before: String,
     },
     /// The vocabulary of a text layer.
@@ -319,12 +330,19 @@ impl WeightSpec {
             ty,
             place: WeightPlace::Dataset(dataset.to_owned()),
             trained: true,
+            scales: None,
         }
     }
 
     /// The same weight as one that training does not change by gradients.
     pub fn untrained(mut self) -> WeightSpec {
         self.trained = false;
+        self
+    }
+
+    /// The same weight as one that quantized models keep with scales.
+    pub fn scaled(mut self, number: usize, axes: impl IntoIterator<Item = usize>) -> WeightSpec {
+        self.scales = Some(Scales { number, axes: axes.into_iter().collect() });
         self
     }
 

@@ -80,7 +80,7 @@ use diagnostics::{Diagnostic, Severity, UnsupportedMask};
 pub use error::Error;
 pub use frontend::OpenOptions;
 use frontend::{Assembled, LoadError, ModelFile, Problem, RawModel, WeightError, WeightSource};
-use layer::config::NARROW_POLICIES;
+use layer::config::{NARROW_POLICIES, QUANTIZED_POLICIES};
 use layer::{Layer, WeightSpec};
 pub use plan::Planned;
 
@@ -182,8 +182,8 @@ impl Model {
         self.assembled.layers
     }
 
-    /// The dtype policies of floats narrower than float32, each with the number of layers that ask for it. All is
-    /// computed in float32.
+    /// The dtype policies of floats narrower than float32 and of quantized layers, each with the number of layers that
+    /// ask for it. All is computed in float32, from weights as the file has them.
     pub fn narrow_policies(&self) -> BTreeMap<&str, usize> {
         let mut policies = BTreeMap::new();
         let layers = self.graph().layers().iter();
@@ -194,6 +194,11 @@ impl Model {
             *policies.entry(policy).or_insert(0) += 1;
         }
         policies
+    }
+
+    /// Is that one of [`Model::narrow_policies`] whose layers also quantize what they compute with?
+    pub fn is_quantized(policy: &str) -> bool {
+        QUANTIZED_POLICIES.contains(&policy)
     }
 
     /// Infers types and masks.

@@ -4,6 +4,7 @@ mod cudnn;
 mod files;
 mod groups;
 mod positions;
+mod quantized;
 mod vocabulary;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -304,7 +305,14 @@ impl Found<'_> {
                     dataset_error(layer, spec)(WeightsError::Shape { path, expected: wanted, found })
                 })?
             }
-            None => files.read_expected(&path, &wanted).map_err(dataset_error(layer, spec))?,
+            None => {
+                let tensor = files.read_expected(&path, &wanted).map_err(dataset_error(layer, spec))?;
+                match &spec.scales {
+                    Some(scales) => quantized::dequantized(files, &path, scales, tensor)
+                        .map_err(dataset_error(layer, spec))?,
+                    None => tensor,
+                }
+            }
         };
         Ok(match spec.ty.dtype {
             DType::F32 => Tensor::F32(to_f32(tensor)),

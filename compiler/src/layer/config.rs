@@ -54,10 +54,14 @@ const WITHOUT_MEANING: &[&str] =
 const WITHOUT_MEANING_ENDINGS: &[&str] = &["_initializer", "_regularizer", "_constraint"];
 
 /// The dtype policies known.
-const POLICIES: &str = "the dtype policy float32, or float16, bfloat16 or a mix of them";
+const POLICIES: &str = "the dtype policy float32, or float16, bfloat16 or a mix of them, or int8 or float8";
 
 /// The policies of narrower floats. All are computed in float32, which the layer's canonical settings say.
-pub(crate) const NARROW_POLICIES: &[&str] = &["bfloat16", "float16", "mixed_bfloat16", "mixed_float16"];
+pub(crate) const NARROW_POLICIES: &[&str] =
+    &["bfloat16", "float16", "float8", "int8", "mixed_bfloat16", "mixed_float16"];
+
+/// Those that also quantize what they compute with; here the weights alone are what they were rounded to.
+pub(crate) const QUANTIZED_POLICIES: &[&str] = &["float8", "int8"];
 
 /// The largest size that a setting may name.
 pub const LARGEST_SIZE: i64 = 1 << 31;
@@ -98,7 +102,8 @@ impl Config {
     /// Everything is computed in float32. A narrower policy is written down, a wider one would be another answer.
     fn dtype_policy(&mut self) {
         let Some(policy) = self.rest.get("dtype") else { return };
-        let name = policy.pointer("/config/name").unwrap_or(policy).clone();
+        let named = policy.pointer("/config/name").or_else(|| policy.pointer("/config/mode"));
+        let name = named.unwrap_or(policy).clone();
         self.float32 = name == "float32";
         let is_policy = !policy.is_string() || name.as_str().is_some_and(|name| name.starts_with("mixed"));
         if name.is_null() || name == "float32" {

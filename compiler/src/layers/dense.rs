@@ -52,7 +52,8 @@ impl Layer for Dense {
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
         let inputs = features(arguments)?.1;
-        let mut weights = vec![WeightSpec::new("kernel", "vars/0", [inputs, self.units])];
+        let kernel = WeightSpec::new("kernel", "vars/0", [inputs, self.units]);
+        let mut weights = vec![kernel.scaled(1 + usize::from(self.use_bias), [1])];
         if self.use_bias {
             weights.push(WeightSpec::new("bias", "vars/1", [self.units]));
         }

@@ -213,7 +213,10 @@ impl Layer for EinsumDense {
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
         let x = numbers(arguments)?;
-        let mut weights = vec![WeightSpec::new("kernel", "vars/0", self.known(&self.equation.kernel, x)?)];
+        let Equation { kernel, result, .. } = &self.equation;
+        let scaled = result.chars().filter_map(|letter| kernel.find(letter));
+        let kernel = WeightSpec::new("kernel", "vars/0", self.known(kernel, x)?);
+        let mut weights = vec![kernel.scaled(1 + usize::from(self.bias.is_some()), scaled)];
         if let Some(letters) = &self.bias {
             weights.push(WeightSpec::new("bias", "vars/1", self.bias_shape(letters, x)?));
         }

@@ -64,7 +64,7 @@ impl Layer for Embedding {
     }
 
     fn weights(&self, _: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
-        Ok(vec![WeightSpec::new("embeddings", "vars/0", [self.rows, self.columns])])
+        Ok(vec![WeightSpec::new("embeddings", "vars/0", [self.rows, self.columns]).scaled(1, [0])])
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

@@ -453,6 +453,9 @@ impl Layer for MultiHead {
             let bias = self.bias.then(|| ("bias", 1, kernel[before..].to_vec()));
             for (weight, place, shape) in [("kernel", 0, kernel.clone())].into_iter().chain(bias) {
                 let mut spec = WeightSpec::new(&format!("{name}/{weight}"), "", shape);
+                if weight == "kernel" {
+                    spec = spec.scaled(1 + usize::from(self.bias), before..kernel.len());
+                }
                 let [now, before] = ["", "_"].map(|mark| format!("{mark}{name}_dense/vars/{place}"));
                 spec.place = match self.grouped || name == "gate" {
                     true => WeightPlace::Dataset(before),

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::embedding::{self, Embedding};
 use crate::layer::{
     Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Passed, Scope, ShapeError, Supports, Takes,
-    WeightSpec,
+    WeightPlace, WeightSpec,
 };
 
 pub(super) static REVERSIBLE_EMBEDDING: LayerDef = LayerDef {
@@ -84,7 +84,11 @@ impl Layer for ReversibleEmbedding {
         let mut weights = self.embedding.weights(arguments)?;
         if !self.tied {
             let shape = [self.embedding.columns, self.embedding.rows];
-            weights.push(WeightSpec::new("reverse_embeddings", "vars/1", shape));
+            let mut back = WeightSpec::new("reverse_embeddings", "", shape).scaled(3, [1]);
+            // Behind the scales of the other table, where there are any.
+            let [now, before] = ["vars/1", "vars/2"].map(str::to_owned);
+            back.place = WeightPlace::Renamed { now, before };
+            weights.push(back);
         }
         Ok(weights)
     }

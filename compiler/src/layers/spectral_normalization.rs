@@ -93,6 +93,7 @@ impl Layer for SpectralNormalization {
                 ty,
                 place: place(dataset),
                 trained: name == "kernel",
+                scales: None,
             }));
         }
         weights.extend(inner.into_iter().map(|spec| spec.inside("layer", "layer")));

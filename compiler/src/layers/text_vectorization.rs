@@ -193,11 +193,12 @@ impl Layer for TextVectorization {
             ty: column(DType::Str, self.tokens),
             place: WeightPlace::Vocabulary { special: special(self.output), first: vec![] },
             trained: false,
+            scales: None,
         }];
         if self.output == TokenOutput::TfIdf {
             let (name, ty) = ("idf_weights".into(), column(DType::F32, self.columns));
             let place = WeightPlace::IdfWeights { special: special(self.output) };
-            weights.push(WeightSpec { name, ty, place, trained: false });
+            weights.push(WeightSpec { name, ty, place, trained: false, scales: None });
         }
         Ok(weights)
     }

@@ -27,8 +27,10 @@ fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Fail
     let model = Model::open_with(path, &options)?;
     for (policy, layers) in model.narrow_policies() {
         let file = path.display();
-        let text =
-            format!("{file}: computed in float32, though its layers ask for {policy} ({layers} of them)");
+        let from = if Model::is_quantized(policy) { " from dequantized weights" } else { "" };
+        let text = format!(
+            "{file}: computed in float32{from}, though its layers ask for {policy} ({layers} of them)"
+        );
         terminal.inform(&masque_runtime::quote::one_line(&text));
     }
     Ok(model)

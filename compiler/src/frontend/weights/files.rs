@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use masque_ir::DType;
 use masque_runtime::Tensor;
 
 use super::super::hdf5::{Hdf5Weights, Weights, WeightsError};
@@ -38,6 +39,11 @@ impl Files {
 
     pub(super) fn shape(&self, path: &str) -> Result<Vec<usize>, WeightsError> {
         Ok(self.with(path)?.describe(path)?.shape)
+    }
+
+    /// The element type of the tensor that it is read as.
+    pub(super) fn dtype(&self, path: &str) -> Result<DType, WeightsError> {
+        Ok(self.with(path)?.describe(path)?.dtype)
     }
 
     pub(super) fn read(&self, path: &str) -> Result<Tensor, WeightsError> {

@@ -6,6 +6,7 @@ use super::super::RawModel;
 use super::super::keras::TIME_DISTRIBUTED;
 use super::WeightError;
 use super::files::Files;
+use super::quantized;
 use crate::layer::WeightSpec;
 
 /// The group of each layer in a Keras weights file, by the layer's path: `layers/`, the class in snake case, and a
@@ -79,7 +80,13 @@ pub(super) fn check_surplus(
             .any(|spec| !spec.place.is_dataset() || spec.place.datasets().any(|known| known == dataset))
     };
     let prefix = format!("{group}/");
-    let surplus = files.datasets_below(&prefix).find(|path| !known(&path[prefix.len()..]));
+    let scaled = specs.iter().filter_map(|spec| Some((spec, spec.scales.as_ref()?)));
+    let beside: Vec<String> = scaled
+        .flat_map(|(spec, scales)| spec.place.datasets().map(move |dataset| (dataset, scales)))
+        .flat_map(|(dataset, scales)| quantized::beside(files, &format!("{prefix}{dataset}"), scales))
+        .collect();
+    let known = |path: &str| known(&path[prefix.len()..]) || beside.iter().any(|known| known == path);
+    let surplus = files.datasets_below(&prefix).find(|path| !known(path));
     match surplus {
         Some(dataset) => Err(WeightError::Surplus { layer: layer.to_owned(), dataset: dataset.to_owned() }),
         None => Ok(()),
