@@ -44,8 +44,12 @@ fn check_page(code: Code) -> Result<(), String> {
     if !page.starts_with(&format!("# {code}\n")) {
         return Err(format!("the page does not begin with `# {code}`"));
     }
-    let test =
-        if matches!(code, Code::NoMask | Code::PaddingApart | Code::PaddingLeak) { "leaks" } else { "check" };
+    let test = match code {
+        Code::MaskLate | Code::NoMask | Code::PaddingApart | Code::PaddingLeak | Code::StepsUnmasked => {
+            "leaks"
+        }
+        _ => "check",
+    };
     let examples: Vec<&str> =
         page.split("\n```masque\n").skip(1).filter_map(|rest| rest.split("\n```").next()).collect();
     let found = examples.iter().map(|example| check_example(test, example)).collect::<Result<Vec<_>, _>>()?;

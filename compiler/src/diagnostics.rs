@@ -11,6 +11,7 @@ mod lost;
 mod path;
 mod rank;
 pub mod render;
+mod unborn;
 mod unsupported;
 
 use std::fmt;
@@ -27,6 +28,7 @@ pub(crate) use after::After;
 pub use differs::differing_masks;
 pub use lost::lost_masks;
 pub use rank::misfit_masks;
+pub use unborn::unborn_masks;
 pub use unsupported::unsupported_masks;
 
 /// How bad it is.
@@ -66,10 +68,14 @@ macro_rules! codes {
 codes! {
     /// The mask that a running Keras model uses is not the one that its layers' rules intend.
     MaskDiffers = "mask-differs";
+    /// A mask looks for padding where it is no longer what callers pad with.
+    MaskLate = "mask-late";
     /// A mask is lost without a word, and something behind would have used it.
     MaskLost = "mask-lost";
     /// A mask does not fit what a layer applies it to.
     MaskRank = "mask-rank";
+    /// A layer inside `TimeDistributed` would make a mask, which the wrapper does not pass on.
+    MaskUnborn = "mask-unborn";
     /// A layer that does not support masking gets a mask.
     MaskUnsupported = "mask-unsupported";
     /// Nothing says what is padding, and an output would depend on it.
@@ -78,6 +84,8 @@ codes! {
     PaddingApart = "padding-apart";
     /// An output depends on the padding.
     PaddingLeak = "padding-leak";
+    /// Each step has a mask of its own, and nothing says which steps are empty.
+    StepsUnmasked = "steps-unmasked";
 }
 
 impl fmt::Display for Code {

@@ -302,6 +302,7 @@ impl Inferred {
         let lost = diagnostics::lost_masks(&self.graph, &self.layers, &self.pointers);
         let missing = lost.iter().flat_map(Diagnostic::missed_by).collect();
         findings.extend(lost);
+        findings.extend(diagnostics::unborn_masks(&self.graph, &self.layers, &self.pointers));
         findings.extend(diagnostics::differing_masks(
             &self.graph,
             &self.others,

@@ -98,7 +98,26 @@ impl Padding {
 impl Facts {
     /// Finds out what the padded positions of every value hold, and what of the padding decides the others.
     pub fn of(program: &Program, together: &Together) -> Facts {
-        let roots = roots::find(program, together);
+        let mut facts = Facts::with(program, roots::find(program, together));
+        for (other, source, number) in roots::candidates(program, &facts.roots) {
+            let other = Facts::with(program, other);
+            if !other.pads_with(source, number) {
+                facts = other;
+            }
+        }
+        facts
+    }
+
+    /// Is a value that number at all padded positions?
+    fn pads_with(&self, value: Value, number: f64) -> bool {
+        let view = self.view(value);
+        let is_number = |fact: &Fact| fact.known == Known::Number(number);
+        let padded = |case: &usize| view.layout.is_padded(*case, self.bases());
+        (0..view.facts.len()).filter(padded).all(|case| is_number(&view.facts[case]))
+    }
+
+    /// The same, where padding comes from these masks.
+    fn with(program: &Program, roots: Roots) -> Facts {
         let mut facts = Facts { said: roots.said(), roots, views: vec![] };
         for place in 0..program.nodes.len() {
             let views = facts.node(program, place);
@@ -158,7 +177,12 @@ impl Facts {
             view = self.over(view, mask.place.0);
         }
         for mask in &own {
-            self.each(&mut view, mask.place, |fact, holds| *fact = Fact::number(f64::from(u8::from(holds))));
+            self.each(&mut view, mask.place, |fact, holds| {
+                // What another mask makes padding of everything says more.
+                if !(holds && fact.known == Known::Number(0.0)) {
+                    *fact = Fact::number(f64::from(u8::from(holds)));
+                }
+            });
         }
         for mask in &made {
             let number = mask.source.map_or(0.0, |(_, number)| number);

@@ -1,6 +1,8 @@
 //! Leaks as diagnostics: the way from padding to an output, call by call, and what to do about it.
 
 mod apart;
+mod late;
+mod steps;
 mod unmarked;
 
 use masque_ir::facts::{InferredGraph, MaskStatus};
@@ -88,11 +90,17 @@ fn diagnostic(
     let graph = &model.graph;
     let stages = stages(graph, &padding.program, &padding.facts, output);
     if let Some(inputs) = unmarked::inputs(padding, output) {
-        return unmarked::diagnostic(graph, padding, output, &stages, (inputs, verdict));
+        return match late::mask(padding, inputs) {
+            Some(mask) => late::diagnostic(model, padding, output, mask, verdict),
+            None => unmarked::diagnostic(graph, padding, output, &stages, (inputs, verdict)),
+        };
     }
     let leak = stages.iter().position(|stage| stage.leaks)?;
     if output.apart {
         return Some(apart::diagnostic(graph, padding, output, &stages, leak));
+    }
+    if let Some(input) = steps::input(padding, &stages[leak]) {
+        return Some(steps::diagnostic(graph, padding, output, (&stages, leak), (input, verdict)));
     }
     let (call, layer) = (graph.call(stages[leak].call), graph.layer_of(stages[leak].call));
     let name = graph.call_name(stages[leak].call);

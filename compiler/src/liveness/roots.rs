@@ -2,6 +2,7 @@
 //! operations fill rows up with; and, where nothing says what is padding, the inputs that a caller may pad all the same.
 
 mod callers;
+mod late;
 mod together;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -12,6 +13,7 @@ use masque_ir::program::{Node, Operand, Program, Value};
 use masque_ir::{DType, Dim, Type};
 
 use super::layout::Bases;
+pub(super) use late::candidates;
 pub use together::Together;
 
 /// What says which positions are padding.
@@ -23,6 +25,11 @@ pub enum Origin {
     Filled,
     /// Nothing: callers may pad these inputs.
     Assumed(Vec<Value>),
+    /// Nothing: callers fill steps of these inputs up with empty ones, in which a mask of the program knows everything to
+    /// be padding.
+    Steps(Vec<Value>),
+    /// A mask of the program that looks for padding of these inputs where it is no longer what callers pad with.
+    Late(Vec<Value>),
 }
 
 /// A mask over an axis of padded sequences.
@@ -71,7 +78,7 @@ impl Mask {
     /// The inputs that callers may pad, though nothing says so; none of a mask that the program knows.
     pub fn assumed(&self) -> &[Value] {
         match &self.origin {
-            Origin::Assumed(inputs) => inputs,
+            Origin::Assumed(inputs) | Origin::Steps(inputs) | Origin::Late(inputs) => inputs,
             Origin::Mask | Origin::Filled => &[],
         }
     }

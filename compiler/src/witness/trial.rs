@@ -10,6 +10,7 @@ use ndarray::{ArrayD, Dimension, IxDyn};
 
 use super::random::Random;
 use crate::liveness::Padding;
+use crate::liveness::roots::Origin;
 
 /// Tensors by name.
 pub(super) type Named = BTreeMap<String, Tensor>;
@@ -101,7 +102,11 @@ impl<'a> Maker<'a> {
             mask.values.contains(&value) || mask.source.is_some_and(|(source, _)| source == value)
         });
         let valid = own.map_or(self.valid(lengths)[1], |mask| lengths.by(self.number(mask)));
-        let is_padding = |at: &[usize]| at[0] == 0 && at.get(1).is_some_and(|&step| step >= valid);
+        let inside = own.is_some_and(|mask| matches!(masks[mask].origin, Origin::Steps(_)));
+        let is_padding = |at: &[usize]| {
+            let behind = |axis: usize| at.get(axis).is_some_and(|&step| step >= valid);
+            at[0] == 0 && (behind(1) || inside && behind(2))
+        };
         let number = |random: &mut Random, at: &[usize]| match made {
             Some((_, number)) if is_padding(at) => number,
             _ if ty.dtype.is_int() => (1 + random.below(rows.saturating_sub(1))) as f64,

@@ -4,6 +4,7 @@ use masque_ir::layers::{CallId, LayerGraph};
 use masque_ir::program::Value;
 
 use super::super::layout::{Bases, Layout};
+use super::super::roots::{Mask, Origin};
 use super::super::{Output, Padding, Verdict};
 use super::{Stage, call_of, depends};
 use crate::diagnostics::{Code, Diagnostic, Label, Severity, enumerated};
@@ -11,19 +12,26 @@ use crate::diagnostics::{Code, Diagnostic, Label, Severity, enumerated};
 /// The inputs without a mask whose padding an output reads; none if it is padding that the model knows of.
 pub(super) fn inputs<'a>(padding: &'a Padding, output: &Output) -> Option<&'a [Value]> {
     let (first, roots) = (output.path.first()?, &padding.facts.roots);
-    let node = &padding.program.nodes[first.value.node as usize];
-    let operands = node.operands.iter().filter_map(|operand| padding.facts.operand(operand));
-    let mut layouts: Vec<Layout> = operands.map(|view| view.layout).collect();
-    layouts.push(padding.facts.view(first.value).layout.clone());
+    let layouts = layouts(padding, first.value);
     let touched = |base: usize| layouts.iter().any(|layout| runs_over(layout, base, &roots.bases));
     let mut masks = roots.masks.iter().filter(|mask| touched(mask.place.0));
     let (first, rest) = (masks.next()?, masks);
-    let known = std::iter::once(first).chain(rest).any(|mask| mask.assumed().is_empty());
+    // Of steps, a mask inside of them says something.
+    let marked = |mask: &Mask| mask.assumed().is_empty() || matches!(mask.origin, Origin::Steps(_));
+    let known = std::iter::once(first).chain(rest).any(marked);
     (!known).then(|| first.assumed())
 }
 
+/// The axes of a value, and of what it is computed from.
+pub(super) fn layouts(padding: &Padding, value: Value) -> Vec<Layout> {
+    let node = &padding.program.nodes[value.node as usize];
+    let operands = node.operands.iter().filter_map(|operand| padding.facts.operand(operand));
+    let own = padding.facts.view(value).layout.clone();
+    operands.map(|view| view.layout).chain([own]).collect()
+}
+
 /// Does an axis of these run over that axis of padded sequences?
-fn runs_over(layout: &Layout, base: usize, bases: &Bases) -> bool {
+pub(super) fn runs_over(layout: &Layout, base: usize, bases: &Bases) -> bool {
     let symbols = bases.all[base].size.symbols();
     layout.factors().any(|factor| {
         factor.segments.iter().any(|segment| segment.base == Some(base))

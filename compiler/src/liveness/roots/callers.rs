@@ -1,8 +1,9 @@
 //! Padding that no mask of the program marks: what operations fill rows up with, and what callers may pad.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use masque_ir::flow::{Element, Flow, Known, Role};
+use masque_ir::ops::{Op, Shape};
 use masque_ir::program::{Node, Operand, Program, Value};
 use masque_ir::{DType, Dim, Type};
 
@@ -66,6 +67,10 @@ impl Search<'_> {
     pub(super) fn assumed(&mut self) {
         let mut inputs: Vec<(Dim, Vec<Value>)> = vec![];
         for (value, info) in self.program.inputs() {
+            if let Some(number) = self.empty_steps(value, &info.ty) {
+                self.push_steps(value, number);
+                continue;
+            }
             if !self.may_be_padded(value, &info.ty) {
                 continue;
             }
@@ -90,6 +95,49 @@ impl Search<'_> {
         }
     }
 
+    /// The number that empty steps of an input are filled with: that by which a mask knows padding inside of each step,
+    /// where nothing says which steps there are.
+    fn empty_steps(&self, input: Value, ty: &Type) -> Option<f64> {
+        let [_, steps, inside @ ..] = ty.shape.as_slice() else { return None };
+        let bases = &self.roots.bases;
+        let marked =
+            steps.is_one() || bases.of(steps).is_some() || bases.grows(steps) || self.is_masked(steps);
+        let found = self.roots.masks.iter().filter(|mask| mask.origin == Origin::Mask && !marked);
+        let mut numbers = found.filter_map(|mask| {
+            let (source, number) = mask.source?;
+            let shape = &self.program.result(source).ty.shape;
+            let by_step = shape.len() + 1 == ty.rank() && shape[1..] == *inside;
+            (by_step && self.reshaped_from(source) == input).then_some(number)
+        });
+        numbers.next()
+    }
+
+    /// The value that a value has the elements of, under another shape.
+    fn reshaped_from(&self, mut value: Value) -> Value {
+        loop {
+            let node = &self.program.nodes[value.node as usize];
+            match (&node.op, node.operands.as_slice()) {
+                (Op::Shape(Shape::Reshape { .. }), [Operand::Value(x)]) => value = *x,
+                _ => return value,
+            }
+        }
+    }
+
+    fn push_steps(&mut self, input: Value, number: f64) {
+        let info = self.program.result(input);
+        let inputs = BTreeSet::from([info.name.clone()]);
+        if let Some(place) = self.roots.bases.add(&info.ty.shape[1].clone()) {
+            self.roots.masks.push(Mask {
+                origin: Origin::Steps(vec![input]),
+                values: vec![],
+                inputs,
+                place,
+                source: Some((input, number)),
+                exact: false,
+            });
+        }
+    }
+
     /// Is it an input of sequences? Those of any length are, and those of numbers that rows are picked by; images are
     /// not.
     fn may_be_padded(&self, input: Value, ty: &Type) -> bool {
@@ -97,7 +145,7 @@ impl Search<'_> {
         let bases = &self.roots.bases;
         let marked = bases.of(size).is_some() || bases.grows(size) || self.is_masked(size);
         let open = size.known().is_none() && rest.iter().all(|size| size.known().is_some());
-        let sequence = open || rest.is_empty() && self.picks(input);
+        let sequence = open || self.picks(input);
         !size.is_one() && ty.dtype != DType::Bool && !marked && sequence
     }
 
@@ -123,7 +171,9 @@ impl Search<'_> {
                     return true;
                 }
                 let result = Value { node: place, result: 0 };
-                if self.program.result(result).ty.shape == *shape && seen.insert(result) {
+                let alike = self.program.result(result).ty.shape == *shape
+                    || matches!(node.op, Op::Shape(Shape::Reshape { .. }));
+                if alike && seen.insert(result) {
                     open.push(result);
                 }
             }
