@@ -164,7 +164,7 @@ mod tests {
         };
         assert!(lines(false).iter().all(|line| !line.contains("!=")), "{:#?}", lines(false));
         let masked = lines(true).join("\n");
-        assert!(masked.contains("fold(x != 0)"), "{masked}");
+        assert!(masked.contains("fold(%x != 0)"), "{masked}");
     }
 
     #[test]
