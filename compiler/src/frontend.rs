@@ -155,8 +155,14 @@ pub enum Problem {
     )]
     SavedModel,
     /// An HDF5 file that is no model.
-    #[error("no attribute model_config: expected a whole model, found perhaps weights alone")]
+    #[error("no attribute model_config: expected a whole model, as model.save writes it")]
     NoConfig,
+    /// An HDF5 file of weights.
+    #[error(
+        "weights alone, without a model: expected a whole model, or its config, which model.to_json() gives, with these \
+         weights: masque … CONFIG.json --weights FILE"
+    )]
+    WeightsAlone,
     /// An index of shards that is none.
     #[error("the index of shards: expected names of files beside it in weight_map, found {found}")]
     Shards {
@@ -167,7 +173,7 @@ pub enum Problem {
     #[error("weights beside the model: expected a .json config, which has none of its own")]
     OwnWeights,
     /// It was written by another Keras.
-    #[error("keras_version: expected 2.x or 3.x, found {}", masque_runtime::quote::quoted(found))]
+    #[error("keras_version: expected 1.x, 2.x or 3.x, found {}", masque_runtime::quote::quoted(found))]
     Version {
         /// What stands there.
         found: String,

@@ -66,11 +66,11 @@ def main():
     options = parser.parse_args()
     environment.require_keras(options.any_keras)
 
-    from generator import files, quantized, reading  # need Keras 2, or draw names that others count
+    from generator import files, older, quantized, reading  # need Keras 2, or draw names that others count
 
     made = set()
     start_again()
-    for area, cases in (AREAS | {"files": files.cases, "reading": reading.cases, "quantized": quantized.cases}).items():
+    for area, cases in (AREAS | {"files": files.cases, "reading": reading.cases, "quantized": quantized.cases, "older": older.cases}).items():
         for case in cases():
             path = f"{area}/{case.name}"
             assert path not in made, f"two cases called {path}"

@@ -4,6 +4,7 @@
 
 mod calls2;
 mod calls3;
+mod settings1;
 mod settings2;
 mod steps;
 mod tensorflow;
@@ -287,7 +288,8 @@ fn unwritten_input(entry: &Node<'_>, item: &Node<'_>, first: &RawLayer, place: P
                 .fail("an InputLayer first: the model was saved before its input was known; build it first");
         }
     };
-    let dtype = item.get("config").get("dtype");
+    let old = item.get("config").get("input_dtype");
+    let dtype = if old.value.is_null() { item.get("config").get("dtype") } else { old };
     let dtype = dtype.value.pointer("/config/name").unwrap_or(dtype.value).as_str();
     let dtype = dtype.filter(|name| name.starts_with("int") || *name == "string").unwrap_or("float32");
     let settings = json!({ "batch_shape": shape, "dtype": dtype });

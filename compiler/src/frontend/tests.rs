@@ -162,6 +162,13 @@ fn element_types_have_second_names() {
 }
 
 #[test]
+fn weights_alone_are_told_to_be_that() {
+    let weights = golden("files/keras3-beside/model.weights.h5");
+    let text = Model::open(weights).err().unwrap().to_string();
+    assert!(text.contains("weights alone") && text.contains("--weights FILE"), "{text}");
+}
+
+#[test]
 fn texts_that_are_not_split_make_rows_only_where_there_are_rows() {
     // Without rows Keras takes all texts of the batch for one: its length, its counts are the batch's.
     let of_texts = |shape: &str, settings: &str| {
@@ -187,8 +194,8 @@ fn texts_that_are_not_split_make_rows_only_where_there_are_rows() {
 
 #[test]
 fn versions_that_are_not_known_and_models_without_an_input_are_refused() {
-    let version = r#"{"class_name": "Sequential", "config": [], "keras_version": "1.2.2"}"#;
-    assert!(refusal(version).contains("1.2.2"));
+    let version = r#"{"class_name": "Sequential", "config": [], "keras_version": "0.3.3"}"#;
+    assert!(refusal(version).contains("0.3.3"));
     let unbuilt = r#"{"class_name": "Sequential", "module": "keras", "config": {"name": "s", "layers": [
         {"class_name": "Dense", "module": "keras.layers", "config": {"name": "d", "units": 2}}]}}"#;
     assert!(refusal(unbuilt).contains("build it first"));

@@ -8,7 +8,8 @@ use super::keras::Dialect;
 /// How that version of Keras writes configs.
 pub(super) fn dialect(version: &str) -> Result<Dialect, Problem> {
     match version.split('.').next() {
-        Some("2") => Ok(Dialect::Keras2),
+        // What Keras 1 writes is what Keras 2 does, in other words.
+        Some("1" | "2") => Ok(Dialect::Keras2),
         Some("3") => Ok(Dialect::Keras3),
         _ => Err(Problem::Version { found: version.chars().take(40).collect() }),
     }

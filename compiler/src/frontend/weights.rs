@@ -3,6 +3,7 @@
 mod cudnn;
 mod files;
 mod groups;
+mod older;
 mod positions;
 mod quantized;
 mod vocabulary;
@@ -190,7 +191,8 @@ impl WeightSource {
         let open = |files: &[Arc<[u8]>]| {
             Files::open(files, self.carrier).map_err(|error| WeightError::File(Box::new(error)))
         };
-        let mut found = Found { files: None, groups: None, places: HashMap::new() };
+        let mut found =
+            Found { files: None, groups: None, places: HashMap::new(), written: older::Written::default() };
         match &self.layout {
             Layout::Nothing(_) if needs_file => return Err(self.no_weights()),
             Layout::Nothing(_) => {}
@@ -200,6 +202,8 @@ impl WeightSource {
             }
             Layout::Positions(file, root, units) => {
                 let files = open(std::slice::from_ref(file))?;
+                found.written =
+                    older::Written::of(&files).map_err(|error| WeightError::File(Box::new(error)))?;
                 found.places = positions::places(&files, root, units, &wanted.iter().copied().collect())?;
                 found.files = Some(files);
             }
@@ -260,6 +264,8 @@ struct Found<'a> {
     groups: Option<&'a HashMap<String, String>>,
     /// The datasets by layer and weight, if they have not.
     places: positions::Places,
+    /// By what the file was written, where the datasets are found by position.
+    written: older::Written,
 }
 
 impl Found<'_> {
@@ -267,7 +273,6 @@ impl Found<'_> {
         self.groups.and_then(|groups| groups.get(layer)).map_or("", String::as_str)
     }
 
-    /// The path of a weight.
     /// The dataset that holds a weight: under its present name, unless the file has it under an older one.
     fn path(&self, files: &Files, layer: &str, spec: &WeightSpec) -> String {
         match self.groups {
@@ -282,7 +287,8 @@ impl Found<'_> {
             }
             None => {
                 let place = (layer.to_owned(), spec.name.clone());
-                self.places.get(&place).cloned().unwrap_or_else(|| format!("{layer}/{}", spec.name))
+                let first = self.places.get(&place).and_then(|paths| paths.first());
+                first.cloned().unwrap_or_else(|| format!("{layer}/{}", spec.name))
             }
         }
     }
@@ -304,6 +310,11 @@ impl Found<'_> {
                 converted.ok_or_else(|| {
                     dataset_error(layer, spec)(WeightsError::Shape { path, expected: wanted, found })
                 })?
+            }
+            None if self.groups.is_none() => {
+                let place = (layer.to_owned(), spec.name.clone());
+                let paths = self.places.get(&place).cloned().unwrap_or_else(|| vec![path]);
+                older::read(files, &paths, spec, self.written).map_err(dataset_error(layer, spec))?
             }
             None => {
                 let tensor = files.read_expected(&path, &wanted).map_err(dataset_error(layer, spec))?;

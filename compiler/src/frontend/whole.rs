@@ -26,7 +26,11 @@ pub(super) fn read(bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource), Problem
     let unreadable = |error| Problem::Weights(WeightError::File(Box::new(error)));
     let file = Hdf5Weights::open(Arc::clone(&bytes)).map_err(unreadable)?;
     let Some(text) = file.string_attribute("", "model_config").map_err(unreadable)? else {
-        return Err(Problem::NoConfig);
+        let by_position = file.string_list_attribute("", "layer_names").map_err(unreadable)?.is_some();
+        let by_group = ["layers", "_layer_checkpoint_dependencies"]
+            .into_iter()
+            .any(|group| file.groups().binary_search(&group).is_ok());
+        return Err(if by_position || by_group { Problem::WeightsAlone } else { Problem::NoConfig });
     };
     let config = ConfigText::parse("model_config", text.as_bytes())?;
     let dialect = match file.string_attribute("", "keras_version").map_err(unreadable)? {
@@ -34,7 +38,7 @@ pub(super) fn read(bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource), Problem
             Dialect::Keras2 => Dialect::Keras2,
             _ => Dialect::Keras3WithoutModules,
         },
-        // Nobody but Keras 2 leaves it out.
+        // Nobody but Keras 2 and its forerunners leaves it out.
         None => Dialect::Keras2,
     };
     let mut nested = keras::read(&config, dialect)?;

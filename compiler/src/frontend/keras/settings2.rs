@@ -52,11 +52,12 @@ const ELEMENT_TYPES: &[(&str, &str)] = &[("double", "float64"), ("float", "float
 const INNER: &[&str] = &["backward_layer", "cell", "cells", "layer"];
 
 /// Class and settings in the words of Keras 3.
-pub(super) fn translated(class: String, mut settings: Map<String, Json>) -> (String, Map<String, Json>) {
+pub(super) fn translated(mut class: String, mut settings: Map<String, Json>) -> (String, Map<String, Json>) {
+    (class, settings) = super::settings1::translated(class, settings);
     for (_, key, value) in DEFAULTS.iter().filter(|(of, ..)| *of == class) {
         settings.entry(*key).or_insert_with(value);
     }
-    let class = RENAMED.iter().find(|(old, _)| *old == class).map_or(class, |(_, new)| (*new).to_owned());
+    class = RENAMED.iter().find(|(old, _)| *old == class).map_or(class, |(_, new)| (*new).to_owned());
     for (_, old, new) in RENAMED_SETTINGS.iter().filter(|(of, ..)| *of == class) {
         if let Some(value) = settings.remove(*old) {
             settings.insert((*new).to_owned(), value);

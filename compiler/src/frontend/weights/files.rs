@@ -54,6 +54,11 @@ impl Files {
         self.with(path)?.read_expected(path, shape)
     }
 
+    /// A text attribute of a group.
+    pub(super) fn text(&self, group: &str, name: &str) -> Result<Option<String>, WeightsError> {
+        self.0.first().map_or(Ok(None), |file| file.string_attribute(group, name))
+    }
+
     /// The texts of a list attribute of a group.
     pub(super) fn list(&self, group: &str, name: &str) -> Result<Option<Vec<String>>, WeightsError> {
         match self.0.first() {

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use super::super::{RawLayer, RawModel};
 use super::WeightError;
 use super::files::Files;
+use super::older;
 use crate::layer::WeightSpec;
 
 /// A layer of the outermost model.
@@ -38,8 +39,8 @@ fn gather(layer: &RawLayer, path: &str, parts: &mut Vec<(String, bool)>) {
     }
 }
 
-/// The datasets of a file, by layer and weight.
-pub(super) type Places = HashMap<(String, String), String>;
+/// The datasets of a file, by layer and weight; several where each gate has its own.
+pub(super) type Places = HashMap<(String, String), Vec<String>>;
 
 /// Finds the dataset of every weight. `root` is the group with the layers.
 pub(super) fn places(
@@ -76,10 +77,14 @@ pub(super) fn places(
     }
     let mut places = Places::new();
     for ((unit, weights), (_, paths)) in wanted.into_iter().zip(stored) {
-        if weights.len() != paths.len() {
-            let (expected, found) = (weights.len(), paths.len());
-            return Err(WeightError::Number { layer: unit.name.clone(), expected, found });
-        }
+        let (expected, found) = (weights.len(), paths.len());
+        let paths = match expected == found {
+            true => paths.into_iter().map(|path| vec![path]).collect(),
+            false => older::by_gate(&weights, &paths).ok_or_else(|| {
+                let layer = unit.name.clone();
+                WeightError::Number { layer, expected, found }
+            })?,
+        };
         for ((layer, spec), path) in weights.into_iter().zip(paths) {
             places.insert((layer.to_owned(), spec.name.clone()), path);
         }
