@@ -47,6 +47,8 @@ pub struct RawModel {
     pub inputs: Vec<RawTensor>,
     /// The outputs, in the model's order.
     pub outputs: Vec<RawTensor>,
+    /// The names of the outputs that are given as a dict, in the model's order; empty if they are not.
+    pub output_names: Vec<String>,
     /// What it was compiled with for training (`compile_config`), as it stands in the file; null if it was not.
     pub compiled: Json,
     /// The calls (layer, which of its calls) in the order in which Keras runs them, where the connections alone do not

@@ -127,7 +127,20 @@ pub struct PlanOutput {
     pub source: Source,
 }
 
-/// What a plan was made from, for people.
+/// What answers read of the padding of their examples: of what stands there, or of how much of it there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaddingRead {
+    /// Nothing says what is padding.
+    #[default]
+    Unknown,
+    /// Something, or it is not proved that it is nothing.
+    Some,
+    /// Nothing.
+    Nothing,
+}
+
+/// What a plan was made from, for people, and what was proved of the model on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The model file's name, without folders.
@@ -138,6 +151,12 @@ pub struct Provenance {
     pub compiler: String,
     /// The mask table, as text.
     pub mask_table: String,
+    /// The names that Keras knows the outputs by, in order; empty where nobody said.
+    pub output_names: Vec<String>,
+    /// Is it proved that every answer is made of its own example alone?
+    pub apart: bool,
+    /// What answers read of the padding.
+    pub padding: PaddingRead,
 }
 
 /// A plan; see the module's documentation.
@@ -178,6 +197,13 @@ impl Plan {
     /// The inputs with their values, in the model's order.
     pub fn input_values(&self) -> impl Iterator<Item = (&PlanInput, &PlanValue)> {
         self.inputs.iter().map(|input| (input, self.value(input.value)))
+    }
+
+    /// The names of the outputs as people know them: those of the model where it has them.
+    pub fn output_names(&self) -> impl Iterator<Item = &str> {
+        let known = self.provenance.output_names.iter().map(String::as_str).map(Some);
+        let known = known.chain(std::iter::repeat(None));
+        self.outputs.iter().zip(known).map(|(output, known)| known.unwrap_or(&output.name))
     }
 
     /// The value whose memory a value takes, itself where it takes none.

@@ -30,7 +30,7 @@ return output_0 = %y, "embedding:0" = %mask
 const PLAN: &str = r#"masque 2 plan
 semantics keras-3.15
 model reviews
-provenance {compiler = "masque 0.1.0", file = reviews.keras, hash = "0123", mask_table = "embedding  born  ne(%ids, 0)\n"}
+provenance {apart = false, compiler = "masque 0.1.0", file = reviews.keras, hash = "0123", mask_table = "embedding  born  ne(%ids, 0)\n", output_names = [], padding = unknown}
 %ids = input {pad = 0} : i32[B, T]
 %mask = ne(%ids, 0:i32) : bool[B, T] by reference
 %x = gather(@embedding/embeddings, %ids) : f32[B, T, 6] by gather

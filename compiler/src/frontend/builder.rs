@@ -71,6 +71,7 @@ impl ModelBuilder {
             layers: vec![],
             inputs: vec![],
             outputs: vec![],
+            output_names: vec![],
             compiled: Json::Null,
             schedule: vec![],
         };

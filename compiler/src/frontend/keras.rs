@@ -9,7 +9,7 @@ mod settings2;
 mod steps;
 mod tensorflow;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use masque_ir::Semantics;
 use serde_json::{Map, Value as Json, json};
@@ -157,8 +157,10 @@ impl<'a> Reading<'a> {
             (Kind::Chain(_), ..) => return self.list.fail("at least one layer"),
         }
         let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
+        let output_names = names(body.get("output_layers").value);
         let (semantics, layers) = (self.dialect.semantics(), self.layers);
-        Ok(RawModel { name, semantics, layers, inputs, outputs, schedule: vec![], compiled: Json::Null })
+        let compiled = Json::Null;
+        Ok(RawModel { name, semantics, layers, inputs, outputs, output_names, schedule: vec![], compiled })
     }
 }
 
@@ -320,6 +322,15 @@ fn tensors(node: &Node<'_>, found: &mut Vec<RawTensor>) -> Result<()> {
         _ => return node.fail("tensors: [layer name, call, output], in lists or by name"),
     };
     items.iter().try_for_each(|item| tensors(item, found))
+}
+
+/// The names in a dict of tensors, in the order of [`tensors`]; none of anything else, and where a name has several.
+fn names(tensors: &Json) -> Vec<String> {
+    let is_tensor = |value: &Json| value.get(0).is_some_and(Json::is_string);
+    match tensors.as_object().filter(|tensors| tensors.values().all(is_tensor)) {
+        Some(tensors) => tensors.keys().cloned().collect::<BTreeSet<_>>().into_iter().collect(),
+        None => vec![],
+    }
 }
 
 #[cfg(test)]

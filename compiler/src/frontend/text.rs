@@ -49,8 +49,9 @@ pub fn raw(graph: &LayerGraph) -> Result<RawModel, ModelTextError> {
         layers: vec![],
         inputs: vec![],
         outputs: graph.outputs().iter().map(|output| tensor(graph, output.tensor)).collect(),
-        // The text has the calls in the order in which they run.
+        output_names: vec![],
         compiled: serde_json::Value::Null,
+        // The text has the calls in the order in which they run.
         schedule: graph.calls().map(|id| scheduled(graph, id)).collect(),
     };
     for (place, mut calls) in calls.into_iter().enumerate() {

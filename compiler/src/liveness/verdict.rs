@@ -1,5 +1,7 @@
 //! What is said of an output in one word, and what it rests on.
 
+use masque_ir::plan::PaddingRead;
+
 use super::{Output, Padding, derivation};
 
 /// What is known of an output and the padding.
@@ -35,6 +37,16 @@ impl Padding {
             (true, false) => Verdict::Possible,
             (false, _) if self.facts.roots.are_known() => Verdict::Clean,
             (false, _) => Verdict::Unknown,
+        }
+    }
+
+    /// What the first so many outputs read of the padding, as a plan says it.
+    pub(crate) fn read_by(&self, outputs: usize) -> PaddingRead {
+        let mut verdicts = self.outputs.iter().take(outputs).map(|output| self.verdict(output, true));
+        match verdicts.find(|&verdict| verdict != Verdict::Clean) {
+            None => PaddingRead::Nothing,
+            Some(Verdict::Unknown) => PaddingRead::Unknown,
+            Some(_) => PaddingRead::Some,
         }
     }
 

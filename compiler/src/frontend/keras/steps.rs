@@ -73,6 +73,7 @@ pub(super) fn around(
         layers,
         inputs: vec![tensor(&steps)],
         outputs: vec![tensor(&unfold)],
+        output_names: vec![],
         compiled: Json::Null,
         schedule: vec![],
     })
