@@ -57,6 +57,7 @@ pub mod liveness;
 pub mod lower;
 pub mod masks;
 pub mod mathematics;
+mod output_names;
 pub mod pack;
 mod padding;
 pub mod plan;
@@ -101,7 +102,6 @@ pub struct Options {
 pub struct Model {
     file: File,
     assembled: Assembled,
-    output_names: Vec<String>,
     compiled: serde_json::Value,
     weights: WeightSource,
 }
@@ -146,22 +146,21 @@ impl Model {
 
     fn of(path: &Path, ModelFile { mut raw, weights, hash }: ModelFile) -> Result<Model, Error> {
         let fail = |error| LoadError { file: path.to_owned(), problem: Problem::Graph(error) };
-        let (output_names, compiled) = (std::mem::take(&mut raw.output_names), raw.compiled.take());
+        let compiled = raw.compiled.take();
         let mut assembled = frontend::assemble(raw).map_err(fail)?;
         batch::drop_named(&mut assembled);
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let file = File { path: path.display().to_string(), name, hash };
-        Ok(Model { file, assembled, output_names, compiled, weights })
+        Ok(Model { file, assembled, compiled, weights })
     }
 
     /// Makes a model of what a front end, or a person, put together; it has no weights.
     pub(crate) fn build(mut raw: RawModel) -> Result<Model, Error> {
         let (name, compiled) = (raw.name.clone(), raw.compiled.take());
-        let output_names = std::mem::take(&mut raw.output_names);
         let fail = |error| LoadError { file: name.clone().into(), problem: Problem::Graph(error) };
         let assembled = frontend::assemble(raw).map_err(fail)?;
         let file = File { path: name.clone(), name, hash: String::new() };
-        Ok(Model { file, assembled, output_names, compiled, weights: WeightSource::none() })
+        Ok(Model { file, assembled, compiled, weights: WeightSource::none() })
     }
 
     /// Makes a model of a layer graph: what its text form says. It has no weights.
@@ -219,8 +218,8 @@ impl Model {
     ///
     /// Those of [`Model::infer`].
     pub fn infer_masks(self, source: MaskSource) -> Result<Inferred, Error> {
-        let Model { file, assembled, output_names, compiled, weights } = self;
-        let Assembled { graph, layers, pointers, .. } = assembled;
+        let Model { file, assembled, compiled, weights } = self;
+        let Assembled { graph, layers, pointers, output_names, .. } = assembled;
         let inference = infer::infer(&graph, &layers, source)
             .map_err(|source| Error::Infer { file: file.path.clone(), source })?;
         let graph = InferredGraph { graph, facts: inference.facts };
@@ -360,24 +359,6 @@ impl Inferred {
         Ok(())
     }
 
-    /// The names that Keras knows the outputs by: the keys of a dict, or, of several outputs, the layers that give them.
-    /// `output_0` and so on where that is no name of one output alone, and for the only output of a model.
-    pub fn output_names(&self) -> Vec<String> {
-        let graph = &self.graph.graph;
-        let layer = |output: &masque_ir::layers::Output| graph.layer_of(output.tensor.call).name.clone();
-        let names: Vec<String> = match graph.outputs() {
-            outputs if outputs.len() == self.output_names.len() => self.output_names.clone(),
-            [_] => vec![],
-            outputs => outputs.iter().map(layer).collect(),
-        };
-        let numbered = graph.outputs().iter().map(|output| output.name.clone());
-        let own = |place: usize| {
-            let name = names.get(place)?;
-            (names.iter().filter(|other| *other == name).count() == 1).then(|| name.clone())
-        };
-        numbered.enumerate().map(|(place, numbered)| own(place).unwrap_or(numbered)).collect()
-    }
-
     /// Where a run has the masks that hang on the model's outputs at its end, which is when losses are computed: for each
     /// output the key among the masks of all calls. A call may have taken an output's mask off it.
     pub fn output_masks(&self) -> Vec<Option<String>> {
@@ -416,22 +397,20 @@ impl Inferred {
         let program = lower::lower(&self.graph, &self.layers, options.mask_outputs)
             .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
         let outputs = self.graph.graph.outputs().len();
-        let output_names = self.output_names();
         let (program, logits) = match options.logits {
             true => lower::logits::give(program, &self.graph.graph)
                 .map_err(|source| Error::Logits { file: self.file.path.clone(), source })?,
             false => (program, 0),
         };
         verified("lowering", || verify::program(&program));
-        let padding = liveness::Padding::of(program.clone(), &liveness::Together::default());
         let provenance = Provenance {
             apart: apart::is_apart(&program, outputs + logits),
-            padding: padding.read_by(outputs + logits),
+            padding: liveness::verdict::read_by(&program, outputs + logits),
             file: self.file.name.clone(),
             hash: self.file.hash.clone(),
             compiler: format!("masque {}", env!("CARGO_PKG_VERSION")),
             mask_table: table::text(&self.graph),
-            output_names,
+            output_names: self.output_names(),
         };
         Ok(Lowered {
             file: self.file,

@@ -16,29 +16,22 @@ use lexopt::prelude::{Long, Short, Value};
 use masque_ir::plan::Plan;
 
 use crate::Bundle;
-use crate::io::{self as files, FileError, Place, Reading, Targets};
+use crate::io::{self as files, FileError, Targets};
 use crate::quote::one_line;
-use crate::session::{Options, Session, State};
+use crate::serve::{FLAGS, Flag, Job, Listener, ServeError, serve};
+use crate::session::Session;
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
     Help,
-    Info,
+    Info { json: bool },
     Version,
-    Run(Job),
+    Run(Job, Masks),
 }
 
-/// A run.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Job {
-    input: Place,
-    output: Place,
-    masks: Option<PathBuf>,
-    threads: Option<usize>,
-    force: bool,
-    reading: Reading,
-}
+/// Where the masks are written, if anywhere.
+type Masks = Option<PathBuf>;
 
 /// A failure, as one line for people; none if there is nothing to say.
 type Failure = Option<String>;
@@ -62,54 +55,62 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::Error> {
     let mut parser = lexopt::Parser::from_iter(arguments);
-    let (mut job, mut output, mut input) = (Job::default(), None, None);
+    let (mut job, mut masks, mut info, mut format) = (Job::default(), None, false, None);
+    let mut given: Vec<&str> = vec![];
     while let Some(argument) = parser.next()? {
-        match argument {
-            Short('h') | Long("help") => return Ok(Task::Help),
-            Short('V') | Long("version") => return Ok(Task::Version),
-            Long("info") => return Ok(Task::Info),
-            Short('o') | Long("output") => once("--output", &mut output, parser.value()?)?,
-            Long("masks") => once("--masks", &mut job.masks, parser.value()?.into())?,
-            Long("force") => job.force = true,
-            Long("header") => once("--header", &mut job.reading.header, header(&parser.value()?)?)?,
-            Long("threads") => once("--threads", &mut job.threads, threads(&parser.value()?)?)?,
-            Short('i') | Long("input") => once("INPUT", &mut input, parser.value()?)?,
-            Value(path) => once("INPUT", &mut input, path)?,
-            other => return Err(other.unexpected()),
+        let flag = match &argument {
+            Long(name) => FLAGS.iter().find(|flag| flag.name == *name),
+            Short(letter) => FLAGS.iter().find(|flag| flag.short == Some(*letter)),
+            Value(_) => FLAGS.iter().find(|flag| flag.name == "input"),
+        };
+        match (flag, argument) {
+            (Some(flag), argument) => {
+                once(&mut given, flag.name)?;
+                let value = match argument {
+                    Value(path) => Some(path),
+                    _ => flag.value.map(|_| parser.value()).transpose()?,
+                };
+                set(&mut job, flag, value)?;
+            }
+            (_, Short('h') | Long("help")) => return Ok(Task::Help),
+            (_, Short('V') | Long("version")) => return Ok(Task::Version),
+            (_, Long("info")) => info = true,
+            (_, Long("format")) => {
+                once(&mut given, "format")?;
+                format = Some(is_json(&parser.value()?)?);
+            }
+            (_, Long("masks")) => {
+                once(&mut given, "masks")?;
+                masks = Some(parser.value()?.into());
+            }
+            (_, other) => return Err(other.unexpected()),
         }
     }
-    let place = |path: Option<OsString>| path.map(PathBuf::from).map_or(Place::Standard, Place::from);
-    (job.input, job.output) = (place(input), place(output));
-    Ok(Task::Run(job))
-}
-
-/// Sets what is not set yet.
-fn once<T>(option: &str, place: &mut Option<T>, value: T) -> Result<(), lexopt::Error> {
-    match place.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(lexopt::Error::from(format!("{option} is given twice"))),
+    match (info, format) {
+        (true, json) => Ok(Task::Info { json: json == Some(true) }),
+        (false, Some(_)) => Err("--format is for --info".into()),
+        (false, None) => Ok(Task::Run(job, masks)),
     }
 }
 
-fn header(value: &OsString) -> Result<bool, lexopt::Error> {
+fn set(job: &mut Job, flag: &Flag, value: Option<OsString>) -> Result<(), lexopt::Error> {
+    job.set(flag, value).map_err(lexopt::Error::from)
+}
+
+fn once<'n>(given: &mut Vec<&'n str>, name: &'n str) -> Result<(), lexopt::Error> {
+    if given.contains(&name) {
+        return Err(format!("--{name} is given twice").into());
+    }
+    given.push(name);
+    Ok(())
+}
+
+fn is_json(value: &OsString) -> Result<bool, lexopt::Error> {
     match value.to_str() {
-        Some("yes") => Ok(true),
-        Some("no") => Ok(false),
-        _ => {
-            let found = value.to_string_lossy();
-            Err(lexopt::Error::from(format!("--header expects yes or no, found {found}")))
-        }
+        Some("json") => Ok(true),
+        Some("text") => Ok(false),
+        _ => Err(format!("--format expects text or json, found {}", value.to_string_lossy()).into()),
     }
-}
-
-fn threads(value: &OsString) -> Result<usize, lexopt::Error> {
-    let number = value.to_str().and_then(|text| text.parse().ok()).filter(|&number| number > 0);
-    number.ok_or_else(|| {
-        lexopt::Error::from(format!(
-            "--threads expects a number from 1 on, found {}",
-            value.to_string_lossy()
-        ))
-    })
 }
 
 fn perform(task: Task) -> Result<(), Failure> {
@@ -117,9 +118,10 @@ fn perform(task: Task) -> Result<(), Failure> {
     let plan = bundle.plan();
     match task {
         Task::Help => say(&about::help(plan)),
-        Task::Info => say(&about::info(plan)),
+        Task::Info { json: false } => say(&about::info(plan)),
+        Task::Info { json: true } => say(&about::info_json(plan)),
         Task::Version => say(&about::version(plan)),
-        Task::Run(job) => run(bundle.clone(), job),
+        Task::Run(job, masks) => run(bundle.clone(), &job, &masks),
     }
 }
 
@@ -135,38 +137,24 @@ fn note(text: &str) {
     let _ = writeln!(io::stderr(), "note: {}", one_line(text));
 }
 
-fn run(bundle: Arc<Bundle>, job: Job) -> Result<(), Failure> {
-    check_files(bundle.plan(), &job).map_err(tell)?;
+fn run(bundle: Arc<Bundle>, job: &Job, masks: &Masks) -> Result<(), Failure> {
+    check_files(bundle.plan(), job, masks).map_err(tell)?;
     let session = Session::of(bundle.clone()).map_err(tell)?;
-    if let Some(waits) = files::waits_for(&job.input) {
-        note(waits);
-    }
-    let examples = files::read_examples(bundle.plan(), &job.input, job.reading).map_err(tell)?;
-    if let Some(guess) = &examples.guess {
-        note(guess);
-    }
-    let inputs = examples.tensors().map_err(tell)?;
-    let all = std::thread::available_parallelism().map_or(1, usize::from);
-    let options =
-        Options { threads: job.threads.unwrap_or(all), masks: job.masks.is_some(), ..Options::default() };
-    let results = session
-        .run(&mut State::default(), &inputs, options)
-        .map_err(|error| examples.locate(&inputs, &error).map_or_else(|| tell(&error), tell))?;
-    if let Some(path) = &job.masks {
-        files::write_masks(path, &results.masks).map_err(tell)?;
-    }
-    files::write_outputs(&job.output, &results.outputs)
-        .map_err(|error| if files::is_broken_pipe(&error) { None } else { tell(error) })
+    let mut listener = Listener { note: &mut note, progress: true };
+    serve(&session, job, masks.as_deref(), &mut listener).map_err(|error| match &error {
+        ServeError::File(file) if files::is_broken_pipe(file) => None,
+        error => tell(error),
+    })
 }
 
 /// Can everything be written, and is nothing lost by it? The program itself is read, too.
-fn check_files(plan: &Plan, job: &Job) -> Result<(), FileError> {
+fn check_files(plan: &Plan, job: &Job, masks: &Masks) -> Result<(), FileError> {
     let mut targets = Targets::new(job.force);
-    targets.read_inputs(&job.input).write_outputs(&job.output)?;
+    job.targets(&mut targets)?;
     if let Ok(program) = std::env::current_exe() {
         targets.read(program);
     }
-    if let Some(path) = &job.masks {
+    if let Some(path) = masks {
         targets.write_masks(path)?;
     }
     targets.check()?;

@@ -7,9 +7,11 @@
 //! told ([`Table::guess`]), and whoever reads can say what it is.
 
 use masque_ir::DType;
+use serde_json::value::to_raw_value;
 
-use crate::examples::{Columns, ExampleError, InputSpec, Place};
+use crate::examples::{Columns, ExampleError, InputSpec, Place, Values};
 use crate::json::Value;
+use crate::keep::{Fields, Keep, Kept};
 use crate::quote::quoted;
 
 /// One line of the table, or several if a quoted field breaks.
@@ -34,32 +36,143 @@ pub struct Table {
 ///
 /// [`ExampleError`], with the line and the input.
 pub fn read(text: &str, inputs: &[InputSpec], header: Option<bool>) -> Result<Table, ExampleError> {
-    let mut records = records(text)?;
-    if let Some(first) = records.first() {
-        check_separator(first, inputs)?;
+    let mut reader = Reader::new(inputs, header, Keep::default());
+    let mut columns = Columns::of(inputs.len());
+    for record in records(text)? {
+        let place = record.place;
+        if let Some(example) = reader.record(record) {
+            columns.push(place, example?.values);
+        }
     }
-    if let [input] = inputs {
-        let (is_header, guess) = match (header, records.first()) {
-            (Some(header), _) => (header, None),
-            (None, Some(first)) => (is_header(&first.fields, input), guess(first, input)),
-            (None, None) => (false, None),
+    if inputs.len() > 1 && reader.columns.is_none() {
+        return Err(ExampleError::Empty);
+    }
+    Ok(Table { columns, guess: reader.guess })
+}
+
+/// An example, and the fields that are kept of its record.
+#[derive(Debug, Default)]
+pub(crate) struct Example {
+    pub(crate) values: Values,
+    pub(crate) kept: Kept,
+}
+
+/// What the columns of a table are.
+#[derive(Clone, Debug, Default)]
+struct Layout {
+    /// By input, if there are several: its column.
+    inputs: Option<Vec<usize>>,
+    /// The columns that are kept, with their names.
+    kept: Vec<(usize, String)>,
+    /// How many columns there are, if that is known.
+    width: Option<usize>,
+}
+
+/// Reads a table record by record.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader {
+    inputs: Vec<InputSpec>,
+    header: Option<bool>,
+    keep: Keep,
+    columns: Option<Layout>,
+    /// For people: what the first record was taken for.
+    pub(crate) guess: Option<String>,
+}
+
+impl Reader {
+    /// At the beginning of a table.
+    pub(crate) fn new(inputs: &[InputSpec], header: Option<bool>, keep: Keep) -> Reader {
+        Reader { inputs: inputs.to_vec(), header, keep, columns: None, guess: None }
+    }
+
+    /// Is it known what the columns are? An error before that is one of the whole table.
+    pub(crate) fn is_set(&self) -> bool {
+        self.columns.is_some()
+    }
+
+    /// Reads one record that is not blank; none if it is a header.
+    pub(crate) fn text(&mut self, text: &str, place: Place) -> Option<Result<Example, ExampleError>> {
+        match record(text) {
+            Ok((fields, "")) => self.record(Record { place, fields }),
+            Ok(_) => Some(Err(syntax(place, "a field is not closed".to_owned()))),
+            Err(problem) => Some(Err(syntax(place, problem.to_owned()))),
+        }
+    }
+
+    fn record(&mut self, record: Record) -> Option<Result<Example, ExampleError>> {
+        match &self.columns {
+            Some(layout) => Some(self.example(&record, layout)),
+            None => match self.first(&record) {
+                Err(error) => Some(Err(error)),
+                Ok((layout, is_header)) => {
+                    let example = (!is_header).then(|| self.example(&record, &layout));
+                    self.columns = Some(layout);
+                    example
+                }
+            },
+        }
+    }
+
+    /// Looks at the first record: what are the columns, and is it a header?
+    fn first(&mut self, first: &Record) -> Result<(Layout, bool), ExampleError> {
+        check_separator(first, &self.inputs)?;
+        let keeps = self.keep.fields != Fields::None;
+        if keeps && self.header != Some(false) {
+            return Ok((self.named(first)?, true));
+        }
+        match (&self.inputs[..], self.header) {
+            ([input], None) => {
+                self.guess = guess(first, input);
+                Ok((Layout::default(), is_header(&first.fields, input)))
+            }
+            ([_], Some(header)) => Ok((Layout::default(), header)),
+            (inputs, Some(false)) => {
+                let (inputs, width) = (Some((0..inputs.len()).collect()), Some(inputs.len()));
+                Ok((Layout { inputs, width, kept: vec![] }, false))
+            }
+            _ => Ok((self.named(first)?, true)),
+        }
+    }
+
+    /// The columns by their names. Those of a single input that is not among the names are all that is not kept.
+    fn named(&self, header: &Record) -> Result<Layout, ExampleError> {
+        let is_input = |name: &str| self.inputs.iter().any(|input| input.name == name);
+        let is_kept = |name: &&String| !is_input(name) && self.keep.takes(name, &self.inputs);
+        let kept = header.fields.iter().enumerate().filter(|(_, name)| is_kept(name));
+        let kept = kept.map(|(column, name)| (column, name.clone())).collect();
+        let width = Some(header.fields.len());
+        if self.inputs.len() == 1 && !header.fields.iter().any(|name| is_input(name)) {
+            return Ok(Layout { inputs: None, kept, width });
+        }
+        let inputs = Some(columns(header, &self.inputs, is_kept)?);
+        Ok(Layout { inputs, kept, width })
+    }
+
+    fn example(&self, record: &Record, layout: &Layout) -> Result<Example, ExampleError> {
+        checked(record, layout.width)?;
+        let kept = layout
+            .kept
+            .iter()
+            .filter_map(|(column, name)| Some((name.clone(), to_raw_value(&record.fields[*column]).ok()?)));
+        let kept: Kept = kept.collect();
+        self.keep.check(record.place, &kept)?;
+        let values = match (&layout.inputs, &self.inputs[..]) {
+            (Some(columns), [input]) => {
+                vec![whole(columns.iter().map(|&column| &record.fields[column]), input)]
+            }
+            (Some(columns), inputs) => {
+                let value =
+                    |(input, &column): (&InputSpec, &usize)| value(&record.fields[column], input.dtype);
+                inputs.iter().zip(columns).map(value).collect()
+            }
+            (None, inputs) => {
+                let is_kept = |column: usize| layout.kept.iter().any(|(kept, _)| *kept == column);
+                let fields = record.fields.iter().enumerate().filter(|(column, _)| !is_kept(*column));
+                inputs.iter().map(|input| whole(fields.clone().map(|(_, field)| field), input)).collect()
+            }
         };
-        records.drain(..usize::from(is_header).min(records.len()));
-        let column = records.into_iter().map(|record| whole(record, input)).collect();
-        return Ok(Table { columns: Columns(vec![column]), guess });
+        Ok(Example { values, kept })
     }
-    let mut records = records.into_iter();
-    let columns = match header {
-        Some(false) => (0..inputs.len()).collect(),
-        _ => columns(&records.next().ok_or(ExampleError::Empty)?, inputs)?,
-    };
-    let records: Vec<_> = records.map(|record| checked(record, inputs.len())).collect::<Result<_, _>>()?;
-    let column = |(input, column): (&InputSpec, usize)| {
-        let field = |record: &Record| (record.place, value(&record.fields[column], input.dtype));
-        records.iter().map(field).collect()
-    };
-    let columns = Columns(inputs.iter().zip(columns).map(column).collect());
-    Ok(Table { columns, guess: None })
 }
 
 /// A record with too few fields may be one of another separator, and numbers between semicolons are.
@@ -96,14 +209,14 @@ fn guess(first: &Record, input: &InputSpec) -> Option<String> {
     }
 }
 
-/// A record as an example of the only input.
-fn whole(record: Record, input: &InputSpec) -> (Place, Value) {
-    let mut values: Vec<_> = record.fields.iter().map(|field| value(field, input.dtype)).collect();
+/// The fields of a record as an example of the only input.
+fn whole<'a>(fields: impl Iterator<Item = &'a String>, input: &InputSpec) -> Value {
+    let mut values: Vec<_> = fields.map(|field| value(field, input.dtype)).collect();
     match values.pop() {
-        Some(only) if values.is_empty() && input.shape.is_empty() => (record.place, only),
+        Some(only) if values.is_empty() && input.shape.is_empty() => only,
         last => {
             values.extend(last);
-            (record.place, Value::List(values))
+            Value::List(values)
         }
     }
 }
@@ -114,13 +227,17 @@ fn is_header(fields: &[String], input: &InputSpec) -> bool {
 }
 
 /// The column of each input, by the names in the first record.
-fn columns(header: &Record, inputs: &[InputSpec]) -> Result<Vec<usize>, ExampleError> {
+fn columns(
+    header: &Record,
+    inputs: &[InputSpec],
+    is_kept: impl Fn(&&String) -> bool,
+) -> Result<Vec<usize>, ExampleError> {
     let place = header.place;
     for (index, name) in header.fields.iter().enumerate() {
         if header.fields[..index].contains(name) {
             return Err(syntax(place, format!("column {} is there twice", quoted(name))));
         }
-        if !inputs.iter().any(|input| input.name == *name) {
+        if !is_kept(&name) && !inputs.iter().any(|input| input.name == *name) {
             let names: Vec<_> = inputs.iter().take(8).map(|input| quoted(&input.name)).collect();
             return Err(ExampleError::Unknown { place, name: quoted(name), inputs: names.join(", ") });
         }
@@ -132,12 +249,12 @@ fn columns(header: &Record, inputs: &[InputSpec]) -> Result<Vec<usize>, ExampleE
     inputs.iter().map(column).collect()
 }
 
-fn checked(record: Record, expected: usize) -> Result<Record, ExampleError> {
+fn checked(record: &Record, width: Option<usize>) -> Result<(), ExampleError> {
     let found = record.fields.len();
-    if found == expected {
-        return Ok(record);
+    match width.filter(|&expected| found != expected) {
+        Some(expected) => Err(syntax(record.place, format!("expected {expected} fields, found {found}"))),
+        None => Ok(()),
     }
-    Err(syntax(record.place, format!("expected {expected} fields, found {found}")))
 }
 
 /// What a field says: `true`, a number, or else its text.

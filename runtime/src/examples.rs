@@ -103,6 +103,22 @@ pub enum ExampleError {
         /// The names of the inputs.
         inputs: String,
     },
+    /// A field to be kept that has the name of an output.
+    #[error("{place}: field {name} cannot be kept, its name is one of the answer's")]
+    Taken {
+        /// Where it is.
+        place: Place,
+        /// Its name.
+        name: String,
+    },
+    /// A record of more bytes than one may have.
+    #[error("{place}: the record is longer than {most} bytes")]
+    TooLong {
+        /// Where it begins.
+        place: Place,
+        /// How many bytes it may have.
+        most: usize,
+    },
     /// Columns of different lengths.
     #[error("input {input} has {found} examples, expected {expected} like the inputs before it")]
     Columns {
@@ -133,6 +149,11 @@ impl Columns {
         Columns(vec![Vec::new(); inputs])
     }
 
+    /// Adds an example.
+    pub(crate) fn push(&mut self, place: Place, values: Values) {
+        self.0.iter_mut().zip(values).for_each(|(column, value)| column.push((place, value)));
+    }
+
     /// A tensor per input, in their order, with the batch as its first axis; ragged examples are padded.
     ///
     /// # Errors
@@ -156,6 +177,18 @@ impl Columns {
     pub fn place(&self, input: usize, example: usize) -> Option<Place> {
         self.0.get(input)?.get(example).map(|(place, _)| *place)
     }
+}
+
+/// The values of one example, input by input.
+pub(crate) type Values = Vec<Value>;
+
+/// The tensors of one example, with a batch of one.
+///
+/// # Errors
+///
+/// [`ExampleError::Value`] if a value does not fit its input, [`ExampleError::TooLarge`].
+pub(crate) fn alone(inputs: &[InputSpec], place: Place, values: Values) -> Result<Vec<Tensor>, ExampleError> {
+    inputs.iter().zip(values).map(|(input, value)| tensor(input, &[(place, value)])).collect()
 }
 
 /// The tensor of the values that the examples have for one input.

@@ -4,6 +4,7 @@
 mod atomic;
 mod reading;
 pub mod targets;
+mod unfinished;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use crate::quote::{one_line, quoted};
 use crate::{Tensor, json_lines, npy, npz};
 
 pub use atomic::replace;
+pub(crate) use reading::out_of_range;
 pub use reading::{Examples, Reading, input_specs, read_examples, read_inputs, waits_for};
 pub use targets::{Kind, Targets};
 
@@ -74,6 +76,14 @@ pub enum FileProblem {
         /// How many rows there are.
         rows: usize,
     },
+    /// A record that the model cannot be run on.
+    #[error("{place}: {source}")]
+    Run {
+        /// The record.
+        place: crate::examples::Place,
+        /// Why.
+        source: Box<crate::RunError>,
+    },
     /// Nothing says what is in the file.
     #[error("its name should end in {0}")]
     Ending(&'static str),
@@ -105,6 +115,19 @@ impl FileError {
         FileError { file: one_line(file), problem: problem.into() }
     }
 
+    /// An input cannot be read.
+    pub(crate) fn of_input(place: &Place, problem: impl Into<FileProblem>) -> FileError {
+        FileError::new(&name(place), problem)
+    }
+
+    /// An output cannot be written.
+    pub(crate) fn of_output(place: &Place, problem: impl Into<FileProblem>) -> FileError {
+        match place {
+            Place::File(path) => FileError::at(path, problem),
+            Place::Standard => FileError::new("standard output", problem),
+        }
+    }
+
     fn at(path: &Path, problem: impl Into<FileProblem>) -> FileError {
         FileError::new(&path.to_string_lossy(), problem)
     }
@@ -124,6 +147,32 @@ impl From<PathBuf> for Place {
     /// `-` is standard input or output.
     fn from(path: PathBuf) -> Place {
         if path.as_os_str() == "-" { Place::Standard } else { Place::File(path) }
+    }
+}
+
+/// The name of a place that is read.
+pub(crate) fn name(place: &Place) -> String {
+    match place {
+        Place::File(path) => one_line(&path.to_string_lossy()),
+        Place::Standard => "standard input".to_owned(),
+    }
+}
+
+/// Do the inputs come record by record: as JSON lines or as a table?
+pub(crate) fn are_records(place: &Place) -> bool {
+    is_table(place) || are_lines(place)
+}
+
+/// Is it a table?
+pub(crate) fn is_table(place: &Place) -> bool {
+    matches!(place, Place::File(path) if ending(path) == "csv")
+}
+
+/// Are they JSON lines?
+pub(crate) fn are_lines(place: &Place) -> bool {
+    match place {
+        Place::File(path) => matches!(ending(path).as_str(), "jsonl" | "ndjson"),
+        Place::Standard => true,
     }
 }
 

@@ -12,8 +12,9 @@ use std::io::{self, Write};
 
 use ndarray::{ArrayViewD, Axis};
 
-use crate::examples::{Columns, ExampleError, InputSpec, Place};
+use crate::examples::{Columns, ExampleError, InputSpec, Place, Values};
 use crate::json::Value;
+use crate::keep::Keep;
 use crate::quote::{one_line, quoted};
 use crate::{Tensor, TensorView};
 
@@ -24,23 +25,41 @@ use crate::{Tensor, TensorView};
 /// [`ExampleError`], with the line and the input.
 pub fn read_lines(text: &str, inputs: &[InputSpec]) -> Result<Columns, ExampleError> {
     let mut columns = Columns::of(inputs.len());
-    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let keep = Keep::default();
+    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).peekable();
     while let Some((index, line)) = lines.next() {
         let place = Place::Line(index + 1);
-        let example = Value::parse(line).map_err(|error| match lines.next() {
-            Some(_) if error.is_eof() => goes_on(place),
-            _ => syntax(place, &error),
-        })?;
-        match (example, &mut columns.0[..]) {
-            (Value::Object(fields), _) => distribute(place, fields, inputs, |index, value| {
-                columns.0[index].push((place, value));
-                Ok(())
-            })?,
-            (value, [column]) => column.push((place, value)),
-            (value, _) => return Err(not_an_object(place, inputs, &value)),
-        }
+        let values = example(line, place, lines.peek().is_some(), inputs, &keep)?;
+        columns.push(place, values);
     }
     Ok(columns)
+}
+
+/// Reads one line that is not blank; is there `more` behind it? Fields that are kept are passed over.
+pub(crate) fn example(
+    line: &str,
+    place: Place,
+    more: bool,
+    inputs: &[InputSpec],
+    keep: &Keep,
+) -> Result<Values, ExampleError> {
+    let example = Value::parse(line).map_err(|error| match more && error.is_eof() {
+        true => goes_on(place),
+        false => syntax(place, &error),
+    })?;
+    let fields = match example {
+        Value::Object(fields) => fields,
+        value if inputs.len() == 1 => return Ok(vec![value]),
+        value => return Err(not_an_object(place, inputs, &value)),
+    };
+    let mut values = vec![Value::Null; inputs.len()];
+    let is_input = |name: &str| inputs.iter().any(|input| input.name == name);
+    let fields = fields.into_iter().filter(|(name, _)| is_input(name) || !keep.takes(name, inputs));
+    distribute(place, fields, inputs, |index, value| {
+        values[index] = value;
+        Ok(())
+    })?;
+    Ok(values)
 }
 
 /// Reads an object of columns: per input, the list of its examples.
@@ -78,32 +97,43 @@ pub fn read_columns(text: &str, inputs: &[InputSpec]) -> Result<Columns, Example
 /// [`io::ErrorKind::InvalidInput`] if an output has no batch axis or another batch than the first; errors of `out`.
 pub fn write_lines<W: Write>(out: &mut W, outputs: &[(String, Tensor)]) -> io::Result<()> {
     let batch = outputs.first().and_then(|(_, tensor)| tensor.shape().first().copied());
-    for (name, tensor) in outputs {
-        if batch.is_none() || tensor.shape().first().copied() != batch {
-            let message = format!(
-                "output {} of shape {:?} is not a batch like the others",
-                quoted(name),
-                tensor.shape()
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
-    }
+    check_batch(outputs, batch)?;
     for index in 0..batch.unwrap_or(0) {
-        for (position, (name, tensor)) in outputs.iter().enumerate() {
-            out.write_all(if position == 0 { b"{" } else { b", " })?;
-            serde_json::to_writer(&mut *out, name)?;
-            out.write_all(b": ")?;
-            write_example(out, tensor, index)?;
-        }
+        out.write_all(b"{")?;
+        write_outputs(out, outputs, index)?;
         out.write_all(b"}\n")?;
     }
     out.flush()
 }
 
+/// Are all outputs a batch of that many examples?
+pub(crate) fn check_batch(outputs: &[(String, Tensor)], batch: Option<usize>) -> io::Result<()> {
+    let other = |(_, tensor): &&(String, Tensor)| batch.is_none() || tensor.shape().first().copied() != batch;
+    let Some((name, tensor)) = outputs.iter().find(other) else { return Ok(()) };
+    let (name, shape) = (quoted(name), tensor.shape());
+    let message = format!("output {name} of shape {shape:?} is not a batch like the others");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+}
+
+/// Writes what the outputs say of one example, as the inside of an object.
+pub(crate) fn write_outputs<W: Write>(
+    out: &mut W,
+    outputs: &[(String, Tensor)],
+    index: usize,
+) -> io::Result<()> {
+    for (position, (name, tensor)) in outputs.iter().enumerate() {
+        out.write_all(if position == 0 { b"" } else { b", " })?;
+        serde_json::to_writer(&mut *out, name)?;
+        out.write_all(b": ")?;
+        write_example(out, tensor, index)?;
+    }
+    Ok(())
+}
+
 /// Gives each field to the input of its name; every input gets one.
 fn distribute(
     place: Place,
-    fields: Vec<(String, Value)>,
+    fields: impl IntoIterator<Item = (String, Value)>,
     inputs: &[InputSpec],
     mut give: impl FnMut(usize, Value) -> Result<(), ExampleError>,
 ) -> Result<(), ExampleError> {

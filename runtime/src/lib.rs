@@ -18,6 +18,7 @@ pub mod hash;
 pub mod io;
 mod json;
 pub mod json_lines;
+mod keep;
 pub use masque_kernels as kernels;
 pub mod lookup;
 mod memory;
@@ -25,6 +26,7 @@ pub mod npy;
 pub mod npz;
 pub mod quote;
 pub mod reference;
+pub mod serve;
 pub mod session;
 pub mod tensor;
 #[cfg(test)]

@@ -82,6 +82,8 @@ pub struct Assembled {
     pub layers: Vec<Box<dyn Layer>>,
     /// Where each layer stands in the file, as a JSON pointer.
     pub pointers: Vec<String>,
+    /// The names of the outputs that are given as a dict, in the model's order; empty if they are not.
+    pub output_names: Vec<String>,
     /// The batches of the inputs, in the order of the layers.
     pub(crate) batches: Vec<InputBatch>,
 }
@@ -128,7 +130,8 @@ pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
     for output in &raw.outputs {
         graph.add_output(calls.tensor("the model's output", output, &ids)?)?;
     }
-    Ok(Assembled { graph, layers, pointers, batches: symbols.batches() })
+    let output_names = raw.output_names.clone();
+    Ok(Assembled { graph, layers, pointers, output_names, batches: symbols.batches() })
 }
 
 /// How many tensors a call may give: each of them is written down.

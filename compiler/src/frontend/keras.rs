@@ -337,8 +337,17 @@ fn names(tensors: &Json) -> Vec<String> {
 mod tests {
     use serde_json::json;
 
-    use super::{Node, is_operation};
+    use super::{Node, is_operation, names};
     use crate::layers::{LAYERS, find};
+
+    #[test]
+    fn the_names_in_a_dict_are_in_the_order_of_its_tensors() {
+        let (a, b) = (json!(["a", 0, 0]), json!(["b", 0, 0]));
+        assert_eq!(names(&json!({"q": a, "p": b})), ["p", "q"]);
+        for unnamed in [json!([a, b]), a.clone(), json!({"q": [a, b], "p": b}), json!(null)] {
+            assert_eq!(names(&unnamed), [""; 0], "{unnamed}");
+        }
+    }
 
     #[test]
     fn layers_and_operations_are_told_apart_without_modules() {

@@ -1,8 +1,9 @@
 //! What is said of an output in one word, and what it rests on.
 
 use masque_ir::plan::PaddingRead;
+use masque_ir::program::Program;
 
-use super::{Output, Padding, derivation};
+use super::{Output, Padding, Together, derivation};
 
 /// What is known of an output and the padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,18 @@ impl Verdict {
     }
 }
 
+/// What the first so many outputs of a program read of the padding, as a plan says it.
+pub(crate) fn read_by(program: &Program, outputs: usize) -> PaddingRead {
+    let padding = Padding::of(program.clone(), &Together::default());
+    let verdicts = padding.outputs.iter().take(outputs).map(|output| padding.verdict(output, true));
+    let verdicts: Vec<Verdict> = verdicts.filter(|&verdict| verdict != Verdict::Clean).collect();
+    match verdicts.iter().all(|&verdict| verdict == Verdict::Unknown) {
+        _ if verdicts.is_empty() => PaddingRead::Nothing,
+        true => PaddingRead::Unknown,
+        false => PaddingRead::Some,
+    }
+}
+
 impl Padding {
     /// The verdict on an output; `shown` says that runs show what it reads.
     pub fn verdict(&self, output: &Output, shown: bool) -> Verdict {
@@ -37,16 +50,6 @@ impl Padding {
             (true, false) => Verdict::Possible,
             (false, _) if self.facts.roots.are_known() => Verdict::Clean,
             (false, _) => Verdict::Unknown,
-        }
-    }
-
-    /// What the first so many outputs read of the padding, as a plan says it.
-    pub(crate) fn read_by(&self, outputs: usize) -> PaddingRead {
-        let mut verdicts = self.outputs.iter().take(outputs).map(|output| self.verdict(output, true));
-        match verdicts.find(|&verdict| verdict != Verdict::Clean) {
-            None => PaddingRead::Nothing,
-            Some(Verdict::Unknown) => PaddingRead::Unknown,
-            Some(_) => PaddingRead::Some,
         }
     }
 

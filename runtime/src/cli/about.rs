@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
-use masque_ir::plan::{Plan, PlanValue};
+use masque_ir::plan::{PaddingRead, Plan, PlanValue};
+use serde_json::{Map, Value as Json, json};
 
 use crate::io::describe;
 use crate::quote::one_line;
+use crate::serve::{FLAGS, Flag};
 
 fn program() -> String {
     let path = std::env::args_os().next().map(std::path::PathBuf::from);
@@ -29,44 +31,69 @@ fn inputs(plan: &Plan) -> impl Iterator<Item = String> {
 }
 
 fn outputs(plan: &Plan) -> impl Iterator<Item = String> {
-    plan.outputs.iter().map(|output| describe(&output.name, &output.ty))
+    plan.outputs.iter().zip(plan.output_names()).map(|(output, name)| describe(name, &output.ty))
 }
 
 pub(super) fn help(plan: &Plan) -> String {
     let program = program();
     let mut text = format!("The model {}, compiled by masque.\n", one_line(&plan.name));
-    let _ = write!(
-        text,
-        "\nUsage: {program} [INPUT] [-o OUTPUT] [--masks FILE] [--header yes|no] [--threads N] [--force]\n"
-    );
+    let _ = write!(text, "\nUsage: {program} [OPTIONS] [INPUT]\n");
     section(&mut text, "Inputs", inputs(plan));
     section(&mut text, "Outputs", outputs(plan));
-    text.push_str(OPTIONS);
+    let shared = |for_records| FLAGS.iter().filter(move |flag| flag.for_records == for_records).map(shown);
+    let own = OWN.into_iter().map(|(name, help)| (name.to_owned(), help));
+    section(&mut text, "Options", columns(shared(false).chain(own)));
+    section(&mut text, "For records: JSON lines or .csv in, JSON lines out", columns(shared(true)));
     let example = plan.input_values().map(|(_, input)| example(input)).collect::<Vec<_>>().join(", ");
     section(
         &mut text,
         "Examples",
         [
             format!("echo '{{{example}}}' | {program}"),
-            format!("{program} examples.jsonl -o answers.jsonl"),
+            format!("{program} examples.jsonl -o answers.jsonl --keep id --on-error mark"),
             format!("{program} batch.npz -o answers.npz --masks masks.npz"),
         ],
     );
     text
 }
 
-const OPTIONS: &str = "
-Options:
-  INPUT, -i, --input FILE   .npz, .npy, .jsonl, .json or .csv; JSON lines on standard input if absent or -
-  -o, --output FILE         .npz, .npy or .jsonl; JSON lines on standard output if absent or -
-      --masks FILE          write every mask of the model to a .npz file
-      --header yes|no       is the first line of a .csv file a header? Guessed if absent
-      --force               replace a file that is there, though it is of another kind or read-only
-      --threads N           how many threads may work; the answers do not depend on it
-      --info                what this program was built from
-  -h, --help                this text
-  -V, --version             the versions of this program
-";
+/// The options that only an executable has.
+const OWN: [(&str, &str); 5] = [
+    ("    --masks FILE", "write every mask of the model to a .npz file"),
+    ("    --info", "what this program was built from"),
+    ("    --format text|json", "the form of --info"),
+    ("-h, --help", "this text"),
+    ("-V, --version", "the versions of this program"),
+];
+
+/// An option as it is written, and what it does.
+fn shown(flag: &Flag) -> (String, &str) {
+    let short = flag.short.map_or("    ".to_owned(), |letter| format!("-{letter}, "));
+    let value = flag.value.map_or(String::new(), |value| format!(" {value}"));
+    (format!("{short}--{}{value}", flag.name), flag.help)
+}
+
+/// Options with what they do, in lines of no more than 100 characters.
+fn columns<'a>(options: impl Iterator<Item = (String, &'a str)>) -> Vec<String> {
+    /// Where the second column begins, and how wide it is.
+    const COLUMNS: (usize, usize) = (32, 64);
+    let mut lines = vec![];
+    for (name, help) in options {
+        let mut line = format!("{name:<width$}", width = COLUMNS.0);
+        let mut room = COLUMNS.1;
+        for word in help.split(' ') {
+            if word.chars().count() > room {
+                lines.push(line.trim_end().to_owned());
+                (line, room) = (" ".repeat(COLUMNS.0), COLUMNS.1);
+            }
+            line.push_str(word);
+            line.push(' ');
+            room = room.saturating_sub(word.chars().count() + 1);
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}
 
 /// An example for an input, as it would stand in a JSON line.
 fn example(input: &PlanValue) -> String {
@@ -90,30 +117,77 @@ pub(super) fn version(plan: &Plan) -> String {
     format!("{name} ({compiler}, runtime {})\n", env!("CARGO_PKG_VERSION"))
 }
 
-pub(super) fn info(plan: &Plan) -> String {
-    let mut text = String::new();
+/// What a plan was made from, one fact after the other; those that are not known are empty.
+fn facts(plan: &Plan) -> [(&'static str, String); 10] {
     let from = &plan.provenance;
     let weights: u64 = plan.weights.iter().map(|weight| weight.bytes).sum();
-    let facts = [
-        ("model", one_line(&plan.name)),
-        ("file", one_line(&from.file)),
-        ("hash", one_line(&from.hash)),
-        ("compiler", one_line(&from.compiler)),
+    let padding = match from.padding {
+        PaddingRead::Nothing => "does not show in the answers",
+        PaddingRead::Some => "may show in the answers",
+        PaddingRead::Unknown => "nothing says what is padding",
+    };
+    [
+        ("model", plan.name.clone()),
+        ("file", from.file.clone()),
+        ("hash", from.hash.clone()),
+        ("compiler", from.compiler.clone()),
         ("runtime", env!("CARGO_PKG_VERSION").to_owned()),
         ("semantics", plan.semantics.to_string()),
         ("weights", format!("{weights} bytes in {} tensors", plan.weights.len())),
         ("steps", plan.steps.len().to_string()),
-    ];
-    for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
-        let _ = writeln!(text, "{name:<10} {value}");
+        ("examples", if from.apart { "apart" } else { "may show in each other's answers" }.to_owned()),
+        ("padding", padding.to_owned()),
+    ]
+}
+
+pub(super) fn info(plan: &Plan) -> String {
+    let mut text = String::new();
+    for (name, value) in facts(plan).iter().filter(|(_, value)| !value.is_empty()) {
+        let _ = writeln!(text, "{name:<10} {}", one_line(value));
     }
     section(&mut text, "Inputs", inputs(plan));
     section(&mut text, "Outputs", outputs(plan));
-    let states =
-        plan.states.iter().map(|state| plan.value(state.value)).map(|state| describe(&state.name, &state.ty));
+    let states = states(plan).map(|state| describe(&state.name, &state.ty));
     section(&mut text, "Kept from batch to batch", states);
-    section(&mut text, "Masks", from.mask_table.lines().map(printable));
+    section(&mut text, "Masks", plan.provenance.mask_table.lines().map(printable));
     text
+}
+
+fn states(plan: &Plan) -> impl Iterator<Item = &PlanValue> {
+    plan.states.iter().map(|state| plan.value(state.value))
+}
+
+/// The same for programs.
+pub(super) fn info_json(plan: &Plan) -> String {
+    let tensor = |name: &str, ty: &masque_ir::Type| {
+        let size = |size: &masque_ir::Dim| size.known().map_or_else(|| size.to_string().into(), Json::from);
+        let shape: Vec<Json> = ty.shape.iter().map(size).collect();
+        json!({"name": name, "dtype": ty.dtype.to_string(), "shape": shape})
+    };
+    let mut info: Map<String, Json> =
+        facts(plan).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let from = &plan.provenance;
+    let weights: u64 = plan.weights.iter().map(|weight| weight.bytes).sum();
+    let lists = [
+        ("weights", json!({"bytes": weights, "tensors": plan.weights.len()})),
+        ("steps", plan.steps.len().into()),
+        ("examples_apart", from.apart.into()),
+        ("padding", json!(from.padding)),
+        ("inputs", plan.input_values().map(|(_, input)| tensor(&input.name, &input.ty)).collect()),
+        (
+            "outputs",
+            plan.outputs
+                .iter()
+                .zip(plan.output_names())
+                .map(|(output, name)| tensor(name, &output.ty))
+                .collect(),
+        ),
+        ("states", states(plan).map(|state| tensor(&state.name, &state.ty)).collect()),
+        ("mask_table", from.mask_table.as_str().into()),
+    ];
+    info.remove("examples");
+    info.extend(lists.map(|(name, value)| (name.to_owned(), value)));
+    format!("{:#}\n", Json::Object(info))
 }
 
 /// A line of the mask table: its columns stay where they are, control characters do not reach a terminal.

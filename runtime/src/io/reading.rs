@@ -55,25 +55,34 @@ impl Examples {
 
     /// The place in the file of what kept the model from running, if it is a number of an input.
     pub fn locate(&self, tensors: &[(String, Tensor)], error: &RunError) -> Option<FileError> {
-        let RunError::Step { step, failure, .. } = error else { return None };
-        let OpFailure::IndexOutOfRange { index, rows, position } = failure else { return None };
-        let holds = |(_, tensor): &&(String, Tensor)| number(tensor, position) == Some(*index);
-        let (name, _) = tensors.iter().find(holds)?;
-        let example = *position.first()?;
-        let spec = self.specs.iter().position(|spec| spec.name == *name)?;
-        let place = match &self.values {
-            Values::Arrays(_) => examples::Place::Example(example + 1),
-            Values::Lists(columns) => columns.place(spec, example)?,
+        let place = |name: &str, example: usize| {
+            let spec = self.specs.iter().position(|spec| spec.name == name)?;
+            match &self.values {
+                Values::Arrays(_) => Some(examples::Place::Example(example + 1)),
+                Values::Lists(columns) => columns.place(spec, example),
+            }
         };
-        let problem = FileProblem::OutOfRange {
-            place,
-            input: quoted(name),
-            found: *index,
-            step: quoted(step),
-            rows: *rows,
-        };
-        Some(FileError::new(&self.file, problem))
+        Some(FileError::new(&self.file, out_of_range(tensors, error, place)?))
     }
+}
+
+/// What kept a model from running, if it is a number of an input; `place` says where an example of an input stands.
+pub(crate) fn out_of_range<N: AsRef<str>>(
+    inputs: &[(N, Tensor)],
+    error: &RunError,
+    place: impl Fn(&str, usize) -> Option<examples::Place>,
+) -> Option<FileProblem> {
+    let RunError::Step { step, failure, .. } = error else { return None };
+    let OpFailure::IndexOutOfRange { index, rows, position } = failure else { return None };
+    let (name, _) = inputs.iter().find(|(_, tensor)| number(tensor, position) == Some(*index))?;
+    let name = name.as_ref();
+    Some(FileProblem::OutOfRange {
+        place: place(name, *position.first()?)?,
+        input: quoted(name),
+        found: *index,
+        step: quoted(step),
+        rows: *rows,
+    })
 }
 
 /// The whole number at a position.
@@ -113,9 +122,10 @@ pub fn read_inputs(plan: &Plan, place: &Place) -> Result<Named, FileError> {
 ///
 /// [`FileError`], naming the file.
 pub fn read_examples(plan: &Plan, place: &Place, reading: Reading) -> Result<Examples, FileError> {
-    let (file, form) = match place {
-        Place::File(path) => (path.to_string_lossy().into_owned(), ending(path)),
-        Place::Standard => ("standard input".to_owned(), "jsonl".to_owned()),
+    let file = super::name(place);
+    let form = match place {
+        Place::File(path) => ending(path),
+        Place::Standard => "jsonl".to_owned(),
     };
     let attempt = || {
         if reading.header.is_some() && form != "csv" {

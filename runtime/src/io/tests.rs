@@ -66,7 +66,7 @@ fn a_failed_write_leaves_everything_as_it_was() {
     assert!(write_outputs(&Place::File(path.clone()), &uneven).is_err());
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "before");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    assert!(replace(folder.path(), |_| Ok(())).is_err());
+    assert!(replace(folder.path(), |_| io::Result::Ok(())).is_err());
 }
 
 #[cfg(unix)]
@@ -84,4 +84,30 @@ fn a_link_stays_a_link() {
 fn a_dash_is_the_standard_stream() {
     assert_eq!(Place::from(PathBuf::from("-")), Place::Standard);
     assert_eq!(Place::from(PathBuf::from("./-")), Place::File("./-".into()));
+}
+
+#[test]
+fn what_killed_runs_have_left_is_taken_away_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    let names = [
+        "a.jsonl.12-0.unfinished",
+        "a.jsonl.13-0.unfinished",
+        "a.jsonl.x-0.unfinished",
+        "b.jsonl.12-0.unfinished",
+    ];
+    let files: Vec<std::fs::File> = names
+        .iter()
+        .map(|name| {
+            let file = std::fs::File::create(path(name)).unwrap();
+            file.set_modified(old).unwrap();
+            file
+        })
+        .collect();
+    // Somebody still writes the second one.
+    files[1].lock().unwrap();
+    write_outputs(&Place::File(path("a.jsonl")), &outputs()).unwrap();
+    let is_there = names.map(|name| path(name).exists());
+    assert_eq!(is_there, [false, true, true, true]);
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use masque::diagnostics::{Code, UnsupportedMask};
 use masque_ir::Semantics;
 use masque_ir::facts::MaskSource;
 use masque_ir::text::Stage;
 use masque_runtime::io::Reading;
+use masque_runtime::serve::{FLAGS, Flag, Job};
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
 #[derive(Debug, Parser)]
@@ -37,9 +38,9 @@ pub(crate) struct Common {
     /// The weights of a .json config: .h5, or the .json index of shards; those beside it if absent
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
-    /// How many threads may work at a time; the numbers do not depend on it
-    #[arg(long, global = true, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) threads: u16,
+    /// How many threads may work at a time (all cores if absent); the numbers do not depend on it
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
     /// Colours in what is said to people
     #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
     pub(crate) color: Color,
@@ -71,6 +72,11 @@ impl MasksOption {
 }
 
 impl Common {
+    /// How many threads may work.
+    pub(crate) fn threads(&self) -> Option<usize> {
+        self.threads.map(usize::from)
+    }
+
     /// Which masks a model is taken to have.
     pub(crate) fn mask_source(&self) -> MaskSource {
         let source = |option: &MasksOption| match option {
@@ -392,18 +398,61 @@ pub(crate) struct Masks {
 pub(crate) struct Run {
     /// The model: a .keras or .h5 file, or a .json config with weights
     pub(crate) model: PathBuf,
-    /// The inputs: .npz, .npy, .jsonl, .json or .csv; JSON lines from standard input if absent
-    #[arg(long, value_name = "FILE")]
-    pub(crate) input: Option<PathBuf>,
-    /// Where the outputs go: .npz, .npy or .jsonl; JSON lines to standard output if absent
-    #[arg(long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    /// Is the first record of a .csv file a header? Guessed, and told, if absent
-    #[arg(long, value_enum, value_name = "yes|no")]
-    pub(crate) header: Option<YesOrNo>,
-    /// Replace files that are there, though they are of another kind or read-only
-    #[arg(long)]
-    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) job: RunOptions,
+}
+
+/// The options of every run, which an executable has, too.
+#[derive(Debug)]
+pub(crate) struct RunOptions(pub(crate) Job);
+
+/// Those that are not said elsewhere.
+fn run_flags() -> impl Iterator<Item = &'static Flag> {
+    FLAGS.iter().filter(|flag| flag.name != "threads")
+}
+
+impl Args for RunOptions {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        let path = clap::value_parser!(std::ffi::OsString);
+        let input = Arg::new("INPUT").value_parser(path.clone()).conflicts_with("input");
+        let command = command.arg(input.help("The inputs, as those of --input"));
+        run_flags().fold(command, |command, flag| {
+            let arg = Arg::new(flag.name).long(flag.name).help(flag.help);
+            let arg = flag.short.into_iter().fold(arg, Arg::short);
+            command.arg(match flag.value {
+                Some(value) => arg.value_name(value).value_parser(path.clone()),
+                None => arg.action(ArgAction::SetTrue),
+            })
+        })
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        RunOptions::augment_args(command)
+    }
+}
+
+impl FromArgMatches for RunOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<RunOptions, clap::Error> {
+        let mut options = RunOptions(Job::default());
+        options.update_from_arg_matches(matches)?;
+        Ok(options)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        let value = |id: &str| matches.get_one::<std::ffi::OsString>(id).cloned();
+        for flag in run_flags() {
+            let given = match flag.value {
+                Some(_) if flag.name == "input" => value("input").or_else(|| value("INPUT")),
+                Some(_) => value(flag.name),
+                None => matches.get_flag(flag.name).then(std::ffi::OsString::new),
+            };
+            if given.is_some() {
+                let set = self.0.set(flag, given);
+                set.map_err(|problem| Arguments::command().error(ErrorKind::ValueValidation, problem))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An answer.

@@ -103,7 +103,7 @@ fn execute(
     }
     let examples = io::read_examples(compiled.plan(), input, reading)?;
     if let Some(guess) = &examples.guess {
-        terminal.inform(&format!("note: {}", masque_runtime::quote::one_line(guess)));
+        terminal.note(guess);
     }
     let inputs = examples.tensors()?;
     compiled.run(&inputs, options).map_err(|error| match &error {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use masque::diagnostics::render::render;
 use masque::diagnostics::{Diagnostic, Severity};
 use masque_ir::facts::InferredGraph;
+use masque_runtime::serve::ServeError;
 
 use crate::args::Color;
 
@@ -18,6 +19,9 @@ pub(crate) enum Failure {
     /// A file can't be read or written.
     #[error(transparent)]
     File(#[from] masque_runtime::io::FileError),
+    /// Inputs can't be read, answers can't be written, or the model can't be run on them.
+    #[error(transparent)]
+    Serve(#[from] masque_runtime::serve::ServeError),
     /// The compiled model can't be run.
     #[error(transparent)]
     Session(#[from] masque::session::SessionError),
@@ -71,6 +75,16 @@ impl Terminal {
         }
     }
 
+    /// Says something that people want to know about a run, on one line.
+    pub(crate) fn note(&self, text: &str) {
+        self.inform(&format!("note: {}", masque_runtime::quote::one_line(text)));
+    }
+
+    /// Is nothing to be said but errors?
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     fn say(&self, text: &str) {
         // There is nobody to tell that nobody listens.
         let _ = writeln!(io::stderr().lock(), "{text}");
@@ -78,7 +92,7 @@ impl Terminal {
 
     /// One line, and the exit status for it.
     pub(crate) fn fail(&self, failure: &Failure) -> ExitCode {
-        if let Failure::File(error) = failure
+        if let Failure::File(error) | Failure::Serve(ServeError::File(error)) = failure
             && masque_runtime::io::is_broken_pipe(error)
         {
             return ExitCode::SUCCESS;

@@ -7,6 +7,7 @@ use masque::evaluate::{ClassWeights, LossError, Metrics, Objective, Scored, numb
 use masque::session::RunOptions;
 use masque::{Inferred, Options, lower};
 use masque_runtime::io::Place;
+use masque_runtime::serve::Job;
 use masque_runtime::{Outputs, Tensor, npz};
 use serde_json::{Map, Value as Json};
 
@@ -26,7 +27,8 @@ pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) ->
     let logits = objective.wants_logits() || metrics.wants_logits();
     let options = Options { mask_outputs: true, logits, ..Options::default() };
     let planned = commands::plan(inferred, common, options, terminal)?;
-    let run = RunOptions { threads: common.threads.into(), masks: true, ..Default::default() };
+    let job = Job { threads: common.threads(), ..Job::default() };
+    let run = RunOptions { threads: job.threads(), masks: true, ..Default::default() };
     let input = (&Place::File(arguments.input.clone()), args::reading(arguments.header));
     let found = commands::execute(&arguments.model, planned, run, input, terminal)?;
     let report = Report::of(arguments, &objective, &metrics, &outputs, &found, terminal)?;

@@ -1,20 +1,20 @@
-//! `masque run MODEL --input IN --output OUT`
+//! `masque run MODEL [INPUT] --output OUT`
 
 use std::process::ExitCode;
 
 use masque::Options;
-use masque::session::RunOptions;
-use masque_runtime::io::{self, Place};
+use masque::session::{CompiledModel, SessionError};
+use masque_runtime::io;
+use masque_runtime::serve::{Job, Listener, ServeError, serve};
 
-use crate::args::{self, Common, Run};
+use crate::args::{Common, Run};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let place = |path: &Option<std::path::PathBuf>| path.clone().map(Place::from).unwrap_or_default();
-    let (input, output) = (place(&arguments.input), place(&arguments.output));
-    let mut targets = commands::targets(&arguments.model, common, arguments.force);
-    targets.read_inputs(&input).write_outputs(&output)?;
+    let job = Job { threads: common.threads(), ..arguments.job.0.clone() };
+    let mut targets = commands::targets(&arguments.model, common, job.force);
+    job.targets(&mut targets)?;
     if let Some(path) = common.mask_file() {
         targets.write_masks(path)?;
     }
@@ -23,16 +23,16 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));
     };
-    let masks = common.mask_file().is_some();
-    let given = Options { mask_outputs: masks, ..Options::default() };
+    let given = Options { mask_outputs: common.mask_file().is_some(), ..Options::default() };
     let planned = commands::plan(inferred, common, given, terminal)?;
-    io::check_outputs(&output, &planned.plan)?;
-    let options = RunOptions { threads: common.threads.into(), masks, ..Default::default() };
-    let input = (&input, args::reading(arguments.header));
-    let outputs = commands::execute(&arguments.model, planned, options, input, terminal)?;
-    io::write_outputs(&output, &outputs.outputs)?;
-    if let Some(path) = common.mask_file() {
-        io::write_masks(path, &outputs.masks)?;
-    }
+    io::check_outputs(&job.output, &planned.plan)?;
+    let session = CompiledModel::new(arguments.model.display().to_string(), planned).session()?;
+    let mut note = |text: &str| terminal.note(text);
+    let mut listener = Listener { note: &mut note, progress: !terminal.is_quiet() };
+    let file = arguments.model.display().to_string();
+    serve(&session, &job, common.mask_file(), &mut listener).map_err(|error| match error {
+        ServeError::Run(source) => SessionError::Run { file, source }.into(),
+        other => Failure::from(other),
+    })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,220 @@
+//! The records that are looked at together: as many as wait to be read, and no more than a window holds.
+//!
+//! One thread reads pieces of the input, a second one makes records of them; whoever answers takes windows from it. Each
+//! holds only so much ahead of the next, so the memory does not depend on the length of the input.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread;
+
+use super::assemble::{Assembler, MOST_BYTES, Raw};
+use super::batches::{Company, Key, tokens};
+use crate::examples::{self, ExampleError, InputSpec, Place};
+use crate::io::{FileProblem, Place as FilePlace, is_table};
+use crate::keep::{Keep, Kept};
+use crate::{Tensor, csv, json_lines};
+
+/// The bytes of a piece.
+const PIECE: usize = 1 << 16;
+
+/// How many pieces are read ahead.
+const PIECES: usize = 8;
+
+/// A window is full when it holds so many bytes of text, or so many records as it may.
+const FULL: usize = 4 << 20;
+
+/// How many records a window holds at most, if nothing else is said.
+pub(crate) const USUAL: usize = 1024;
+
+/// A record that can be computed.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) place: Place,
+    pub(crate) tensors: Vec<Tensor>,
+    pub(crate) kept: Kept,
+    pub(crate) tokens: usize,
+    pub(crate) key: Key,
+}
+
+/// What stands in a place of the input.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Blank,
+    Record(Record),
+    Bad(Kept, FileProblem),
+}
+
+/// The records that are looked at together.
+#[derive(Debug, Default)]
+pub(crate) struct Window {
+    pub(crate) items: Vec<Item>,
+    /// For people: what had to be guessed.
+    pub(crate) guess: Option<String>,
+    /// Nothing can be read behind the items.
+    pub(crate) broken: Option<FileProblem>,
+    /// The bytes of the input up to here.
+    pub(crate) read: u64,
+    /// Does none come behind it?
+    pub(crate) last: bool,
+}
+
+/// How records are read.
+pub(crate) struct Form {
+    pub(crate) inputs: Vec<InputSpec>,
+    pub(crate) keep: Keep,
+    pub(crate) company: Company,
+    /// The columns of a table; none of JSON lines.
+    pub(crate) table: Option<csv::Reader>,
+}
+
+/// Begins to read; windows hold at most so many records.
+pub(crate) fn read(place: &FilePlace, form: Form, most: usize) -> Receiver<Window> {
+    let (to_answer, windows) = sync_channel(1);
+    let assembler = Assembler::new(is_table(place), MOST_BYTES);
+    let mut ahead = Ahead { pieces: pieces(place.clone()), assembler, form, most, read: 0, ended: false };
+    thread::spawn(move || while ahead.send(&to_answer).is_some() {});
+    windows
+}
+
+fn pieces(place: FilePlace) -> Receiver<io::Result<Vec<u8>>> {
+    let (to_ahead, pieces) = sync_channel(PIECES);
+    let copy = move || -> Option<()> {
+        let mut source: Box<dyn Read> = match place {
+            FilePlace::Standard => Box::new(io::stdin()),
+            FilePlace::File(path) => match File::open(path) {
+                Ok(file) => Box::new(file),
+                Err(error) => return to_ahead.send(Err(error)).ok(),
+            },
+        };
+        let mut piece = vec![0; PIECE];
+        loop {
+            match source.read(&mut piece) {
+                Ok(0) => return None,
+                Ok(length) => to_ahead.send(Ok(piece[..length].to_vec())).ok()?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return to_ahead.send(Err(error)).ok(),
+            }
+        }
+    };
+    thread::spawn(copy);
+    pieces
+}
+
+/// Makes windows of pieces.
+pub(super) struct Ahead {
+    pub(super) pieces: Receiver<io::Result<Vec<u8>>>,
+    pub(super) assembler: Assembler,
+    pub(super) form: Form,
+    pub(super) most: usize,
+    pub(super) read: u64,
+    pub(super) ended: bool,
+}
+
+impl Ahead {
+    /// Gathers a window and sends it; none if it was the last one, or nobody takes it.
+    fn send(&mut self, to_answer: &SyncSender<Window>) -> Option<()> {
+        let mut window = self.gather();
+        let last = window.broken.is_some() || (self.ended && window.items.is_empty());
+        window.last = last;
+        to_answer.send(window).ok()?;
+        (!last).then_some(())
+    }
+
+    /// Waits for a first record, and takes those that can be had without waiting.
+    pub(super) fn gather(&mut self) -> Window {
+        let (mut window, mut bytes) = (Window::default(), 0);
+        loop {
+            while window.items.len() < self.most && bytes < FULL && window.broken.is_none() {
+                let Some(raw) = self.assembler.next(self.ended) else { break };
+                bytes += raw.bytes.map_or(0, <[u8]>::len);
+                self.form.take(&raw, &mut window);
+            }
+            window.read = self.read;
+            let full = window.items.len() >= self.most || bytes >= FULL;
+            if full || self.ended || window.broken.is_some() {
+                return window;
+            }
+            let piece = match window.items.is_empty() {
+                true => self.pieces.recv().map_err(|_| TryRecvError::Disconnected),
+                false => self.pieces.try_recv(),
+            };
+            match piece {
+                Ok(Ok(piece)) => {
+                    self.read += piece.len() as u64;
+                    self.assembler.push(&piece);
+                }
+                Ok(Err(error)) => window.broken = Some(error.into()),
+                Err(TryRecvError::Disconnected) => self.ended = true,
+                Err(TryRecvError::Empty) => return window,
+            }
+        }
+    }
+}
+
+impl Form {
+    fn take(&mut self, raw: &Raw<'_>, window: &mut Window) {
+        let place = Place::Line(raw.line);
+        let Some(bytes) = raw.bytes else {
+            let problem = ExampleError::TooLong { place, most: MOST_BYTES };
+            return window.items.push(Item::Bad(vec![], problem.into()));
+        };
+        let text = match text(bytes, raw.line) {
+            Ok(text) => text,
+            Err(problem) => return window.items.push(Item::Bad(vec![], problem)),
+        };
+        if text.trim().is_empty() {
+            return window.items.push(Item::Blank);
+        }
+        match self.table.is_some() {
+            true => self.row(text, place, window),
+            false => {
+                let kept = self.keep.of(text, &self.inputs);
+                let values = self
+                    .keep
+                    .check(place, &kept)
+                    .and_then(|()| json_lines::example(text, place, raw.closed, &self.inputs, &self.keep));
+                window.items.push(self.item(place, kept, values));
+            }
+        }
+    }
+
+    fn row(&mut self, text: &str, place: Place, window: &mut Window) {
+        let Some(table) = &mut self.table else { return };
+        let example = table.text(text, place);
+        window.guess = window.guess.take().or_else(|| table.guess.take());
+        match example {
+            None => {}
+            Some(Err(error)) if !table.is_set() => window.broken = Some(error.into()),
+            Some(Err(error)) => window.items.push(Item::Bad(vec![], error.into())),
+            Some(Ok(csv::Example { values, kept })) => {
+                window.items.push(self.item(place, kept, Ok(values)));
+            }
+        }
+    }
+
+    fn item(&self, place: Place, kept: Kept, values: Result<examples::Values, ExampleError>) -> Item {
+        let tensors = values.and_then(|values| examples::alone(&self.inputs, place, values));
+        match tensors {
+            Ok(tensors) => {
+                let tokens = tokens(&self.inputs, &tensors);
+                let key = self.company.key(&self.inputs, &tensors);
+                Item::Record(Record { place, tensors, kept, tokens, key })
+            }
+            Err(error) => Item::Bad(kept, error.into()),
+        }
+    }
+}
+
+/// The text of a record; a mark of UTF-8 at the start of the input is none of it.
+fn text(bytes: &[u8], line: usize) -> Result<&str, FileProblem> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        FileProblem::NotText {
+            line: line + before.iter().filter(|&&byte| byte == b'\n').count(),
+            wide: line == 1 && (bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")),
+        }
+    })?;
+    let text = if line == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
+    Ok(text.strip_suffix('\r').unwrap_or(text))
+}
