@@ -45,10 +45,12 @@ impl Desk {
         done.refusal().unwrap_or_else(|problem| panic!("{command}: {problem}")).to_owned()
     }
 
-    /// What a model says of inputs.
+    /// What a model says of inputs; the answers before them go to a file, which is not there then.
     fn refused_inputs(&self, model: &str, file: &str, content: &[u8]) -> String {
         self.write(file, content);
-        self.refusal(&format!("run {model} --input {file}"))
+        let refusal = self.refusal(&format!("run {model} --input {file} --output refused.jsonl --quiet"));
+        assert!(!self.path("refused.jsonl").exists(), "{refusal}");
+        refusal
     }
 }
 
@@ -119,8 +121,8 @@ fn a_guessed_header_is_told() {
     assert_eq!(exe(&["a.csv"]).succeeded().unwrap().stderr, done.stderr);
     assert!(exe(&["a.csv", "--header", "yes"]).succeeded().unwrap().stderr.is_empty());
     let line = exe(&["ids.jsonl", "-i", "a.csv"]);
-    assert_eq!(line.refusal().unwrap(), "INPUT is given twice");
-    let late = run_with(&desk.path("exe"), desk.0.path(), &[], b"[1]\n[12]\n");
+    assert_eq!(line.refusal().unwrap(), "--input is given twice");
+    let late = run_with(&desk.path("exe"), desk.0.path(), &["-o", "late.jsonl"], b"[1]\n[12]\n");
     assert_eq!(
         late.refusal().unwrap(),
         "standard input: line 2: input \"ids\": 12 is outside of the table of \"embedding\", which has 12 rows"
@@ -146,7 +148,7 @@ fn inputs_of_different_lengths_are_named_with_the_layer_that_joins_them() {
     let lines = br#"{"title": [[1, 2, 3], [4, 5, 6], [7, 8, 9]], "body": [[1, 2, 3], [4, 5, 6]]}"#;
     assert_eq!(
         desk.refused_inputs("joined.mq", "a.jsonl", lines),
-        "joined.mq: inputs of different lengths, which \"together\" joins: \"title\" has 3, \"body\" has 2; expected \
+        "a.jsonl: line 1: inputs of different lengths, which \"together\" joins: \"title\" has 3, \"body\" has 2; expected \
          the same length"
     );
 }
@@ -155,7 +157,7 @@ fn inputs_of_different_lengths_are_named_with_the_layer_that_joins_them() {
 fn options_are_not_passed_over() {
     let desk = Desk::new();
     for (command, words) in [
-        ("check m.keras --threads 2", "--threads means nothing to `check`, only to evaluate, run"),
+        ("check m.keras --threads 2", "--threads means nothing to `check`, only to bench, evaluate, run"),
         ("--weights x.h5 layers", "--weights means nothing to `layers`"),
         ("diff m.keras --masks keras", "--masks means nothing to `diff` with one model"),
         ("explain m.keras --on-unsupported-mask warn", "--on-unsupported-mask means nothing to `explain`"),

@@ -57,6 +57,7 @@ pub mod liveness;
 pub mod lower;
 pub mod masks;
 pub mod mathematics;
+mod optimized;
 mod output_names;
 pub mod pack;
 mod padding;
@@ -84,6 +85,7 @@ pub use frontend::OpenOptions;
 use frontend::{Assembled, LoadError, ModelFile, Problem, RawModel, WeightError, WeightSource};
 use layer::config::{NARROW_POLICIES, QUANTIZED_POLICIES};
 use layer::{Layer, WeightSpec};
+pub use optimized::Optimized;
 pub use plan::Planned;
 
 /// How a model is compiled.
@@ -447,50 +449,6 @@ impl Lowered {
         let (program, report) = rewrite::optimize(&self.program, rewrite::Limits::DEFAULT);
         verified("rewriting", || verify::program(&program));
         Optimized { lowered: Lowered { program, ..self }, report }
-    }
-}
-
-/// A model as a tensor graph, after rewriting.
-pub struct Optimized {
-    lowered: Lowered,
-    report: rewrite::Report,
-}
-
-impl Optimized {
-    /// The tensor graph.
-    pub fn program(&self) -> &Program {
-        &self.lowered.program
-    }
-
-    /// The weights by name; empty for a model without.
-    pub fn weights(&self) -> &BTreeMap<String, Tensor> {
-        &self.lowered.weights
-    }
-
-    /// How the search for better forms went.
-    pub fn report(&self) -> &rewrite::Report {
-        &self.report
-    }
-
-    /// The tensor graph, with what nobody sees of the padding left out.
-    pub fn packed(&self) -> std::borrow::Cow<'_, Program> {
-        let packed = pack::pack(&self.lowered.program);
-        verified("packing", || verify::program(&packed));
-        packed
-    }
-
-    /// Packs rows, chooses kernels, places values, lays out weights.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Plan`] if the model came without weights.
-    pub fn plan(self) -> Result<Planned, Error> {
-        let program = self.packed().into_owned();
-        let Lowered { file, outputs, weights, provenance, .. } = self.lowered;
-        let planned = plan::plan(&program, outputs, &weights, provenance)
-            .map_err(|source| Error::Plan { file: file.path, source })?;
-        verified("planning", || verify::plan(&planned.plan));
-        Ok(planned)
     }
 }
 

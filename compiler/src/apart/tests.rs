@@ -22,9 +22,9 @@ fn check(lines: &str, output: &str, apart: bool) {
 #[test]
 fn what_looks_at_one_example_is_apart() {
     check("%y = mul(%x, 2:f32) : f32[B, T, 4]\n", "%y", true);
-    check("%y = reduce_sum(%x) {axes = [1], keep = false} : f32[B, 4]\n", "%y", true);
+    check("%y = sum(%x) {axes = [1], keep = false} : f32[B, 4]\n", "%y", true);
     check(
-        "%rows = reshape(%x) {shape = [B*T, 4]} : f32[B*T, 4]\n\
+        "%rows = reshape(%x) {shape = [\"B*T\", 4]} : f32[B*T, 4]\n\
          %y = exp(%rows) : f32[B*T, 4]\n\
          %z = reshape(%y) {shape = [B, T, 4]} : f32[B, T, 4]\n",
         "%z",
@@ -34,14 +34,14 @@ fn what_looks_at_one_example_is_apart() {
 
 #[test]
 fn where_examples_meet_it_is_seen() {
-    check("%y = reduce_sum(%x) {axes = [0], keep = true} : f32[1, T, 4]\n", "%y", false);
+    check("%y = sum(%x) {axes = [0], keep = true} : f32[1, T, 4]\n", "%y", false);
     check(
-        "%mean = reduce_sum(%x) {axes = [0], keep = true} : f32[1, T, 4]\n\
+        "%mean = sum(%x) {axes = [0], keep = true} : f32[1, T, 4]\n\
          %y = sub(%x, %mean) : f32[B, T, 4]\n",
         "%y",
         false,
     );
     check("%y = reverse(%x) {axis = 0} : f32[B, T, 4]\n", "%y", false);
-    check("%y = softmax(%x) {axis = 0} : f32[B, T, 4]\n", "%y", false);
-    check("%y = softmax(%x) {axis = -1} : f32[B, T, 4]\n", "%y", true);
+    check("%y = activate(%x) {f = {softmax = {axis = 0}}} : f32[B, T, 4]\n", "%y", false);
+    check("%y = activate(%x) {f = {softmax = {axis = -1}}} : f32[B, T, 4]\n", "%y", true);
 }

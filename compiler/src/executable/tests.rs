@@ -67,14 +67,14 @@ fn it_gives_the_numbers_of_keras_with_nothing_around_it() {
     }
     assert!(!read(folder.path().join("masks.npz")).is_empty());
     let printed = run(&executable, &["input.npz", "--threads", "2"]);
-    assert!(printed.stdout.starts_with(b"{\"output_0\": "), "{}", String::from_utf8_lossy(&printed.stdout));
+    assert!(printed.stdout.starts_with(b"{\"gru\": "), "{}", String::from_utf8_lossy(&printed.stdout));
 }
 
 #[test]
 fn it_describes_itself() {
     let (_folder, executable) = folder();
     let said = |argument: &str| String::from_utf8(run(&executable, &[argument]).stdout).unwrap();
-    assert!(said("--help").contains("output_0: f32["), "{}", said("--help"));
+    assert!(said("--help").contains("gru: f32["), "{}", said("--help"));
     assert!(said("--info").contains("model.keras"), "{}", said("--info"));
     assert!(said("--version").contains("masque"), "{}", said("--version"));
 }

@@ -97,7 +97,10 @@ fn candidates(program: &Program, place: usize, masks: &[Value]) -> Vec<Value> {
     let among = |mask: &Value| among(node, *mask).is_some();
     let (rows, masks): (Vec<usize>, Vec<Value>) = match node.op.rows(&types) {
         Some(rows) => (rows, masks.to_vec()),
-        None => (SEQUENCES.to_vec(), masks.iter().copied().filter(among).collect()),
+        None if matches!(node.op, Op::Attention(_)) => {
+            (SEQUENCES.to_vec(), masks.iter().copied().filter(among).collect())
+        }
+        None => return vec![],
     };
     let shape = &result.ty.shape;
     let are_numbers = types.iter().flatten().chain([&&result.ty]).all(|ty| ty.dtype != DType::Str);

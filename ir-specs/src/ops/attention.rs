@@ -109,7 +109,7 @@ impl Attention {
         let Attention::Attention { scale, causal, within: None, .. } = self else { return None };
         let [_, _, _, queries, keys, Operand::Absent] = operands else { return None };
         let rows = [queries, keys].iter().all(|operand| operand.value() == Some(mask));
-        rows.then(|| Attention::Rows { scale: *scale, causal: *causal })
+        rows.then_some(Attention::Rows { scale: *scale, causal: *causal })
     }
 }
 

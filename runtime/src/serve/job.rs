@@ -93,7 +93,11 @@ pub const FLAGS: &[Flag] = &[
     ),
     flag("force", None, "replace a file that is there, though it is of another kind or read-only"),
     flag("threads", Some("N"), "how many threads may work (all cores); the answers do not depend on it"),
-    flag("numbered", None, "name the outputs output_0, output_1, … whatever names they have in the model"),
+    flag(
+        "numbered",
+        None,
+        "name the outputs output_0, output_1, … in JSON lines too, whatever names they have in the model",
+    ),
     for_records(
         "on-error",
         Some("stop|skip|mark"),
@@ -169,9 +173,9 @@ impl Job {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
     }
 
-    /// The names of the outputs in the answers.
+    /// The names of the outputs in the answers: numbered in files of arrays, where programs look for them.
     pub(super) fn output_names(&self, plan: &Plan) -> Vec<String> {
-        match self.numbered {
+        match self.numbered || !files::are_lines(&self.output) {
             true => plan.outputs.iter().map(|output| output.name.clone()).collect(),
             false => plan.output_names().map(str::to_owned).collect(),
         }

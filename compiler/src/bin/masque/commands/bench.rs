@@ -7,6 +7,7 @@ use masque::Options;
 use masque::session::{CompiledModel, RunOptions, Session, SessionError, State, Tensor};
 use masque_ir::plan::Plan;
 use masque_runtime::io::{self, Place};
+use masque_runtime::serve::Job;
 use serde::Serialize;
 
 use crate::args::{self, Bench, Common, TextOrJson};
@@ -75,7 +76,8 @@ pub(crate) fn run(arguments: &Bench, common: &Common, terminal: &Terminal) -> Re
     let session = compiled.session()?;
     let load_s = start.elapsed().as_secs_f64();
     let inputs = io::read_examples(session.plan(), &input, args::reading(arguments.header))?.tensors()?;
-    let options = RunOptions { threads: common.threads.into(), ..Default::default() };
+    let job = Job { threads: common.threads(), ..Job::default() };
+    let options = RunOptions { threads: job.threads(), ..Default::default() };
     let timed = Timed::of(&session, &inputs, options, arguments)
         .map_err(|source| SessionError::Run { file: model.display().to_string(), source })?;
     let report = timed.report(&session, &inputs, [compile_s, load_s], weight_bytes);
