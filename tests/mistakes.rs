@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use masque_tests::command::{Done, run, run_with};
 use masque_tests::corpus::case;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const MASQUE: &str = env!("CARGO_BIN_EXE_masque-under-test");
@@ -151,6 +152,19 @@ fn inputs_of_different_lengths_are_named_with_the_layer_that_joins_them() {
         "a.jsonl: line 1: inputs of different lengths, which \"together\" joins: \"title\" has 3, \"body\" has 2; expected \
          the same length"
     );
+}
+
+/// A model that was compiled with functions of its owner's. What else it was compiled with is not worth a line then.
+#[test]
+fn a_loss_of_ones_own_is_told_to_be_that() {
+    let desk = Desk::new();
+    let mut config: Value = serde_json::from_slice(&fs::read(desk.path("config.json")).unwrap()).unwrap();
+    let own = |name: &str| json!({"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"});
+    config["compile_config"] = json!({"loss": own("team>focal"), "metrics": [own("team>masked_acc")]});
+    desk.write("config.json", config.to_string().as_bytes());
+    let message = desk.refusal("evaluate config.json --input ids.jsonl --target t.npz");
+    assert!(message.contains("`team>focal`, is not one of Keras' own"), "{message}");
+    assert!(message.ends_with("name a loss of Keras' with --loss, such as --loss mse"), "{message}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Convolution: sums of products of windows and a kernel, over one to three spatial axes.
 //!
 //! A window's rows times the kernel's matrix is one row of a product, so this is [`gemm`](super::gemm) over rows that
-//! are not next to each other: its register tiles read each tap's channels where they are, and nothing is copied.
+//! are not next to each other: its register tiles read each tap's channels where they are, or, for many filters, from a
+//! copy of a tile's rows.
 //! An output element starts from its initial value and takes the products tap by tap, along each tap's channels, each
 //! fused into one rounding. Taps outside of the input are left out. Transposed convolutions are the same with a dilated
 //! input: only the taps that meet a row are computed.

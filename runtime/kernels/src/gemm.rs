@@ -240,14 +240,11 @@ impl Product<'_> {
         let mut packed = PackedRows::take();
         let rows = &mut packed;
         match (tile::packs(m, self.w.n()), self.apart.is_some()) {
-            (true, true) => {
-                dispatch!(self.level, simd => tile::block::<_, true, true>(simd, &part, first, m, out, rows));
-            }
-            (true, false) => {
-                dispatch!(self.level, simd => tile::block::<_, false, true>(simd, &part, first, m, out, rows));
+            (true, _) => {
+                dispatch!(self.level, simd => tile::block::<_, true, false>(simd, &part, first, m, out, rows));
             }
             (false, true) => {
-                dispatch!(self.level, simd => tile::block::<_, true, false>(simd, &part, first, m, out, rows));
+                dispatch!(self.level, simd => tile::block::<_, false, true>(simd, &part, first, m, out, rows));
             }
             (false, false) => {
                 dispatch!(self.level, simd => tile::block::<_, false, false>(simd, &part, first, m, out, rows));

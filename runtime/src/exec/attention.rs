@@ -32,18 +32,9 @@ impl Writes for Attention {
             None => None,
         };
         let description = attention::Attention {
-            query: call.floats(0)?,
-            key: call.floats(1)?,
-            value: call.floats(2)?,
-            segments: &segments,
-            heads,
-            groups,
-            depth,
-            width,
             queries: call.maybe_flags(3)?,
             keys: call.maybe_flags(4)?,
             pairs,
-            scale: scale.0 as f32,
             causal: *causal,
             within: within.map(|steps| steps as usize),
             blind: match blind {
@@ -51,10 +42,37 @@ impl Writes for Attention {
                 Blind::Lowered => attention::Blind::Lowered,
                 Blind::Nothing => attention::Blind::Nothing,
             },
+            ..unmasked(call, &segments, [heads, groups, depth, width], scale.0)?
         };
         attention(&description, call.out(0)?);
         Ok(())
     }
+}
+
+/// Attention in which every position sees all of its sequence.
+fn unmasked<'s, 'a: 's>(
+    call: &Call<'a>,
+    segments: &'s [Segment],
+    [heads, groups, depth, width]: [usize; 4],
+    scale: f64,
+) -> Result<attention::Attention<'s>, OpFailure> {
+    Ok(attention::Attention {
+        query: call.floats(0)?,
+        key: call.floats(1)?,
+        value: call.floats(2)?,
+        segments,
+        heads,
+        groups,
+        depth,
+        width,
+        queries: None,
+        keys: None,
+        pairs: None,
+        scale: scale as f32,
+        causal: false,
+        within: None,
+        blind: attention::Blind::Nothing,
+    })
 }
 
 /// Attention among the rows of a mask.
@@ -74,23 +92,9 @@ impl Writes for AttentionRows {
         if covered != rows || call.operand(1)?.shape.get(1) != Some(&rows) || u32::try_from(rows).is_err() {
             return Err(OpFailure::mismatch(format_args!("{covered} rows, one for each true"), rows));
         }
-        let description = attention::Attention {
-            query: call.floats(0)?,
-            key: call.floats(1)?,
-            value: call.floats(2)?,
-            segments: &segments,
-            heads,
-            groups,
-            depth,
-            width,
-            queries: None,
-            keys: None,
-            pairs: None,
-            scale: scale.0 as f32,
-            causal: *causal,
-            within: None,
-            blind: attention::Blind::Nothing,
-        };
+        let sizes = [heads, groups, depth, width];
+        let description =
+            attention::Attention { causal: *causal, ..unmasked(call, &segments, sizes, scale.0)? };
         attention(&description, call.out(0)?);
         Ok(())
     }

@@ -18,9 +18,10 @@ pub(crate) struct Raw<'a> {
 #[derive(Debug)]
 pub(crate) struct Assembler {
     buffer: Vec<u8>,
-    /// Where the record under way begins, and how far it has been looked at.
+    /// Where the record under way begins, where the line that is looked at does, and up to where that has no end.
     start: usize,
     looked: usize,
+    searched: usize,
     /// The line that it begins in, and the one that is looked at.
     first: usize,
     line: usize,
@@ -38,6 +39,7 @@ impl Assembler {
             buffer: vec![],
             start: 0,
             looked: 0,
+            searched: 0,
             first: 1,
             line: 1,
             quoted: table.then_some(false),
@@ -50,6 +52,7 @@ impl Assembler {
     pub(crate) fn push(&mut self, piece: &[u8]) {
         self.buffer.drain(..self.start);
         self.looked -= self.start;
+        self.searched = self.searched.saturating_sub(self.start);
         self.start = 0;
         self.buffer.extend_from_slice(piece);
     }
@@ -57,9 +60,11 @@ impl Assembler {
     /// The next record that is complete; at the `end` also what no line end closes.
     pub(crate) fn next(&mut self, end: bool) -> Option<Raw<'_>> {
         loop {
-            let behind = &self.buffer[self.looked..];
-            let line_end = behind.iter().position(|&byte| byte == b'\n');
-            let line = &behind[..line_end.unwrap_or(behind.len())];
+            // What a piece before this one had no end in is not searched again.
+            let searched = self.searched.max(self.looked);
+            let line_end = self.buffer[searched..].iter().position(|&byte| byte == b'\n');
+            self.searched = line_end.map_or(self.buffer.len(), |end| searched + end);
+            let line = &self.buffer[self.looked..self.searched];
             if line_end.is_none() && !end {
                 if self.passing || self.buffer.len() - self.start > self.most {
                     self.pass();
@@ -95,7 +100,7 @@ impl Assembler {
     fn pass(&mut self) {
         self.passing = true;
         self.buffer.clear();
-        (self.start, self.looked) = (0, 0);
+        (self.start, self.looked, self.searched) = (0, 0, 0);
     }
 }
 

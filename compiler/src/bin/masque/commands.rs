@@ -14,7 +14,7 @@ pub(crate) mod run;
 use std::io::Write;
 use std::path::Path;
 
-use masque::session::{self, CompiledModel, Outputs, Progress, RunOptions, SessionError};
+use masque::session::{self, CompiledModel, Outputs, Progress, RunOptions, SessionError, Tensor};
 use masque::{Inferred, Model, OpenOptions, Options};
 use masque_runtime::io::{self, Place, Reading, Targets};
 
@@ -89,15 +89,12 @@ fn plan(
     Ok(planned)
 }
 
-/// Runs a plan on the inputs at a place; errors name the model, or the place where a number stands.
-fn execute(
-    model: &Path,
-    planned: masque::Planned,
-    options: RunOptions,
+/// Reads the inputs of a plan, and says what had to be guessed.
+fn read(
+    compiled: &CompiledModel,
     (input, reading): (&Place, Reading),
     terminal: &Terminal,
-) -> Result<Outputs, Failure> {
-    let compiled = CompiledModel::new(model.display().to_string(), planned);
+) -> Result<io::Examples, Failure> {
     if let Some(waits) = io::waits_for(input) {
         terminal.inform(waits);
     }
@@ -105,13 +102,31 @@ fn execute(
     if let Some(guess) = &examples.guess {
         terminal.note(guess);
     }
-    let inputs = examples.tensors()?;
-    compiled.run(&inputs, options).map_err(|error| match &error {
+    Ok(examples)
+}
+
+/// Why a model does not run on its inputs; names the place where a number stands, if it is one.
+fn unrun(error: SessionError, examples: &io::Examples, inputs: &[(String, Tensor)]) -> Failure {
+    match &error {
         SessionError::Run { source, .. } => {
-            examples.locate(&inputs, source).map_or_else(|| error.into(), Failure::from)
+            examples.locate(inputs, source).map_or_else(|| error.into(), Failure::from)
         }
         SessionError::Prepare { .. } => error.into(),
-    })
+    }
+}
+
+/// Runs a plan on the inputs at a place; errors name the model, or the place where a number stands.
+fn execute(
+    model: &Path,
+    planned: masque::Planned,
+    options: RunOptions,
+    input: (&Place, Reading),
+    terminal: &Terminal,
+) -> Result<Outputs, Failure> {
+    let compiled = CompiledModel::new(model.display().to_string(), planned);
+    let examples = read(&compiled, input, terminal)?;
+    let inputs = examples.tensors()?;
+    compiled.run(&inputs, options).map_err(|error| unrun(error, &examples, &inputs))
 }
 
 /// Writes data to standard output. A reader that has gone away has read enough.

@@ -36,10 +36,10 @@ const fn tall<S: Simd>() -> usize {
 /// Computes `m` rows of the product, all columns, and takes those steps with them that need no whole rows.
 /// `first_row` is the number of the first row among those that the steps know.
 ///
-/// APART: do the rows lie apart? What that costs should not slow the others. PACK: are they copied, tile by tile, before
-/// all columns pass?
+/// PACK: are the rows copied, tile by tile, before all columns pass? APART: if not, do they lie apart? What that costs
+/// should not slow the others.
 #[inline(always)]
-pub(super) fn block<S: Simd, const APART: bool, const PACK: bool>(
+pub(super) fn block<S: Simd, const PACK: bool, const APART: bool>(
     simd: S,
     product: &Product<'_>,
     first_row: usize,
@@ -63,7 +63,7 @@ pub(super) fn block<S: Simd, const APART: bool, const PACK: bool>(
         while first * LANES < n {
             let columns = first * LANES;
             let part = Part { product, init, terms: terms.clone(), packed: packed.elements() };
-            first += strip::<S, APART, PACK>(simd, &part, [m, first], out, &mut edge);
+            first += strip::<S, PACK, APART>(simd, &part, [m, first], out, &mut edge);
             if left == 1 && !product.steps.is_empty() {
                 let width = n.min(first * LANES) - columns;
                 let reach = (m - 1) * product.out_stride + width;
@@ -85,7 +85,7 @@ struct Part<'a> {
 
 /// Computes all rows of the strip of columns that begins with vector `first`, and returns its width in vectors.
 #[inline(always)]
-fn strip<S: Simd, const APART: bool, const PACK: bool>(
+fn strip<S: Simd, const PACK: bool, const APART: bool>(
     simd: S,
     part: &Part<'_>,
     [m, first]: [usize; 2],
@@ -95,7 +95,7 @@ fn strip<S: Simd, const APART: bool, const PACK: bool>(
     let room = part.product.w.n().div_ceil(LANES) - first;
     macro_rules! tiles {
         ($tall:literal x $width:literal) => {{
-            tiles::<S, APART, PACK, $tall, $width>(simd, part, [m, first], out, edge);
+            tiles::<S, PACK, APART, $tall, $width>(simd, part, [m, first], out, edge);
             $width
         }};
     }
@@ -120,7 +120,7 @@ fn strip<S: Simd, const APART: bool, const PACK: bool>(
 /// All rows of V vectors of columns, in tiles of nearly equal height, TALL at most. A tile that reaches beyond the
 /// last column works on a copy, `edge`.
 #[inline(always)]
-fn tiles<S: Simd, const APART: bool, const PACK: bool, const TALL: usize, const V: usize>(
+fn tiles<S: Simd, const PACK: bool, const APART: bool, const TALL: usize, const V: usize>(
     simd: S,
     part: &Part<'_>,
     [m, first]: [usize; 2],
@@ -134,7 +134,7 @@ fn tiles<S: Simd, const APART: bool, const PACK: bool, const TALL: usize, const 
     for left in (1..=m.div_ceil(TALL)).rev() {
         let height = (m - row).div_ceil(left);
         let size = [height, columns.len()];
-        let mut rows = Target::of::<APART>(product, row, &mut out[columns.start..]);
+        let mut rows = Target::of::<PACK, APART>(product, row, &mut out[columns.start..]);
         let mut copy = Target { data: edge, stride: V * LANES, order: None };
         if !full {
             rows.copy_to(&mut copy, size);
@@ -143,7 +143,7 @@ fn tiles<S: Simd, const APART: bool, const PACK: bool, const TALL: usize, const 
         macro_rules! tile {
             ($height:literal) => {
                 if const { $height <= TALL } {
-                    tile::<S, APART, PACK, $height, V>(simd, part, [row, first], target);
+                    tile::<S, PACK, APART, $height, V>(simd, part, [row, first], target);
                 }
             };
         }
@@ -174,10 +174,14 @@ struct Target<'a> {
 impl<'a> Target<'a> {
     /// The rows of the output from the product's row `first` on.
     #[inline(always)]
-    fn of<const APART: bool>(product: &Product<'a>, first: usize, out: &'a mut [f32]) -> Self {
+    fn of<const PACK: bool, const APART: bool>(
+        product: &Product<'a>,
+        first: usize,
+        out: &'a mut [f32],
+    ) -> Self {
         let stride = product.out_stride;
         match product.apart {
-            Some(apart) if APART => Self { data: out, stride, order: Some(&apart.outputs[first..]) },
+            Some(apart) if PACK || APART => Self { data: out, stride, order: Some(&apart.outputs[first..]) },
             _ => Self { data: &mut out[first * stride..], stride, order: None },
         }
     }
@@ -222,7 +226,7 @@ pub(crate) use each_row;
 /// R rows from `row` on by V vectors from vector `first` on.
 #[allow(clippy::needless_range_loop, reason = "rows, panels and accumulators are walked side by side")]
 #[inline(always)]
-fn tile<S: Simd, const APART: bool, const PACK: bool, const R: usize, const V: usize>(
+fn tile<S: Simd, const PACK: bool, const APART: bool, const R: usize, const V: usize>(
     simd: S,
     part: &Part<'_>,
     [row, first]: [usize; 2],
@@ -252,15 +256,15 @@ fn tile<S: Simd, const APART: bool, const PACK: bool, const R: usize, const V: u
     if PACK {
         let mut rows = packed.get(row * terms.len()..).unwrap_or(&[]).as_chunks::<R>().0;
         match apart {
-            Some(apart) if APART => {
+            Some(apart) => {
                 for run in apart.runs {
                     let here = run.within(terms);
                     let (run, rest) = rows.split_at(here.len());
-                    add_packed(simd, *w, first, run, here, &mut acc);
+                    add_products(simd, *w, first, Packed(run), here, &mut acc);
                     rows = rest;
                 }
             }
-            _ => add_packed(simd, *w, first, rows, terms.clone(), &mut acc),
+            None => add_products(simd, *w, first, Packed(&rows[..terms.len()]), terms.clone(), &mut acc),
         }
     } else {
         // Arrays are filled in loops, because `array::from_fn` is a call with sixteen wide registers to be saved.
@@ -272,12 +276,15 @@ fn tile<S: Simd, const APART: bool, const PACK: bool, const R: usize, const V: u
                 for run in apart.runs {
                     let here = run.within(terms);
                     if !here.is_empty() {
-                        let offset = run.offset + here.start - run.first;
-                        add_products(simd, *w, first, (rows, offset), here, &mut acc);
+                        let part = AsTheyLie::of(rows, run.offset + here.start - run.first, here.len());
+                        add_products(simd, *w, first, part, here, &mut acc);
                     }
                 }
             }
-            _ => add_products(simd, *w, first, (rows, terms.start), terms.clone(), &mut acc),
+            _ => {
+                let part = AsTheyLie::of(rows, terms.start, terms.len());
+                add_products(simd, *w, first, part, terms.clone(), &mut acc);
+            }
         }
     }
     each_row!(r in R => {
@@ -289,19 +296,53 @@ fn tile<S: Simd, const APART: bool, const PACK: bool, const R: usize, const V: u
     });
 }
 
-/// Adds to the sums the products of consecutive terms, which the rows have from `offset` on.
+/// The elements of R rows.
+trait Elements<const R: usize> {
+    /// The one of a row for a term, counted from the first one that is there.
+    fn at(&self, row: usize, term: usize) -> f32;
+}
+
+/// Rows where they are.
+struct AsTheyLie<'a, const R: usize>([&'a [f32]; R]);
+
+/// Rows that were packed: every term has R elements, one for each row.
+struct Packed<'a, const R: usize>(&'a [[f32; R]]);
+
+impl<'a, const R: usize> AsTheyLie<'a, R> {
+    /// So many elements of each row, from `offset` on.
+    #[inline(always)]
+    fn of(mut rows: [&'a [f32]; R], offset: usize, len: usize) -> Self {
+        each_row!(r in R => { rows[r] = &rows[r][offset..][..len]; });
+        Self(rows)
+    }
+}
+
+impl<const R: usize> Elements<R> for AsTheyLie<'_, R> {
+    #[inline(always)]
+    fn at(&self, row: usize, term: usize) -> f32 {
+        self.0[row][term]
+    }
+}
+
+impl<const R: usize> Elements<R> for Packed<'_, R> {
+    #[inline(always)]
+    fn at(&self, row: usize, term: usize) -> f32 {
+        self.0[term][row]
+    }
+}
+
+/// Adds to the sums the products of these terms, of which the rows hold the elements.
 #[allow(clippy::needless_range_loop, reason = "rows, panels and accumulators are walked side by side")]
 #[inline(always)]
 fn add_products<S: Simd, const R: usize, const V: usize>(
     simd: S,
     w: PackedMatrix<'_>,
     first: usize,
-    (mut rows, offset): ([&[f32]; R], usize),
+    rows: impl Elements<R>,
     terms: Range<usize>,
     acc: &mut [[f32x16<S>; V]; R],
 ) {
     let k = terms.len();
-    each_row!(r in R => { rows[r] = &rows[r][offset..][..k]; });
     let mut panels = [w.panel(first); V];
     for v in 0..V {
         panels[v] = &w.panel(first + v)[terms.start..][..k];
@@ -312,39 +353,7 @@ fn add_products<S: Simd, const R: usize, const V: usize>(
             b[v] = f32x16::load_array_ref(simd, &panels[v][p]);
         }
         each_row!(r in R => {
-            let x = splat(simd, rows[r][p]);
-            for v in 0..V {
-                acc[r][v] = fma(x, b[v], acc[r][v]);
-            }
-        });
-    }
-}
-
-/// The same for rows that were packed: every term has R elements, one for each row.
-#[allow(clippy::needless_range_loop, reason = "rows, panels and accumulators are walked side by side")]
-#[inline(always)]
-fn add_packed<S: Simd, const R: usize, const V: usize>(
-    simd: S,
-    w: PackedMatrix<'_>,
-    first: usize,
-    rows: &[[f32; R]],
-    terms: Range<usize>,
-    acc: &mut [[f32x16<S>; V]; R],
-) {
-    let k = terms.len();
-    let rows = &rows[..k];
-    let mut panels = [w.panel(first); V];
-    for v in 0..V {
-        panels[v] = &w.panel(first + v)[terms.start..][..k];
-    }
-    for p in 0..k {
-        let mut b = [splat(simd, 0.0); V];
-        for v in 0..V {
-            b[v] = f32x16::load_array_ref(simd, &panels[v][p]);
-        }
-        let row = &rows[p];
-        each_row!(r in R => {
-            let x = splat(simd, row[r]);
+            let x = splat(simd, rows.at(r, p));
             for v in 0..V {
                 acc[r][v] = fma(x, b[v], acc[r][v]);
             }

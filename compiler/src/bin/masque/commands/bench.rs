@@ -75,11 +75,14 @@ pub(crate) fn run(arguments: &Bench, common: &Common, terminal: &Terminal) -> Re
     let start = Instant::now();
     let session = compiled.session()?;
     let load_s = start.elapsed().as_secs_f64();
-    let inputs = io::read_examples(session.plan(), &input, args::reading(arguments.header))?.tensors()?;
+    let examples = commands::read(&compiled, (&input, args::reading(arguments.header)), terminal)?;
+    let inputs = examples.tensors()?;
     let job = Job { threads: common.threads(), ..Job::default() };
     let options = RunOptions { threads: job.threads(), ..Default::default() };
-    let timed = Timed::of(&session, &inputs, options, arguments)
-        .map_err(|source| SessionError::Run { file: model.display().to_string(), source })?;
+    let timed = Timed::of(&session, &inputs, options, arguments).map_err(|source| {
+        let error = SessionError::Run { file: model.display().to_string(), source };
+        commands::unrun(error, &examples, &inputs)
+    })?;
     let report = timed.report(&session, &inputs, [compile_s, load_s], weight_bytes);
     if let Some(output) = &output {
         io::write_outputs(output, &timed.outputs)?;

@@ -19,8 +19,8 @@ pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) ->
     let inferred = commands::infer(&arguments.model, common, terminal)?;
     let outputs = outputs(&inferred);
     let layers: Vec<&str> = outputs.iter().map(|output| output.layer.as_str()).collect();
-    let metrics = metrics(arguments, &inferred, &layers, terminal)?;
     let objective = objective(arguments, &inferred, &layers)?;
+    let metrics = metrics(arguments, &inferred, &layers, terminal)?;
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));
     };
