@@ -2,14 +2,15 @@
 //!
 //! The runner is a binary of the runtime crate. A build script can't have it as a dependency, so it is built by a cargo
 //! of its own: with a profile that makes it small, in a target folder of its own (the outer cargo holds the lock of the
-//! usual one), and without the outer build's wrappers, flags and job server. Nothing is downloaded: all it needs is
-//! among what the outer build needs.
+//! usual one) that development and release builds share, and without the outer build's wrappers, flags and job server.
+//! Nothing is downloaded: all it needs is among what the outer build needs.
 //!
 //! `MASQUE_RUNNER` names a runner to carry in place of this one, for whoever builds for another machine or from a
 //! package without the workspace around it.
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -69,7 +70,9 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
     ] {
         println!("cargo::rerun-if-changed={}", root.join(source).display());
     }
-    let target_dir = variable("OUT_DIR")?.join("runner");
+    // What cargo gives is TARGET/PROFILE/build/PACKAGE/out.
+    let out_dir = variable("OUT_DIR")?;
+    let target_dir = out_dir.ancestors().nth(4).unwrap_or(&out_dir).join("runner");
     let (host, target) = (variable("HOST")?, variable("TARGET")?);
     let mut cargo = Command::new(variable("CARGO")?);
     cargo.args(["build", "--quiet", "--offline", "--locked", "--package", "masque-runtime"]);
@@ -85,7 +88,11 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
     if !status.success() {
         return Err(format!("the runner could not be built: {status}").into());
     }
-    Ok(binary.join("runner").join(format!("masque-runner{}", executable_suffix())))
+    // A copy, which no other build replaces while this one reads it.
+    let name = format!("masque-runner{}", executable_suffix());
+    let carried = out_dir.join(&name);
+    fs::copy(binary.join("runner").join(&name), &carried)?;
+    Ok(carried)
 }
 
 fn executable_suffix() -> &'static str {

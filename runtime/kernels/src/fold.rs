@@ -1,7 +1,5 @@
 //! Axes folded away, in the order of the elements.
 
-use fearless_simd::dispatch;
-
 use super::level;
 use super::threads::parts;
 

@@ -11,7 +11,7 @@ pub use epilogue::Step;
 
 use std::ops::Range;
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::Level;
 use rayon::prelude::*;
 
 use super::lanes::Block;

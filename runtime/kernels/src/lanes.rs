@@ -4,7 +4,7 @@
 //! padded into a full vector, so that an element's bits don't depend on where in the slice it lies. Polynomials are
 //! minimax fits (Remez) made for these intervals; their errors stand beside them.
 
-use fearless_simd::{Level, Simd, dispatch, f32x16, i32x16, prelude::*};
+use fearless_simd::{Level, Simd, f32x16, i32x16, prelude::*};
 
 /// Lanes in a vector.
 pub(super) const LANES: usize = 16;

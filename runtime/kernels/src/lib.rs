@@ -9,6 +9,9 @@
 //! Shapes are preconditions. A caller has checked them before a kernel runs; kernels repeat the check as
 //! `debug_assert!` only. Only *values* that decide about memory ([`gather`]'s ids) are checked here.
 
+#[macro_use]
+mod dispatch;
+
 pub mod activation;
 pub mod attention;
 pub mod batch;

@@ -8,7 +8,6 @@
 mod block;
 mod load;
 
-use fearless_simd::dispatch;
 use masque_ir::ops::Elementwise;
 
 use super::activation::Activation;

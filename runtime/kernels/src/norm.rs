@@ -1,6 +1,6 @@
 //! Layer normalization over the last axis.
 
-use fearless_simd::{Level, Simd, dispatch};
+use fearless_simd::{Level, Simd};
 
 use super::lanes::{LANES, fma, load, splat, store, sum};
 use super::level;

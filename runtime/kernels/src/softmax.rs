@@ -3,7 +3,7 @@
 //! A row's sum is taken element by element from the first to the last. An element that is masked out by a very low
 //! value contributes an exact zero, so a row keeps its bits however many such elements stand before or behind it.
 
-use fearless_simd::{Level, Simd, dispatch, prelude::*};
+use fearless_simd::{Level, Simd, prelude::*};
 
 use super::lanes::{self, LANES, load, splat, store};
 use super::level;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use fearless_simd::{Level, Simd, dispatch, f32x16, prelude::*};
+use fearless_simd::{Level, Simd, f32x16, prelude::*};
 
 use super::{Init, finish};
 use crate::gemm::Step;

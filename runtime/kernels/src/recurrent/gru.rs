@@ -8,7 +8,7 @@
 //! h' = z * h + (1 - z) * candidate
 //! ```
 
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::Simd;
 
 use super::{Cell, Options, Output, Scratch, Sequences, States, gate, gather_rows, run};
 use crate::activation::Activation;

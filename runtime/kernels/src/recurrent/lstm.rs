@@ -6,7 +6,7 @@
 //! h' = rec(z_o) * act(c')
 //! ```
 
-use fearless_simd::{Simd, dispatch};
+use fearless_simd::Simd;
 
 use super::{Cell, Options, Output, Scratch, Sequences, States, gate, gather_rows, run};
 use crate::activation::Activation;

@@ -1,6 +1,6 @@
 //! Pooling by windows that cover an axis evenly.
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::Level;
 use rayon::prelude::*;
 
 use super::Pool;
