@@ -17,6 +17,7 @@
 //! | [`advice`] | what to do about it, tried before it is said |
 //! | [`mod@lower`] | layers to operations |
 //! | [`mathematics`] | what a call computes, printed from its operations |
+//! | [`picture`] | what a stage looks like: DOT, SVG, a page to look around in |
 //! | [`mod@liveness`], [`witness`] | what every output reads of the padding, and runs that show it |
 //! | [`rewrite`] | equality saturation |
 //! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
@@ -61,6 +62,7 @@ mod optimized;
 mod output_names;
 pub mod pack;
 mod padding;
+pub mod picture;
 pub mod plan;
 mod rebuild;
 pub mod rewrite;

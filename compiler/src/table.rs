@@ -100,6 +100,11 @@ pub fn rows(model: &InferredGraph) -> Vec<Row> {
     graph.calls().map(row).collect()
 }
 
+/// Every mask of a model, as people write it, by its number.
+pub(crate) fn masks(model: &InferredGraph) -> Vec<String> {
+    Notation::new(model).written()
+}
+
 /// Which calls do nothing but compute masks: operations that are read as `mask` arguments, or by others of this kind,
 /// and by nobody else. Keras writes them into the files it saves.
 pub fn plumbing(graph: &LayerGraph) -> Vec<bool> {

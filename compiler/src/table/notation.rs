@@ -51,6 +51,11 @@ impl<'a> Notation<'a> {
         notation
     }
 
+    /// Every mask, by its number.
+    pub(super) fn written(self) -> Vec<String> {
+        self.full
+    }
+
     /// The masks that a call's line shows, each once: those that go out, or else those that came in.
     pub(super) fn of_call(&self, call: CallId) -> String {
         let fact = self.model.facts.call(call);

@@ -260,12 +260,18 @@ pub(crate) struct Diff {
 pub(crate) struct Dump {
     /// The model: a .keras, .h5, .json or .mq file
     pub(crate) model: PathBuf,
-    /// Which stage: layers, masks, tensor, optimized or plan
+    /// Which stage: layers, masks, tensor, optimized, packed or plan
     #[arg(long, default_value = "masks")]
     pub(crate) stage: Stage,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: DumpFormat,
+    /// Draw each nested model, and each layer's operations, as one box
+    #[arg(long)]
+    pub(crate) collapse: bool,
+    /// Write the page to a temporary file, and open it
+    #[arg(long, conflicts_with_all = ["stage", "format", "collapse"])]
+    pub(crate) open: bool,
 }
 
 /// Forms of dumps.
@@ -273,6 +279,12 @@ pub(crate) struct Dump {
 pub(crate) enum DumpFormat {
     /// The text form of the IR, which parses back
     Text,
+    /// A picture for Graphviz
+    Dot,
+    /// A picture, placed and drawn
+    Svg,
+    /// A page with all stages to look around in; it needs no network
+    Html,
 }
 
 #[derive(Debug, Args)]

@@ -16,12 +16,9 @@ use crate::report::{Failure, Terminal};
 pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let mut inferred = commands::infer(&arguments.model, common, terminal)?;
     inferred.load_weights()?;
-    let policy = UnsupportedMask::from(common.on_unsupported_mask);
     let padding = inferred.padding_of(&together(&inferred, arguments)?)?;
     let witnesses = inferred.witnesses(&padding);
-    let mut findings = inferred.findings(policy);
-    findings.extend(inferred.leaks_shown(&padding, &witnesses));
-    inferred.advise(&mut findings);
+    let mut findings = shown(&inferred, &padding, &witnesses, common);
     for finding in &mut findings {
         if arguments.deny.contains(&finding.code) {
             finding.severity = Severity::Error;
@@ -46,6 +43,23 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
     }
     let wanting = findings.iter().any(|finding| finding.severity == Severity::Error);
     Ok(if wanting { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Everything that is found in a model.
+pub(crate) fn findings(inferred: &Inferred, padding: &Padding, common: &Common) -> Vec<Diagnostic> {
+    shown(inferred, padding, &inferred.witnesses(padding), common)
+}
+
+fn shown(
+    inferred: &Inferred,
+    padding: &Padding,
+    witnesses: &[Vec<Witness>],
+    common: &Common,
+) -> Vec<Diagnostic> {
+    let mut findings = inferred.findings(UnsupportedMask::from(common.on_unsupported_mask));
+    findings.extend(inferred.leaks_shown(padding, witnesses));
+    inferred.advise(&mut findings);
+    findings
 }
 
 /// The inputs that callers pad together, as the command line says.

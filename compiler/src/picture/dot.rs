@@ -1,0 +1,88 @@
+//! A picture in the language of Graphviz.
+
+use std::fmt::Write;
+
+use masque_ir::facts::MaskStatus;
+
+use super::style::{self, COLOURS};
+use super::{EdgeRole, Picture, Role};
+use crate::diagnostics::Severity;
+
+/// Writes a picture as a `digraph`: groups are clusters; masks, states, weights and the ways of padding have their own
+/// colours and strokes.
+pub fn write(picture: &Picture) -> String {
+    let mut dot = format!("digraph {} {{\n", quoted(&picture.title));
+    dot.push_str("  graph [rankdir=TB, fontname=\"monospace\", fontsize=10];\n");
+    dot.push_str("  node [shape=box, style=\"rounded,filled\", fillcolor=\"#f6f8fb\", fontname=\"monospace\", fontsize=10];\n");
+    dot.push_str("  edge [color=\"#75808f\", arrowsize=0.6];\n");
+    level(picture, None, 1, &mut dot);
+    for edge in &picture.edges {
+        let mut attributes = vec![];
+        let colour = edge.mask.map(|mask| COLOURS[mask % COLOURS.len()].0);
+        match (edge.role, colour) {
+            (EdgeRole::Mask, Some(colour)) => attributes.push(format!("color=\"{colour}\", style=dashed")),
+            (EdgeRole::Mask, None) => attributes.push("style=dashed".to_owned()),
+            (EdgeRole::Data, Some(colour)) => attributes.push(format!("color=\"{colour}\", penwidth=2.5")),
+            (EdgeRole::State, _) => attributes.push("style=dotted".to_owned()),
+            (EdgeRole::Weight, _) => attributes.push("color=\"#b6bfcb\", arrowhead=none".to_owned()),
+            (EdgeRole::Data, None) => {}
+        }
+        if edge.leaks {
+            attributes.push("color=\"#e02424\", penwidth=3".to_owned());
+        }
+        let attributes =
+            if attributes.is_empty() { String::new() } else { format!(" [{}]", attributes.join(", ")) };
+        let _ = writeln!(dot, "  n{} -> n{}{attributes};", edge.from, edge.to);
+    }
+    dot.push_str("}\n");
+    dot
+}
+
+/// What stands in a group, and the groups in it.
+fn level(picture: &Picture, group: Option<usize>, depth: usize, dot: &mut String) {
+    let indent = "  ".repeat(depth);
+    for (place, node) in picture.nodes.iter().enumerate().filter(|(_, node)| node.group == group) {
+        let mut label = vec![picture.short_name(&node.name, node.group).to_owned(), node.does.clone()];
+        label.extend(node.types.iter().cloned());
+        let mask = node.mask.map(|mask| style::shortened(&picture.masks[mask]));
+        if let (Some(mask), true) = (mask, node.status != MaskStatus::None) {
+            label.push(format!("{} {mask}", node.status));
+        }
+        let label: Vec<String> = label.iter().map(|line| escaped(line)).collect();
+        let look = match (node.finding, node.role) {
+            (Some(Severity::Error), _) => ", color=\"#c53030\", penwidth=2",
+            (Some(Severity::Warning), _) => ", color=\"#b7791f\", penwidth=2",
+            (None, Role::Input | Role::Output) => ", fillcolor=\"#e8eefb\"",
+            (None, Role::Weight | Role::Mask) => ", fillcolor=\"#ffffff\", style=\"rounded,filled,dashed\"",
+            (None, Role::Call | Role::Group | Role::Outside) => "",
+        };
+        let _ = writeln!(dot, "{indent}n{place} [label=\"{}\"{look}];", label.join("\\n"));
+    }
+    for (place, inner) in picture.groups.iter().enumerate().filter(|(_, inner)| inner.parent == group) {
+        let _ = writeln!(dot, "{indent}subgraph cluster_{place} {{");
+        let _ = writeln!(
+            dot,
+            "{indent}  label={}; style=\"rounded,dashed\"; color=\"#a9b4c4\";",
+            quoted(&inner.name)
+        );
+        level(picture, Some(place), depth + 1, dot);
+        let _ = writeln!(dot, "{indent}}}");
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", escaped(text))
+}
+
+/// Text between quotation marks; on one line.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => escaped.extend(['\\', letter]),
+            letter if letter.is_control() => escaped.push(' '),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}

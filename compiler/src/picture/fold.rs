@@ -1,0 +1,138 @@
+//! Smaller pictures of a large one: groups folded into one box each, or the inside of one group.
+
+use std::collections::{HashMap, HashSet};
+
+use masque_ir::facts::MaskStatus;
+
+use super::{Edge, Group, Node, Picture, Role};
+use crate::diagnostics::Severity;
+
+/// What a box is in the smaller picture.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Seen {
+    /// Itself.
+    Node(usize),
+    /// One of a folded group.
+    In(usize),
+}
+
+impl Picture {
+    /// The picture with each group for which `folds` holds as one box.
+    pub fn folded(&self, folds: impl Fn(usize) -> bool) -> Picture {
+        let seen =
+            |node: usize| match self.around(self.nodes[node].group).filter(|&group| folds(group)).last() {
+                Some(group) => Some(Seen::In(group)),
+                None => Some(Seen::Node(node)),
+            };
+        self.made_of(self.title.clone(), None, seen)
+    }
+
+    /// The inside of a group: what stands in it, the groups in it folded, and whom it reads and is read by outside.
+    pub fn inside(&self, group: usize) -> Picture {
+        let within = |node: usize| self.around(self.nodes[node].group).any(|around| around == group);
+        let mut beside = HashSet::new();
+        for edge in &self.edges {
+            match (within(edge.from), within(edge.to)) {
+                (true, false) => beside.insert(edge.to),
+                (false, true) => beside.insert(edge.from),
+                _ => false,
+            };
+        }
+        let seen = |node: usize| match within(node) {
+            false => beside.contains(&node).then_some(Seen::Node(node)),
+            true => {
+                let around = self.around(self.nodes[node].group).take_while(|&around| around != group);
+                Some(around.last().map_or(Seen::Node(node), Seen::In))
+            }
+        };
+        let mut inside = self.made_of(self.groups[group].name.clone(), Some(group), seen);
+        let within: HashSet<&str> = (0..self.nodes.len())
+            .filter(|&node| within(node))
+            .map(|node| self.nodes[node].name.as_str())
+            .collect();
+        for node in &mut inside.nodes {
+            if node.role != Role::Group && !within.contains(node.name.as_str()) {
+                *node = Node { role: Role::Outside, group: None, finding: None, ..node.clone() };
+            }
+        }
+        inside
+    }
+
+    /// The picture of what is seen of every node, below `root`.
+    fn made_of(&self, title: String, root: Option<usize>, seen: impl Fn(usize) -> Option<Seen>) -> Picture {
+        let mut picture = Picture { title, masks: self.masks.clone(), ..Picture::default() };
+        let mut places: HashMap<Seen, usize> = HashMap::new();
+        let seen: Vec<Option<Seen>> = (0..self.nodes.len()).map(seen).collect();
+        for (node, seen) in self.nodes.iter().zip(&seen) {
+            let Some(seen) = *seen else { continue };
+            if let Some(&known) = places.get(&seen) {
+                gather(&mut picture.nodes[known], node);
+                continue;
+            }
+            places.insert(seen, picture.nodes.len());
+            let made = match seen {
+                Seen::Node(_) => Node { group: picture.kept(self, node.group, root), ..node.clone() },
+                Seen::In(group) => Node {
+                    group: picture.kept(self, self.groups[group].parent, root),
+                    ..self.group_as_node(group, node)
+                },
+            };
+            picture.nodes.push(made);
+        }
+        let mut drawn = HashSet::new();
+        for edge in &self.edges {
+            let place = |node: usize| seen[node].and_then(|seen| places.get(&seen).copied());
+            let (Some(from), Some(to)) = (place(edge.from), place(edge.to)) else { continue };
+            if from != to && drawn.insert((from, to, edge.role, edge.mask)) {
+                picture.edges.push(Edge { from, to, ..edge.clone() });
+            }
+        }
+        picture
+    }
+
+    /// The group as one of this picture, with those around it as far as `root`.
+    fn kept(&mut self, whole: &Picture, group: Option<usize>, root: Option<usize>) -> Option<usize> {
+        let around: Vec<usize> = whole.around(group).take_while(|&group| Some(group) != root).collect();
+        let mut parent = None;
+        for &group in around.iter().rev() {
+            let name = &whole.groups[group].name;
+            parent = Some(self.groups.iter().position(|known| known.name == *name).unwrap_or_else(|| {
+                self.groups.push(Group { name: name.clone(), parent });
+                self.groups.len() - 1
+            }));
+        }
+        parent
+    }
+
+    fn group_as_node(&self, group: usize, first: &Node) -> Node {
+        let inside = |node: &&Node| self.around(node.group).any(|around| around == group);
+        let count = self.nodes.iter().filter(inside).filter(|node| node.role != Role::Weight).count();
+        let what =
+            if self.nodes.iter().any(|node| node.role == Role::Weight) { "operations" } else { "calls" };
+        Node {
+            name: self.groups[group].name.clone(),
+            does: format!("{count} {what}"),
+            types: vec![],
+            role: Role::Group,
+            group: None,
+            mask: None,
+            status: MaskStatus::None,
+            finding: first.finding,
+            call: None,
+        }
+    }
+}
+
+/// What a folded group shows of one of its boxes: what was found there, and the type of the last.
+fn gather(group: &mut Node, node: &Node) {
+    if group.role != Role::Group {
+        return;
+    }
+    group.finding = match (group.finding, node.finding) {
+        (Some(Severity::Error), _) | (_, Some(Severity::Error)) => Some(Severity::Error),
+        (one, other) => one.or(other),
+    };
+    if node.role == Role::Call {
+        group.types.clone_from(&node.types);
+    }
+}

@@ -1,0 +1,203 @@
+//! All stages of a model as one page of HTML, which needs nothing but itself: its style, its program and its data are
+//! in it, and it asks the network for nothing.
+
+use std::collections::{BTreeMap, HashMap};
+
+use masque_ir::program::Program;
+use masque_ir::text::{print_masks, print_node};
+use serde::Serialize;
+
+use super::{Picture, Role, of_model, of_program, style, svg};
+use crate::diagnostics::{Diagnostic, Severity};
+use crate::liveness::Padding;
+use crate::mathematics::{self, Form};
+use crate::table::{self, Row};
+use crate::{Error, Inferred, Options};
+
+/// A picture with more boxes than this begins folded.
+const UNFOLDED: usize = 120;
+
+/// A picture with more boxes than this is never shown as a whole.
+const WHOLE: usize = 1500;
+
+/// What the page's program reads.
+#[derive(Serialize)]
+struct Data {
+    title: String,
+    stages: Vec<Stage>,
+    calls: BTreeMap<String, Call>,
+}
+
+#[derive(Serialize)]
+struct Stage {
+    name: &'static str,
+    masks: Vec<String>,
+    leaks: bool,
+    views: Vec<View>,
+    nodes: BTreeMap<String, Box>,
+}
+
+/// One drawing: the whole picture, folded or not, or the inside of a group.
+#[derive(Serialize)]
+struct View {
+    name: String,
+    /// The view around it.
+    parent: Option<usize>,
+    width: f64,
+    height: f64,
+    svg: String,
+}
+
+#[derive(Serialize)]
+struct Box {
+    does: String,
+    types: Vec<String>,
+    role: Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<String>,
+    /// The line of the text form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<String>,
+    /// The views that it is in, the first ones first.
+    views: Vec<usize>,
+}
+
+/// What is known of a call of a layer.
+#[derive(Serialize)]
+struct Call {
+    #[serde(flatten)]
+    row: Row,
+    line: String,
+    mathematics: String,
+    weights: Vec<String>,
+    findings: Vec<Finding>,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    severity: Severity,
+    code: String,
+    message: String,
+    advice: Vec<String>,
+}
+
+/// Writes the page: the layers with their masks, then the operations as they are lowered, rewritten and packed, as far
+/// as the model can be compiled under these options. The findings and the padding are those of the model.
+///
+/// # Errors
+///
+/// Those of lowering.
+pub fn write(
+    inferred: Inferred,
+    findings: &[Diagnostic],
+    padding: &Padding,
+    options: Options,
+) -> Result<String, Error> {
+    let layers = of_model(&inferred, findings, padding);
+    let graph = inferred.graph().graph.clone();
+    let title = layers.title.clone();
+    let calls = calls(&inferred, findings)?;
+    let lines: HashMap<String, String> =
+        calls.iter().map(|(name, call)| (name.clone(), call.line.clone())).collect();
+    let mut stages = vec![stage("masks", &layers, &lines)];
+    if inferred.diagnostics(options.on_unsupported_mask).iter().all(|found| found.severity != Severity::Error)
+    {
+        let lowered = inferred.lower(options)?;
+        let mut add = |name: &'static str, program: &Program| {
+            let picture = of_program(program, &graph);
+            let lines = program.nodes.iter().enumerate();
+            let lines = lines.map(|(place, node)| (node.results[0].name.clone(), print_node(program, place)));
+            stages.push(stage(name, &picture, &lines.collect()));
+        };
+        add("tensor", lowered.program());
+        let optimized = lowered.optimize();
+        add("optimized", optimized.program());
+        add("packed", &optimized.packed());
+    }
+    let data =
+        serde_json::to_string(&Data { title: title.clone(), stages, calls }).expect("strings and numbers");
+    let page = include_str!("page/page.html")
+        .replace("{{title}}", &svg::escaped(&title))
+        .replace("{{style}}", &format!("{}{}", style::sheet(), include_str!("page/page.css")))
+        .replace("{{program}}", include_str!("page/page.js"));
+    // Put in last, and nothing in it may end the element that it stands in.
+    Ok(page.replacen("{{data}}", &data.replace('<', "\\u003c"), 1))
+}
+
+fn calls(inferred: &Inferred, findings: &[Diagnostic]) -> Result<BTreeMap<String, Call>, Error> {
+    let model = inferred.graph();
+    let file = inferred.file.path.clone();
+    let explained = mathematics::explain(inferred).map_err(|source| Error::Lower { file, source })?;
+    let mathematics: HashMap<String, String> =
+        explained.iter().map(|call| (call.row.name(), mathematics::text(&[call], Form::Plain))).collect();
+    let text = print_masks(model);
+    let lines: HashMap<&str, &str> =
+        text.lines().filter_map(|line| Some((line.split_once(" = ")?.0, line))).collect();
+    let call = |row: Row| {
+        let name = row.name();
+        let weights = model.facts.weights.iter().filter(|weight| {
+            weight.name.strip_prefix(row.layer.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        });
+        let here = findings.iter().filter(|finding| finding.layer == row.layer && finding.call == row.call);
+        let finding = |finding: &Diagnostic| Finding {
+            severity: finding.severity,
+            code: finding.code.to_string(),
+            message: finding.message.clone(),
+            advice: finding.advice.iter().map(|advice| advice.text.clone()).collect(),
+        };
+        let call = Call {
+            line: lines.get(format!("%{name}").as_str()).copied().unwrap_or_default().to_owned(),
+            mathematics: mathematics.get(&name).cloned().unwrap_or_default(),
+            weights: weights.map(|weight| format!("{}: {}", weight.name, weight.ty)).collect(),
+            findings: here.map(finding).collect(),
+            row,
+        };
+        (name, call)
+    };
+    Ok(table::rows(model).into_iter().map(call).collect())
+}
+
+/// All views of a picture, the first one first.
+fn stage(name: &'static str, picture: &Picture, lines: &HashMap<String, String>) -> Stage {
+    let mut views: Vec<View> = vec![];
+    let mut shown: HashMap<&str, Vec<usize>> = HashMap::new();
+    let known: HashMap<String, &str> =
+        picture.nodes.iter().map(|node| (node.name.clone(), node.name.as_str())).collect();
+    let mut add = |name: &str, parent: Option<usize>, part: &Picture| {
+        let (svg, width, height) = svg::fragment(part);
+        for node in part.nodes.iter().filter(|node| node.role != Role::Outside) {
+            if let Some(known) = known.get(&node.name) {
+                shown.entry(known).or_default().push(views.len());
+            }
+        }
+        views.push(View { name: name.to_owned(), parent, width, height, svg });
+        views.len() - 1
+    };
+    let many = picture.nodes.len();
+    let folds = many > UNFOLDED && !picture.groups.is_empty();
+    let first = match folds {
+        true => add("folded", None, &picture.folded(|_| true)),
+        false => add("whole", None, picture),
+    };
+    let mut of_group: HashMap<usize, usize> = HashMap::new();
+    for (group, contents) in picture.groups.iter().enumerate() {
+        let parent = contents.parent.and_then(|parent| of_group.get(&parent).copied()).unwrap_or(first);
+        of_group.insert(group, add(&contents.name, Some(parent), &picture.inside(group)));
+    }
+    if folds && many <= WHOLE {
+        add("whole", None, picture);
+    }
+    let boxes = picture.nodes.iter().map(|node| {
+        let found = Box {
+            does: node.does.clone(),
+            types: node.types.clone(),
+            role: node.role,
+            call: node.call.clone(),
+            line: lines.get(&node.name).cloned(),
+            views: shown.get(node.name.as_str()).cloned().unwrap_or_default(),
+        };
+        (node.name.clone(), found)
+    });
+    let leaks = picture.edges.iter().any(|edge| edge.leaks);
+    Stage { name, masks: picture.masks.clone(), leaks, nodes: boxes.collect(), views }
+}
