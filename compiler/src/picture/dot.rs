@@ -8,6 +8,9 @@ use super::style::{self, COLOURS};
 use super::{EdgeRole, Picture, Role};
 use crate::diagnostics::Severity;
 
+/// The colour of the ways of padding to outputs.
+const LEAK: &str = "#e02424";
+
 /// Writes a picture as a `digraph`: groups are clusters; masks, states, weights and the ways of padding have their own
 /// colours and strokes.
 pub fn write(picture: &Picture) -> String {
@@ -17,18 +20,18 @@ pub fn write(picture: &Picture) -> String {
     dot.push_str("  edge [color=\"#75808f\", arrowsize=0.6];\n");
     level(picture, None, 1, &mut dot);
     for edge in &picture.edges {
-        let mut attributes = vec![];
         let colour = edge.mask.map(|mask| COLOURS[mask % COLOURS.len()].0);
-        match (edge.role, colour) {
-            (EdgeRole::Mask, Some(colour)) => attributes.push(format!("color=\"{colour}\", style=dashed")),
-            (EdgeRole::Mask, None) => attributes.push("style=dashed".to_owned()),
-            (EdgeRole::Data, Some(colour)) => attributes.push(format!("color=\"{colour}\", penwidth=2.5")),
-            (EdgeRole::State, _) => attributes.push("style=dotted".to_owned()),
-            (EdgeRole::Weight, _) => attributes.push("color=\"#b6bfcb\", arrowhead=none".to_owned()),
-            (EdgeRole::Data, None) => {}
+        // Two colours are two lines side by side.
+        let colours: Vec<&str> = colour.into_iter().chain(edge.leaks.then_some(LEAK)).collect();
+        let mut attributes = vec![];
+        if !colours.is_empty() {
+            attributes.push(format!("color=\"{}\", penwidth=2.5", colours.join(":")));
         }
-        if edge.leaks {
-            attributes.push("color=\"#e02424\", penwidth=3".to_owned());
+        match edge.role {
+            EdgeRole::Mask => attributes.push("style=dashed".to_owned()),
+            EdgeRole::State => attributes.push("style=dotted".to_owned()),
+            EdgeRole::Weight => attributes.push("color=\"#b6bfcb\", arrowhead=none".to_owned()),
+            EdgeRole::Data => {}
         }
         let attributes =
             if attributes.is_empty() { String::new() } else { format!(" [{}]", attributes.join(", ")) };

@@ -31,9 +31,10 @@ pub fn of_model(inferred: &Inferred, findings: &[Diagnostic], padding: &Padding)
     }
     for (id, row) in graph.calls().zip(&rows) {
         let name = row.name();
-        let given = facts.call(id).outputs.iter().find_map(|output| output.mask);
+        let given = facts.call(id).outputs.iter().filter_map(|output| output.mask);
         let came = facts.call(id).mask_in.iter().find_map(|mask| *mask);
-        let mask = given.or(came).map(|mask| masks.place(&mut picture, mask, &written));
+        let given = given.map(|mask| masks.place(&mut picture, mask, &written)).reduce(|first, _| first);
+        let mask = given.or_else(|| came.map(|mask| masks.place(&mut picture, mask, &written)));
         let role = match row.class.as_str() {
             "InputLayer" => Role::Input,
             _ if row.plumbing => Role::Mask,

@@ -1,0 +1,283 @@
+//! Pictures of real models: well formed, whole, and usable in a real browser where there is one.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use masque::diagnostics::UnsupportedMask;
+use masque::picture::{EdgeRole, Picture, Role, dot, of_model, of_program, svg};
+use masque::{Model, Options};
+use masque_ir::layers::TensorRef;
+use masque_tests::command::{Done, bare};
+use masque_tests::corpus::{case, cases};
+use serde_json::Value as Json;
+
+const MASQUE: &str = env!("CARGO_BIN_EXE_masque-under-test");
+
+fn masque(folder: &Path, arguments: &[&str]) -> Done {
+    Done::from(bare(Path::new(MASQUE), folder).args(arguments).output().unwrap())
+}
+
+/// The first of these programs that is installed.
+fn installed(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let found = names.iter().find_map(|name| {
+        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
+    });
+    if found.is_none() {
+        println!("not tested: none of {} is installed", names.join(", "));
+    }
+    found
+}
+
+/// The layers of a model as a picture, and its operations.
+fn pictures(model: &Path) -> Vec<Picture> {
+    let inferred = Model::open(model).unwrap().infer().unwrap();
+    let padding = inferred.padding().unwrap();
+    let graph = inferred.graph().graph.clone();
+    let mut findings = inferred.findings(UnsupportedMask::Error);
+    findings.extend(inferred.leaks(&padding));
+    let layers = of_model(&inferred, &findings, &padding);
+    let options = Options { on_unsupported_mask: UnsupportedMask::Warn, ..Options::default() };
+    let lowered = inferred.lower(options).unwrap();
+    let operations = of_program(lowered.program(), &graph);
+    vec![layers, operations]
+}
+
+/// Is every element closed, and in the right order? The names of the elements.
+fn elements(xml: &str) -> Result<Vec<String>, String> {
+    let (mut open, mut seen): (Vec<&str>, Vec<String>) = (vec![], vec![]);
+    for piece in xml.split('<').skip(1) {
+        let (tag, _) = piece.split_once('>').ok_or(format!("a tag without end: {piece}"))?;
+        if let Some(name) = tag.strip_prefix('/') {
+            match open.pop() {
+                Some(last) if last == name => {}
+                last => return Err(format!("{last:?} is closed by {name}")),
+            }
+            continue;
+        }
+        let name = tag.split([' ', '/']).next().unwrap_or_default();
+        seen.push(name.to_owned());
+        if tag.matches('"').count() % 2 == 1 {
+            return Err(format!("a quotation without end: {tag}"));
+        }
+        if !tag.ends_with('/') {
+            open.push(name);
+        }
+    }
+    if open.is_empty() { Ok(seen) } else { Err(format!("never closed: {open:?}")) }
+}
+
+#[test]
+fn every_golden_model_is_drawn_whole() {
+    for case in cases() {
+        for picture in pictures(&case.model()) {
+            let drawn = svg::draw(&picture);
+            let elements = elements(&drawn).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            let titles = elements.iter().filter(|name| *name == "title").count();
+            assert_eq!(
+                titles,
+                picture.nodes.len() + 1,
+                "{}: a title for each box and the picture",
+                case.name
+            );
+            assert_eq!(drawn, svg::draw(&picture), "{}", case.name);
+        }
+    }
+}
+
+/// The lines that are a mask's colour are those whose tensor carries it, by the facts of inference.
+#[test]
+fn the_wires_are_the_masks_that_inference_found() {
+    for case in cases() {
+        let inferred = Model::open(case.model()).unwrap().infer().unwrap();
+        let padding = inferred.padding().unwrap();
+        let picture = of_model(&inferred, &[], &padding);
+        let (graph, facts) = (&inferred.graph().graph, &inferred.graph().facts);
+        let mut carried = vec![];
+        for call in graph.calls() {
+            for argument in &graph.call(call).arguments {
+                for tensor in argument.value.tensors() {
+                    carried.push((
+                        tensor.call.0 as usize,
+                        call.0 as usize,
+                        facts.tensor(tensor).mask.is_some(),
+                    ));
+                }
+            }
+        }
+        for (place, output) in graph.outputs().iter().enumerate() {
+            let TensorRef { call, .. } = output.tensor;
+            carried.push((
+                call.0 as usize,
+                graph.calls().len() + place,
+                facts.tensor(output.tensor).mask.is_some(),
+            ));
+        }
+        let drawn = picture.edges.iter().zip(&carried).filter(|(edge, _)| edge.role != EdgeRole::Mask);
+        for (edge, &(from, to, masked)) in drawn {
+            assert_eq!((edge.from, edge.to, edge.mask.is_some()), (from, to, masked), "{}", case.name);
+        }
+        assert_eq!(picture.edges.len(), carried.len(), "{}", case.name);
+    }
+}
+
+#[test]
+fn a_model_that_is_called_twice_is_two_groups() {
+    let picture = &pictures(&case("layers/time-distributed-models").model())[0];
+    let names: BTreeSet<&str> = picture.groups.iter().map(|group| group.name.as_str()).collect();
+    assert!(names.contains("time_distributed") && names.contains("time_distributed:1"), "{names:?}");
+    let folded = picture.folded(|_| true);
+    assert!(folded.nodes.iter().filter(|node| node.role == Role::Group).count() >= 3);
+}
+
+#[test]
+fn graphviz_takes_what_is_written_for_it() {
+    let Some(program) = installed(&["dot"]) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["seed/stacked-gru", "layers/time-distributed-models", "field/094-small-gpt"] {
+        for (place, picture) in pictures(&case(name).model()).iter().enumerate() {
+            let file = folder.path().join(format!("{place}.dot"));
+            fs::write(&file, dot::write(picture)).unwrap();
+            let done =
+                Command::new(&program).args(["-Tplain", "-o", "/dev/null"]).arg(&file).output().unwrap();
+            assert!(done.status.success() && done.stderr.is_empty(), "{name}: {done:?}");
+        }
+    }
+}
+
+#[test]
+fn pictures_of_the_seed_models() {
+    for name in ["seed/stacked-gru", "seed/text-gru128-explicit-mask", "seed/flatten-destroys-mask"] {
+        let dot = dot::write(&pictures(&case(name).model())[0]);
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(format!("{}.dot", name.replace('/', "-")), dot);
+        });
+    }
+}
+
+#[test]
+fn a_stage_without_a_picture_is_named() {
+    let folder = case("seed/stacked-gru").folder;
+    let done = masque(&folder, &["dump", "model.keras", "--stage", "plan", "--format", "svg"]);
+    assert_eq!(done.refusal(), Ok("a plan has no picture: --stage packed draws what it computes"));
+}
+
+/// What a visitor does on the page, and what is to be seen then.
+const VISIT: &str = r##"<script>{
+const seen = {};
+const node = (name) => [...document.querySelectorAll(".node")].find((node) => node.dataset.node === name);
+const press = (found) => found.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+const stage = (name) => press([...document.querySelectorAll("#stages button")].find((button) => button.textContent === name));
+seen.stages = [...document.querySelectorAll("#stages button")].map((button) => button.textContent);
+seen.boxes = document.querySelectorAll(".node").length;
+document.getElementById("search").value = "GRU";
+document.getElementById("search").dispatchEvent(new Event("input"));
+seen.found = [...document.querySelectorAll("#found button")].map((button) => button.textContent);
+press(document.querySelector("#found button"));
+seen.chosen = [...document.querySelectorAll(".chosen")].map((node) => node.dataset.node);
+seen.panel = [...document.querySelectorAll("#panel h2, #panel h3")].map((head) => head.textContent);
+const light = document.querySelector("#panel .mask");
+press(light);
+seen.pressed = light.getAttribute("aria-pressed");
+seen.lit = [...document.querySelectorAll(".line.lit")].map((line) => `${line.dataset.from} ${line.dataset.to}`);
+stage("optimized");
+seen.same = [...document.querySelectorAll(".chosen")].map((node) => node.dataset.node);
+seen.inside = document.querySelectorAll(".node").length;
+document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+seen.after = document.querySelectorAll(".chosen").length;
+stage("masks");
+seen.focusable = [...document.querySelectorAll(".node")].every((node) => node.tabIndex === 0 && node.getAttribute("aria-label"));
+seen.requests = performance.getEntriesByType("resource").length;
+seen.errors = window.wrong;
+document.body.dataset.seen = JSON.stringify(seen);
+}</script></body>"##;
+
+/// Runs a script at the end of a page in a browser without a window; what it leaves in `data-seen`.
+fn visited(browser: &Path, page: &str, script: &str) -> Json {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("page.html");
+    let watched = page.replacen(
+        "<head>",
+        "<head><script>window.wrong = []; addEventListener('error', (event) => window.wrong.push(event.message));</script>",
+        1,
+    );
+    fs::write(&file, watched.replace("</body>", script)).unwrap();
+    let mut command = Command::new(browser);
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,900", "--dump-dom"]);
+    command.arg(format!("--user-data-dir={}", folder.path().join("profile").display()));
+    let done = command.arg(format!("file://{}", file.display())).output().unwrap();
+    let dom = String::from_utf8_lossy(&done.stdout).into_owned();
+    let seen = dom.split("data-seen=\"").nth(1).and_then(|rest| rest.split('"').next());
+    let seen =
+        seen.unwrap_or_else(|| panic!("the script did not end: {}", String::from_utf8_lossy(&done.stderr)));
+    serde_json::from_str(
+        &seen.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"),
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_page_works_in_a_browser() {
+    let Some(browser) = installed(&["chromium", "chromium-browser", "google-chrome", "chrome"]) else {
+        return;
+    };
+    let folder = case("seed/stacked-gru").folder;
+    let page = masque(&folder, &["dump", "model.keras", "--format", "html"]).succeeded().unwrap().text();
+    let seen = visited(&browser, &page, VISIT);
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("page-visit", serde_json::to_string_pretty(&seen).unwrap());
+    });
+}
+
+/// A model of many boxes opens folded.
+#[test]
+fn a_large_model_opens_folded() {
+    let Some(browser) = installed(&["chromium", "chromium-browser", "google-chrome", "chrome"]) else {
+        return;
+    };
+    let folder = case("field/022-translation-right-cross-mask").folder;
+    let page = masque(&folder, &["dump", "model.keras", "--format", "html"]).succeeded().unwrap().text();
+    let script = r##"<script>{
+const seen = {};
+const press = (found) => found.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+press([...document.querySelectorAll("#stages button")].find((button) => button.textContent === "tensor"));
+seen.folded = document.querySelectorAll(".node.folded").length > 0;
+const folded = document.querySelector(".node.folded");
+seen.group = folded.dataset.node;
+press(folded);
+seen.inside = document.querySelectorAll(".node.call").length > 0;
+seen.trail = [...document.querySelectorAll("#trail button")].map((button) => button.textContent);
+press(document.querySelector("#trail button"));
+seen.back = document.querySelectorAll(".node.folded").length > 0;
+seen.errors = window.wrong;
+document.body.dataset.seen = JSON.stringify(seen);
+}</script></body>"##;
+    let seen = visited(&browser, &page, script);
+    assert_eq!(
+        (&seen["folded"], &seen["inside"], &seen["back"]),
+        (&true.into(), &true.into(), &true.into()),
+        "{seen}"
+    );
+    assert_eq!(seen["trail"][0], "folded", "{seen}");
+    assert_eq!(seen["errors"], serde_json::json!([]), "{seen}");
+}
+
+/// Nothing that a file calls itself becomes a part of the page.
+#[test]
+fn names_are_text_on_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "</script><script>alert(1)</script>";
+    let config = serde_json::json!({
+        "class_name": "Sequential",
+        "config": { "name": name, "layers": [
+            { "class_name": "InputLayer", "config": { "batch_shape": [null, 4], "dtype": "float32", "name": name } },
+            { "class_name": "Dense", "config": { "name": "<img src=x>", "units": 2 } },
+        ] },
+    });
+    fs::write(folder.path().join("m.json"), config.to_string()).unwrap();
+    let page = masque(folder.path(), &["dump", "m.json", "--format", "html"]).succeeded().unwrap().text();
+    assert_eq!(page.matches("<script").count(), 2, "its own, and its data");
+    assert!(!page.contains("<img"), "{page}");
+}
