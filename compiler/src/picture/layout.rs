@@ -56,6 +56,13 @@ impl Level {
         })
     }
 
+    /// Space above and below; where there are ports, there is enough of it.
+    fn around(&self) -> (f64, f64) {
+        let has = |port: fn(&Part) -> bool| self.parts.iter().any(port);
+        let above = if has(|part| matches!(part, Part::In(_))) { NAME } else { NAME + AROUND };
+        (above, if has(|part| matches!(part, Part::Out(_))) { 0.0 } else { AROUND })
+    }
+
     /// The place of the edge among those of the level.
     fn edge(&mut self, from: Part, to: Part) -> usize {
         let ends = (self.part(from), self.part(to));
@@ -88,7 +95,8 @@ pub(super) fn layout(picture: &Picture, sizes: &[(f64, f64)]) -> Layout {
         if level < root {
             let (placed, name) =
                 (&levels[level].placed, picture.groups[level].name.chars().count() as f64 * 7.3);
-            boxes[level] = (placed.width.max(name) + 2.0 * AROUND, placed.height + NAME + 2.0 * AROUND);
+            let (above, below) = levels[level].around();
+            boxes[level] = (placed.width.max(name) + 2.0 * AROUND, placed.height + above + below);
         }
     }
     compose(picture, sizes, (&levels, &boxes), &pieces)
@@ -186,7 +194,8 @@ fn compose(
                     let rect = rect(boxes[group]);
                     layout.groups[group] = rect;
                     let slack = rect.width - 2.0 * AROUND - levels[group].placed.width;
-                    origins[group] = Point { x: rect.x + AROUND + slack / 2.0, y: rect.y + AROUND + NAME };
+                    let above = levels[group].around().0;
+                    origins[group] = Point { x: rect.x + AROUND + slack / 2.0, y: rect.y + above };
                 }
                 Part::In(_) | Part::Out(_) => {}
             }
@@ -199,13 +208,12 @@ fn compose(
             let shift =
                 |point: &Point| Point { x: point.x + origins[level].x, y: point.y + origins[level].y };
             let mut piece: Vec<Point> = placed.ways[edge].iter().map(shift).collect();
-            // At the border of a group an edge keeps to its port.
-            match (way.last_mut(), piece.first_mut()) {
-                (Some(border), Some(port)) if matches!(parts[edges[edge].0], Part::In(_)) => {
-                    border.x = port.x
-                }
-                (Some(port), Some(border)) => border.x = port.x,
-                _ => {}
+            // At the border of a group an edge keeps to its port: the last two points before it, or the first two behind.
+            if let (Some(&last), Some(&first)) = (way.last(), piece.first()) {
+                let (before, into) = (way.len(), matches!(parts[edges[edge].0], Part::In(_)));
+                let (beside, x) =
+                    if into { (&mut way[before - 2..], first.x) } else { (&mut piece[..2], last.x) };
+                beside.iter_mut().for_each(|point| point.x = x);
             }
             way.extend(piece);
         }

@@ -15,7 +15,7 @@ use crate::table::{self, Row};
 use crate::{Error, Inferred, Options};
 
 /// A picture with more boxes than this begins folded.
-const UNFOLDED: usize = 120;
+const UNFOLDED: usize = 80;
 
 /// A picture with more boxes than this is never shown as a whole.
 const WHOLE: usize = 1500;
@@ -128,8 +128,15 @@ fn calls(inferred: &Inferred, findings: &[Diagnostic]) -> Result<BTreeMap<String
     let model = inferred.graph();
     let file = inferred.file.path.clone();
     let explained = mathematics::explain(inferred).map_err(|source| Error::Lower { file, source })?;
-    let mathematics: HashMap<String, String> =
-        explained.iter().map(|call| (call.row.name(), mathematics::text(&[call], Form::Plain))).collect();
+    let mathematics: HashMap<String, String> = explained
+        .iter()
+        .map(|call| {
+            // What stands on the page anyway is above the formulas, and not indented.
+            let text = mathematics::text(&[call], Form::Plain);
+            let lines = text.lines().filter_map(|line| line.strip_prefix("  "));
+            (call.row.name(), lines.collect::<Vec<_>>().join("\n"))
+        })
+        .collect();
     let text = print_masks(model);
     let lines: HashMap<&str, &str> =
         text.lines().filter_map(|line| Some((line.split_once(" = ")?.0, line))).collect();
@@ -165,7 +172,7 @@ fn stage(name: &'static str, picture: &Picture, lines: &HashMap<String, String>)
         picture.nodes.iter().map(|node| (node.name.clone(), node.name.as_str())).collect();
     let mut add = |name: &str, parent: Option<usize>, part: &Picture| {
         let (svg, width, height) = svg::fragment(part);
-        for node in part.nodes.iter().filter(|node| node.role != Role::Outside) {
+        for node in part.nodes.iter().filter(|node| !matches!(node.role, Role::Outside | Role::Group)) {
             if let Some(known) = known.get(&node.name) {
                 shown.entry(known).or_default().push(views.len());
             }

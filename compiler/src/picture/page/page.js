@@ -60,11 +60,12 @@ function show(where, into) {
     node.setAttribute("tabindex", "0");
     node.setAttribute("role", "button");
     node.setAttribute("aria-label", node.querySelector("title").textContent);
-    node.addEventListener("click", () => press(name));
+    const folded = node.classList.contains("folded");
+    node.addEventListener("click", () => press(name, folded));
     node.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") {
         event.preventDefault();
-        press(name);
+        press(name, folded);
       }
     });
   }
@@ -79,7 +80,7 @@ function buttons() {
   );
   const trail = [];
   for (let at = now.view; at !== null && at !== undefined; at = stage().views[at].parent) trail.unshift(at);
-  const whole = stage().views.findIndex((other) => other.name === "whole");
+  const whole = stage().views.findIndex((other) => other.parent === null && other.name === "whole");
   if (whole > 0 && now.view === 0) trail.push(whole);
   element("trail").replaceChildren(
     ...(stage().views.length > 1 ? trail : []).map((at) =>
@@ -98,10 +99,10 @@ function change(place) {
 }
 
 // A box is pressed: a folded group opens, anything else is chosen.
-function press(name) {
-  const group = stage().views.findIndex((other) => other.name === name);
-  if (group > 0 && !(name in stage().nodes && stage().nodes[name].views.includes(now.view))) return show(now.stage, group);
-  choose(name);
+function press(name, folded) {
+  const inside = stage().views.findIndex((other) => other.parent !== null && other.name === name);
+  if (folded && inside > 0) show(now.stage, inside);
+  else choose(name);
 }
 function choose(name) {
   now.chosen = name;
