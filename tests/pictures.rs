@@ -11,6 +11,7 @@ use masque::{Model, Options};
 use masque_ir::layers::TensorRef;
 use masque_tests::command::{Done, bare};
 use masque_tests::corpus::{case, cases};
+use masque_tests::root;
 use serde_json::Value as Json;
 
 const MASQUE: &str = env!("CARGO_BIN_EXE_masque-under-test");
@@ -155,6 +156,18 @@ fn pictures_of_the_seed_models() {
             insta::assert_snapshot!(format!("{}.dot", name.replace('/', "-")), dot);
         });
     }
+}
+
+/// The picture in the README is made by the command beside it.
+#[test]
+fn the_picture_of_the_readme_is_current() {
+    let folder = case("seed/flatten-destroys-mask").folder;
+    let drawn = masque(&folder, &["dump", "model.keras", "--format", "svg"]).succeeded().unwrap().text();
+    let committed = root().join("docs/pictures/flatten-destroys-mask.svg");
+    if std::env::var_os("INSTA_UPDATE").is_some_and(|update| update == "always") {
+        fs::write(&committed, &drawn).unwrap();
+    }
+    assert!(drawn == fs::read_to_string(committed).unwrap(), "INSTA_UPDATE=always draws it anew");
 }
 
 #[test]

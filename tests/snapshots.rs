@@ -45,6 +45,28 @@ fn dumps_of_the_seed_models() {
     }
 }
 
+/// Shapes, parameters, costs and masks: of nested models, of convolutions, of a model that is packed in part.
+#[test]
+fn summaries() {
+    for name in ["seed/text-gru128", "layers/time-distributed-models", "field/025-recommender-causal-last"] {
+        let done = masque(&case(name).folder, &["summary", "model.keras", "--format", "text"]);
+        assert_eq!(done.status, Some(0), "{}", done.stderr);
+        pin(format!("{}.summary", name.replace('/', "-")), done.text());
+    }
+    let done = masque(
+        &case("field/025-recommender-causal-last").folder,
+        &["summary", "model.keras", "--format", "text"],
+    );
+    let page = fs::read_to_string(root().join("docs/pictures.md")).unwrap();
+    assert!(page.contains(&done.text()), "docs/pictures.md shows another summary");
+    let sizes = ["summary", "model.keras", "--format", "text", "--shape", "B=32,T=100"];
+    let done = masque(&case("field/098-wavenet-nested-outputs").folder, &sizes);
+    pin("field-098-wavenet-nested-outputs.summary".into(), done.text());
+    let done = masque(&case("seed/text-gru128").folder, &["summary", "model.keras", "--shape", "B"]);
+    let said = "--shape B: expected sizes by name, such as B=32,T=128,N=1024";
+    assert_eq!(done.refusal(), Ok(said));
+}
+
 #[test]
 fn a_mask_that_is_not_supported() {
     let done =

@@ -17,6 +17,7 @@
 //! | [`advice`] | what to do about it, tried before it is said |
 //! | [`mod@lower`] | layers to operations |
 //! | [`mathematics`] | what a call computes, printed from its operations |
+//! | [`summary`], [`costs`] | a model line by line; how much it computes |
 //! | [`picture`] | what a stage looks like: DOT, SVG, a page to look around in |
 //! | [`mod@liveness`], [`witness`] | what every output reads of the padding, and runs that show it |
 //! | [`rewrite`] | equality saturation |
@@ -44,6 +45,7 @@ mod apart;
 mod batch;
 pub mod bind;
 pub mod compare;
+pub mod costs;
 mod decompose;
 pub mod diagnostics;
 pub mod diff;
@@ -67,6 +69,7 @@ pub mod plan;
 mod rebuild;
 pub mod rewrite;
 pub mod session;
+pub mod summary;
 pub mod table;
 pub mod testing;
 pub mod witness;

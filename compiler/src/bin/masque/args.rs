@@ -216,6 +216,8 @@ pub(crate) enum Command {
     Masks(Masks),
     /// Compile a model and run it at once
     Run(Run),
+    /// Show a model line by line: shapes, parameters, multiply-adds, masks
+    Summary(Summary),
 }
 
 #[derive(Debug, Args)]
@@ -361,6 +363,18 @@ pub(crate) struct Masks {
     /// With --bless: replace a file that is there, though it is no mask table or is read-only
     #[arg(long, requires = "bless")]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Summary {
+    /// The model: a .keras, .h5, .json or .mq file
+    pub(crate) model: PathBuf,
+    /// Sizes that only a run knows, to have numbers in place of formulas: B=32,T=128,N=1024, N the valid positions
+    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
+    pub(crate) shape: Vec<String>,
+    /// In which form
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: TableFormat,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod layers;
 pub(crate) mod masks;
 pub(crate) mod run;
+pub(crate) mod summary;
 
 use std::io::Write;
 use std::path::Path;

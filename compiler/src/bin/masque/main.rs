@@ -44,5 +44,6 @@ fn run(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> 
         Command::Layers(layers) => commands::layers::run(layers, terminal),
         Command::Masks(masks) => commands::masks::run(masks, common, terminal),
         Command::Run(run) => commands::run::run(run, common, terminal),
+        Command::Summary(summary) => commands::summary::run(summary, common, terminal),
     }
 }

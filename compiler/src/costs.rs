@@ -1,0 +1,88 @@
+//! How much a model computes: the multiply-adds of its products, as formulas in the sizes that only a run knows.
+//!
+//! They are counted in the primitives that operations are made of, by what each says of its axes: a sum of products
+//! takes one for each element of the result and each position of the axes that are summed over.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use masque_ir::dim::Dim;
+use masque_ir::flow::{Flow, Fold, Role};
+use masque_ir::layers::LayerGraph;
+use masque_ir::program::{Node, Program};
+use masque_ir::ty::Type;
+
+use crate::liveness::report::call_of;
+use crate::{Error, Inferred, decompose, lower, pack, rewrite};
+
+/// The multiply-adds of each call that takes any, by its name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Costs {
+    /// As the model says.
+    pub dense: BTreeMap<String, Dim>,
+    /// After rewriting, without the rows of padding that nobody sees: `N` is the number of valid positions. Recurrent
+    /// steps and attention under a mask skip padding as well, which these numbers do not show: they are an upper bound.
+    pub packed: BTreeMap<String, Dim>,
+}
+
+impl Inferred {
+    /// Counts the multiply-adds of every call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Lower`]: a mistake of ours.
+    pub fn costs(&self) -> Result<Costs, Error> {
+        let graph = &self.graph.graph;
+        let fail = |source| Error::Lower { file: self.file.path.clone(), source };
+        let program = lower::lower(&self.graph, &self.layers, false).map_err(fail)?;
+        let (optimized, _) = rewrite::optimize(&program, rewrite::Limits::DEFAULT);
+        Ok(Costs { dense: by_call(&program, graph), packed: by_call(&pack::pack(&optimized), graph) })
+    }
+}
+
+fn by_call(program: &Program, graph: &LayerGraph) -> BTreeMap<String, Dim> {
+    let mut costs: BTreeMap<String, Dim> = BTreeMap::new();
+    let primitives = primitives(program);
+    for node in &primitives.nodes {
+        let cost = multiply_adds(&primitives, node);
+        if cost == Dim::constant(0) {
+            continue;
+        }
+        if let Some(call) = call_of(graph, &node.results[0].name) {
+            let sum = costs.entry(graph.call_name(call)).or_insert_with(|| Dim::constant(0));
+            *sum = &*sum + &cost;
+        }
+    }
+    costs
+}
+
+/// A program without composites. They were decomposed before, when their types were checked.
+fn primitives(program: &Program) -> Cow<'_, Program> {
+    decompose::decompose(program, |_, _| true).unwrap_or(Cow::Borrowed(program))
+}
+
+/// The multiply-adds of a primitive.
+fn multiply_adds(program: &Program, node: &Node) -> Dim {
+    let none = Dim::constant(0);
+    let types: Vec<Option<Type>> =
+        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
+    match node.op.flow(&types) {
+        Flow::Joint(joint) if joint.fold == Fold::SUM && types.len() > 1 => {
+            // The second operand of a sum of products has all axes that are summed over.
+            let Some(Some(second)) = types.get(1) else { return none };
+            let folded = |role: &Role| matches!(role, Role::At(letter) if *letter as usize >= joint.rank);
+            let roles = joint.operands.get(1).map_or(&[][..], Vec::as_slice);
+            let summed =
+                second.shape.iter().zip(roles).filter(|(_, role)| folded(role)).map(|(size, _)| size);
+            node.results[0].ty.shape.iter().chain(summed).fold(Dim::constant(1), |cost, size| &cost * size)
+        }
+        Flow::Loop { carried, body, .. } => {
+            let steps = types.get(carried).copied().flatten().and_then(|sequence| sequence.shape.get(1));
+            let body = primitives(body);
+            let step = body.nodes.iter().fold(none, |sum, node| &sum + &multiply_adds(&body, node));
+            steps.map_or(Dim::constant(0), |steps| &step * steps)
+        }
+        _ => none,
+    }
+}
