@@ -25,6 +25,7 @@ from generator import (  # after environment: it sets Keras up
     metrics,
     operands,
     operations,
+    own,
     preprocessing,
     products,
     record,
@@ -47,6 +48,7 @@ AREAS = {
     "products": products.cases,
     "masked": masked.cases,
     "edges": edges.cases,
+    "own": own.cases,
 }
 
 # Cases that were recorded in one go, elsewhere.

@@ -61,9 +61,9 @@ class Names:
             name = self.path(to_snake_case(type(operation).__name__))
         self.wanted[id(operation)] = operation, name
 
-    def weight(self, layer):
+    def weight(self, layer, weight):
         """Gives a layer that carries a free weight the name of the weight."""
-        self.wanted.setdefault(id(layer), (layer, self.path(layer._free_weight.name)))
+        self.wanted.setdefault(id(layer), (layer, self.path(weight.name)))
 
     def apply(self, operations):
         """Renames the operations of the exported model, each to a name that no other one has."""

@@ -22,7 +22,7 @@ class Size:
     def __init__(self, tensor, axis):
         self.tensor, self.axis = tensor, axis
 
-    def vector(self, dtype, fill=REAL):
+    def vector(self, dtype):
         """Returns zeros `[n]` of this length."""
         index = tuple(slice(None) if axis == self.axis else 0 for axis in range(len(self.tensor.shape)))
         return REAL["zeros_like"](self.tensor[index], dtype=dtype)
@@ -91,7 +91,7 @@ def reshape(x, newshape):
 
 
 def zeros(shape, dtype=None):
-    """Zeros of a shape with open sizes: the sum of one vector of zeros for each of them."""
+    """Zeros of a shape with open sizes, from a vector of zeros for each of them."""
     if not is_open(shape):
         return REAL["zeros"](shape, dtype=dtype)
     sizes, dtype = listed(shape), dtype or keras.config.floatx()
@@ -99,9 +99,9 @@ def zeros(shape, dtype=None):
     result = REAL["zeros"]([1 if isinstance(size, Size) else size for size in sizes], dtype=working)
     for axis, size in enumerate(sizes):
         if isinstance(size, Size):
-            others = [other for other in range(len(sizes)) if other != axis]
-            vector = size.vector(working)
-            result = result + (ops.expand_dims(vector, others) if others else vector)
+            index = tuple(slice(None) if other == axis else None for other in range(len(sizes)))
+            # Not a sum: with TensorFlow, `[1, n] + [n, 1]` is taken for the addition of a bias.
+            result = ops.maximum(result, size.vector(working)[index])
     return ops.cast(result, dtype) if working != dtype else result
 
 
@@ -121,7 +121,7 @@ def broadcast_to(x, shape):
     if not is_open(shape):
         return REAL["broadcast_to"](x, shape)
     dtype = backend.standardize_dtype(x.dtype)
-    return ops.logical_or(x, zeros(shape, dtype)) if dtype == "bool" else x + zeros(shape, dtype)
+    return ops.logical_or(x, zeros(shape, dtype)) if dtype == "bool" else ops.multiply(x, ones(shape, dtype))
 
 
 def tile(x, repeats):
@@ -185,6 +185,19 @@ def fori_loop(lower, upper, body_fun, init_val):
     for step in range(lower, upper):
         state = body_fun(step, state)
     return state
+
+
+def item(real):
+    """`KerasTensor.__getitem__` for every key that numbers take which has a form as an operation."""
+
+    def getitem(x, key):
+        if not isinstance(key, tuple):
+            if backend.is_keras_tensor(key) or hasattr(key, "__array__"):
+                return ops.take(x, key, axis=0)
+            key = (key,) if isinstance(key, slice) or key is None or key is Ellipsis else key
+        return real(x, key)
+
+    return getitem
 
 
 def refuse(name, advice):

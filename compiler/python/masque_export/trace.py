@@ -20,7 +20,7 @@ from keras.src.ops.node import Node
 
 from . import sizes
 from .errors import ExportError, current_place, describe, explain
-from .masks import Masks, is_tensor_argument
+from .masks import UNKNOWN, Masks, is_tensor_argument
 from .names import CONTAINERS, Names
 from .weights import Carriers, Weight
 
@@ -62,6 +62,7 @@ class Tracing(contextlib.ExitStack):
         self.change(operation_module, "Node", self.operation_node)
         for name in REFLECTED:
             self.let_tensors_answer(f"__{name}__", f"__{REFLECTED[name]}__")
+        self.change(backend.KerasTensor, "__getitem__", sizes.item(backend.KerasTensor.__getitem__))
         # NumPy and JAX then leave an operator to the symbolic tensor on its right.
         self.change(backend.KerasTensor, "__array_ufunc__", None)
         self.remove(backend.KerasTensor, "__jax_array__")
@@ -246,16 +247,16 @@ class Tracing(contextlib.ExitStack):
             return Node(operation, call_args, call_kwargs, outputs)
         args, kwargs = tree.map_structure(self.as_operand, (tuple(call_args), dict(call_kwargs)))
         carrying = any(self.masks.carries_any(x) for x in tree.flatten((args, kwargs)) if backend.is_keras_tensor(x))
-        layer = self.carriers.replace(operation, args, kwargs, carrying)
-        if layer is None:
+        replaced = self.carriers.replace(operation, args, kwargs, carrying)
+        if replaced is None:
             node = self.node(operation, args, kwargs, outputs)
             if backend.is_keras_tensor(outputs):
                 self.masks.after_operation(operation, args, outputs)
             return node
-        layer, x = layer
+        layer, weight, x = replaced
         if carrying:
-            self.masks.set_carried(outputs, object())
-        self.names.weight(layer)
+            self.masks.set_carried(outputs, UNKNOWN)
+        self.names.weight(layer, weight)
         return self.node(layer, (x,), {}, outputs)
 
     def as_operand(self, value):

@@ -1,7 +1,6 @@
 """Weights that a custom layer holds itself, as weights of Keras' layers or as arrays among the arguments."""
 
 import keras
-import numpy as np
 from keras import tree
 from keras.src import backend
 
@@ -10,9 +9,7 @@ class Weight:
     """A variable as an operand: its value is read when the file is written, in the dtype that the operation saw."""
 
     def __init__(self, variable):
-        scope = backend.get_autocast_scope()
-        cast = variable.autocast and scope is not None and scope.dtype and "float" in variable.dtype
-        self.variable, self.dtype = variable, scope.dtype if cast else variable.dtype
+        self.variable, self.dtype = variable, backend.standardize_dtype(variable.value.dtype)
         self.shape = variable.shape
 
     def array(self):
@@ -30,7 +27,7 @@ class Carriers:
         self.layers = {}
 
     def replace(self, operation, args, kwargs, keeps_mask):
-        """Returns the layer and the tensor that it is called with, in place of this operation, or `None`.
+        """Returns the layer, its weight and the tensor that it is called with, in place of this operation, or `None`.
 
         `keeps_mask`: does the tensor carry a mask in the file? `EinsumDense` cannot take one.
         """
@@ -40,14 +37,14 @@ class Carriers:
         kind = type(operation).__name__
         first, second = operands
         if kind == "Take" and operation.axis == 0 and self.is_matrix(first) and is_ids(second):
-            return self.embedding(first), second
+            return *self.embedding(first), second
         if not self.is_matrix(second, None) or not backend.is_keras_tensor(first) or first.dtype != second.dtype:
             return None
         if kind == "Einsum" and not keeps_mask:
-            layer = self.einsum(operation.subscripts, first, second)
-            return layer and (layer, first)
+            kept = self.einsum(operation, first, second)
+            return kept and (*kept, first)
         if self.is_matrix(second) and len(first.shape) >= 2 and is_product(operation, first):
-            return self.dense(second, first), first
+            return *self.dense(second, first), first
         return None
 
     @staticmethod
@@ -62,8 +59,7 @@ class Carriers:
             if layer is None:
                 return None
             layer.weights[0].assign(weight.variable.value)
-            layer._free_weight = weight.variable
-            self.layers[key] = layer
+            self.layers[key] = layer, weight.variable
         return self.layers[key]
 
     def dense(self, weight, x):
@@ -82,9 +78,9 @@ class Carriers:
 
         return self.kept(weight, "embedding", make)
 
-    def einsum(self, equation, x, weight):
-        equation = equation.replace(" ", "")
-        output = [*keras.ops.Einsum(equation).compute_output_spec(x, weight_spec(weight)).shape[1:]]
+    def einsum(self, operation, x, weight):
+        equation = operation.subscripts.replace(" ", "")
+        output = list(operation.compute_output_spec(x, weight).shape[1:])
 
         def make():
             layer = keras.layers.EinsumDense(equation, output, kernel_initializer="zeros", dtype=weight.dtype)
@@ -96,10 +92,6 @@ class Carriers:
             return layer if same and tuple(layer.compute_output_shape(x.shape)[1:]) == tuple(output) else None
 
         return self.kept(weight, f"einsum {equation} {output}", make)
-
-
-def weight_spec(weight):
-    return keras.KerasTensor(weight.shape, dtype=weight.dtype)
 
 
 def is_ids(x):
@@ -135,8 +127,3 @@ def plain_arguments(node):
     """Makes every weight and tensor among the arguments of a node an array."""
     node.arguments.args = tree.map_structure(as_plain, node.arguments.args)
     node.arguments.kwargs = tree.map_structure(as_plain, node.arguments.kwargs)
-
-
-def read_scalars(value):
-    """Returns NumPy's numbers as Python's, and everything else as it is."""
-    return value.item() if isinstance(value, np.generic) else value

@@ -41,6 +41,10 @@ class Case:
     """The name of another case with the same weights; by default they are the case's own."""
     older_names: dict = field(default_factory=dict)
     """What groups of the weights file were called in an older version, which is what the file calls them."""
+    exported: bool = False
+    """The model has custom layers: its file is a plain one, made by `masque_export`, and its own outputs are expected."""
+    symbolic: object = None
+    """The inputs of an exported model that does not know its own."""
     finish: object = None
     """Changes the file that was written, which Keras may then be unable to read."""
 
@@ -240,6 +244,15 @@ def run(model, inputs):
     return watch.recording
 
 
+def original_outputs(case):
+    """What a model with custom layers gives itself."""
+    if case.symbolic is None:
+        outputs = case.model(arguments(case.model, case.inputs, to_tensor), training=False)
+    else:
+        outputs = case.model(*(to_tensor(case.inputs[x.name]) for x in case.symbolic), training=False)
+    return [np.asarray(output) for output in tree.flatten(outputs)]
+
+
 def evaluate(model, case):
     """What Keras reports of the whole data taken as one batch: the loss, and what else it was compiled with."""
     if case.loss:
@@ -263,7 +276,12 @@ def store(case, folder):
     path = folder / "model.keras"
     if case.compiled:
         case.model.compile(optimizer="sgd", **case.compiled)
-    case.model.save(path)
+    if case.exported:
+        import masque_export
+
+        masque_export.export(case.model, path, case.symbolic)
+    else:
+        case.model.save(path)
     archive.normalise(path)
     model = keras.saving.load_model(path, compile=bool(case.compiled))
     if case.older_names:
@@ -297,6 +315,8 @@ def write(case, folder):
     path, model = store(case, folder)
     assert sorted(input_names(model)) == sorted(case.inputs), f"{case.name}: {input_names(model)}"
     recording = run(model, case.inputs)
+    if case.exported:
+        recording.outputs = original_outputs(case)
     described = {
         "title": case.title,
         "keras_version": keras.__version__,
