@@ -75,7 +75,8 @@ class Masks:
         """Returns the arguments with which a layer of Keras gets, in the file, the masks it got in the original."""
         signature = inspect.signature(layer.call)
         try:
-            bound = signature.bind(*args, **kwargs)
+            # Keras takes `training` for every layer.
+            bound = signature.bind(*args, **{name: kwargs[name] for name in kwargs if name in signature.parameters})
         except TypeError:  # Keras says what is wrong with it
             return args, kwargs
         given = {name: value for name, value in bound.arguments.items() if is_tensor_argument(value)}
