@@ -200,6 +200,17 @@ def item(real):
     return getitem
 
 
+def with_numbers(name):
+    """A function that takes a size as the number it is."""
+
+    def function(*args, **kwargs):
+        if is_open((args, kwargs)):
+            args, kwargs = tree.map_structure(lambda x: x.scalar() if isinstance(x, Size) else x, (args, kwargs))
+        return REAL[name](*args, **kwargs)
+
+    return function
+
+
 def refuse(name, advice):
     def function(*args, **kwargs):
         values = [*args, *kwargs.values()]
@@ -220,4 +231,8 @@ REPLACED = {
     "map": refuse("map", WHOLE), "vectorized_map": refuse("vectorized_map", WHOLE),
     "switch": refuse("switch", "use `keras.ops.where` over the branches"),
 }  # fmt: skip
+REPLACED |= {name: with_numbers(name) for name in (
+    "cast", "convert_to_tensor", "sqrt", "log", "add", "subtract", "multiply", "divide", "minimum", "maximum", "power", "less",
+    "greater", "where",
+)}  # fmt: skip
 KEPT = ("zeros_like", "ones_like")

@@ -20,7 +20,7 @@ from keras.src.ops.node import Node
 
 from . import sizes
 from .errors import ExportError, current_place, describe, explain
-from .masks import UNKNOWN, Masks, is_tensor_argument
+from .masks import UNKNOWN, Masks, is_tensor_argument, mask_of
 from .names import CONTAINERS, Names
 from .weights import Carriers, Weight
 
@@ -51,6 +51,7 @@ class Tracing(contextlib.ExitStack):
         self.places = {}
         self.lengths = {}
         self.custom = {}
+        self.activations = {}
 
     def __enter__(self):
         super().__enter__()
@@ -167,6 +168,7 @@ class Tracing(contextlib.ExitStack):
         original = {name: value for name, value in zip(names, args)} | kwargs
         args, kwargs = self.masks.before(layer, args, kwargs)
         self.remember(layer)
+        activation = self.take_activation(layer)
         self.running.append(None)
         try:
             outputs = real(layer, *args, **kwargs)
@@ -174,7 +176,29 @@ class Tracing(contextlib.ExitStack):
             self.running.pop()
         inputs = [value for name, value in zip(names, args)] + [v for k, v in kwargs.items() if not k.endswith("mask")]
         self.masks.after(layer, original, [value for value in inputs if is_tensor_argument(value)], outputs)
-        return outputs
+        return self.activated(layer, activation, outputs) if activation else outputs
+
+    def take_activation(self, layer):
+        """Returns the user's function that a layer of Keras ends with, or `None`; until the end the layer is linear."""
+        function = vars(layer).get("activation")
+        if callable(function) and not str(getattr(function, "__module__", None) or type(function).__module__).startswith("keras"):
+            self.activations[id(layer)] = function
+            self.change(layer, "activation", keras.activations.linear)
+        return self.activations.get(id(layer))
+
+    def activated(self, layer, function, x):
+        """Applies the user's activation function; the mask is still that of the layer."""
+        self.replace_in(sys.modules.get(function.__module__))
+        self.running.append(layer)
+        try:
+            y = function(x)
+        except Exception as error:
+            raise explain(layer, error) from error
+        finally:
+            self.running.pop()
+        if mask_of(x) is not None:
+            backend.set_keras_mask(y, mask_of(x))
+        return y
 
     def require_plain(self, layer):
         """Refuses a layer of Keras with custom code inside."""

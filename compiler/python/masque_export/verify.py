@@ -21,8 +21,10 @@ def foreign(value):
         if "class_name" in value and "config" in value:
             if value["class_name"] == "__lambda__":
                 return "a Python lambda"
+            if value["class_name"] == "function":
+                return None if str(module).startswith("keras") else f"the function `{value['config']}`"
             if module is not None and module.split(".")[0] not in ("keras", "builtins"):
-                return f"`{module}.{value['config'] if value['class_name'] == 'function' else value['class_name']}`"
+                return f"`{module}.{value['class_name']}`"
         return next((found for part in value.values() if (found := foreign(part))), None)
     if isinstance(value, (list, tuple)):
         return next((found for part in value if (found := foreign(part))), None)
