@@ -10,7 +10,7 @@
   inputs (other weights, what is computed from weights alone, tables) becomes an array in the configuration.
 - *Masks* are those that Keras gives each layer when the original runs. Where they come through Keras' own layers, they
   do so in the file too; behind a custom layer they are passed as `mask=`, a tensor of the graph.
-- *Names* are those of the custom layers around and of the attribute, joined by dots: `block_1.att`.
+- *Names* are those of the custom layers around and of the attribute, joined by `__`: `block_1__att`.
 
 The file has no optimizer, losses or metrics. After writing, Keras reads it back without any custom class, and the
 outputs of both models are compared on random batches with padding.

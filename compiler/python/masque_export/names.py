@@ -1,6 +1,6 @@
-"""Names in the exported file: those of the custom layers around a layer, and its own, joined by dots.
+"""Names in the exported file: those of the custom layers around a layer, and its own, joined by `__`.
 
-A name cannot hold `/` in Keras. `block_1.att` is what the custom layer `block_1` calls `self.att`.
+`block_1__att` is what the custom layer `block_1` calls `self.att`. Keras allows no `/` in a name, PyTorch no dot.
 """
 
 import contextlib
@@ -8,6 +8,7 @@ import contextlib
 import keras
 from keras.src.utils.naming import to_snake_case
 
+BETWEEN = "__"
 CONTAINERS = (keras.Sequential, keras.src.models.Functional)
 
 
@@ -46,7 +47,7 @@ class Names:
             self.scope.pop()
 
     def path(self, last=None):
-        return ".".join(name for name in [*(name for _, name in self.scope), last] if name)
+        return BETWEEN.join(name for name in [*(name for _, name in self.scope), last] if name)
 
     def note(self, operation):
         """Gives a name to an operation that has none yet, by where it is called for the first time."""

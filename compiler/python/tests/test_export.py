@@ -137,8 +137,8 @@ class Files(Exports):
         inner = Calls(lambda x, dense: dense(x) * 2.0, layers.Dense(6), name="whatever")
         self.export(Calls(lambda x, inner: inner(x), inner, name="block"))
         names = [layer["name"] for layer in config_of(self.path)]
-        self.assertIn("block.parts_0.parts_0", names)
-        self.assertIn("block.parts_0.multiply", names)
+        self.assertIn("block__parts_0__parts_0", names)
+        self.assertIn("block__parts_0__multiply", names)
 
     def test_a_subclassed_model_needs_inputs(self):
         class Two(keras.Model):
@@ -187,12 +187,12 @@ class Weights(Exports):
     def test_free_weights_become_layers_where_they_can(self):
         model = self.export(Free(name="free"), mask_zero=False)
         (dense,), (einsum,) = of_class(self.path, "Dense"), of_class(self.path, "EinsumDense")
-        self.assertEqual((dense["name"], einsum["name"]), ("free.square", "free.heads"))
+        self.assertEqual((dense["name"], einsum["name"]), ("free__square", "free__heads"))
         self.assertEqual(len(dense["inbound_nodes"]), 2)
         plain = keras.saving.load_model(self.path)
-        np.testing.assert_array_equal(plain.get_layer("free.square").get_weights()[0], model.layers[-1].square)
+        np.testing.assert_array_equal(plain.get_layer("free__square").get_weights()[0], model.layers[-1].square)
         (add,) = of_class(self.path, "Add")
-        self.assertEqual(add["inbound_nodes"][0]["args"][0]["class_name"], "__numpy__")
+        self.assertEqual(add["inbound_nodes"][0]["args"][0]["class_name"][:2], "__")
 
     def test_the_layers_of_keras_keep_their_settings(self):
         part = layers.GRU(3, reset_after=False, recurrent_activation="hard_sigmoid")
@@ -306,7 +306,10 @@ class Refusals(Exports):
         self.check(self.refused(Calls(lambda x: tf.nn.relu(x))), "TensorFlow function", "keras.ops")
 
     def test_random_numbers(self):
-        self.check(self.refused(Calls(lambda x: x + keras.random.normal((6,)))), "random", "if training")
+        class Noise(Calls):
+            compute_output_spec = as_input
+
+        self.check(self.refused(Noise(lambda x: x + keras.random.normal((6,)))), "random", "if training", "Noise")
 
     def test_loops_over_tensors(self):
         loop = Calls(lambda x: ops.while_loop(lambda y: ops.sum(y) < 9, lambda y: (y + 1.0,), (ops.abs(x) + 1,))[0])
