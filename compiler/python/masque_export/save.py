@@ -46,10 +46,17 @@ def export(model, path, inputs=None, samples=None, overwrite=False, verify=True)
         tables = write(model, fresh, temporary)
         if verify:
             compare(model, temporary, fresh, given, tables, samples)
+        os.chmod(temporary, 0o666 & ~current_umask())
         os.replace(temporary, path)
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def current_umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def fresh_inputs(model, inputs):

@@ -25,7 +25,8 @@ class Size:
     def vector(self, dtype):
         """Returns zeros `[n]` of this length."""
         index = tuple(slice(None) if axis == self.axis else 0 for axis in range(len(self.tensor.shape)))
-        return REAL["zeros_like"](self.tensor[index], dtype=dtype)
+        # Zeros first: of them it is plain that no example reads another one.
+        return REAL["zeros_like"](self.tensor, dtype=dtype)[index]
 
     def scalar(self):
         """Returns this length as a traced int32 number."""
