@@ -68,6 +68,10 @@ class Tracing(contextlib.ExitStack):
         self.change(backend.KerasTensor, "__array_ufunc__", None)
         self.remove(backend.KerasTensor, "__jax_array__")
         self.forbid_random()
+        losses = layer_module.Layer.add_loss
+        self.change(layer_module.Layer, "add_loss", lambda layer, loss: None if sizes.is_traced(loss) else losses(layer, loss))
+        assign = Variable.assign
+        self.change(Variable, "assign", lambda variable, value: self.assign(assign, variable, value))
         self.replace_functions(keras.ops, sizes)
         if keras.config.is_traceback_filtering_enabled():
             keras.config.disable_traceback_filtering()
@@ -116,6 +120,16 @@ class Tracing(contextlib.ExitStack):
             return real(*args, **kwargs)
 
         return function
+
+    def assign(self, real, variable, value):
+        if self.running and self.running[-1] is not None:
+            raise ExportError(
+                f"the weight `{variable.name}` is changed although nothing is trained",
+                "change it only `if training:`, or make the state an input and an output",
+                describe(self.running[-1]),
+                current_place(),
+            )
+        return real(variable, value)
 
     def replace_functions(self, module, replacements):
         """Puts the functions of `sizes` into `keras.ops` and into every module that took them from there by name."""
@@ -222,6 +236,11 @@ class Tracing(contextlib.ExitStack):
                 return self.walk(layer, *args, **kwargs)
             if isinstance(layer, keras.Sequential) and layer._functional is not None:
                 return self.walk(layer._functional, *args, **kwargs)
+            if isinstance(layer, (layers.RNN, layers.Wrapper)):
+                raise ExportError(
+                    f"a subclass of `{type(layer).__mro__[1].__name__}` has a loop that Keras runs in its own way",
+                    "hold the layer of Keras in a custom layer, instead of inheriting from it",
+                )
             if isinstance(layer, layers.Lambda):
                 self.replace_in(sys.modules.get(getattr(layer.function, "__module__", None)))
             return layer.call(*args, **kwargs)
@@ -271,7 +290,11 @@ class Tracing(contextlib.ExitStack):
             return Node(operation, call_args, call_kwargs, outputs)
         args, kwargs = tree.map_structure(self.as_operand, (tuple(call_args), dict(call_kwargs)))
         carrying = any(self.masks.carries_any(x) for x in tree.flatten((args, kwargs)) if backend.is_keras_tensor(x))
-        replaced = self.carriers.replace(operation, args, kwargs, carrying)
+        self.running.append(None)
+        try:
+            replaced = self.carriers.replace(operation, args, kwargs, carrying)
+        finally:
+            self.running.pop()
         if replaced is None:
             node = self.node(operation, args, kwargs, outputs)
             if backend.is_keras_tensor(outputs):

@@ -133,6 +133,17 @@ class Files(Exports):
         self.assertIs(ops.reshape, function)
         np.testing.assert_array_equal(model.predict(IDS, verbose=0), numbers)
 
+    def test_losses_are_left_out(self):
+        class Lossy(Calls):
+            def call(self, x):
+                self.add_loss(ops.sum(x))
+                return x * 2.0
+
+        model = self.export(Lossy(None))
+        self.assertEqual(len(config_of(self.path)), 3)
+        model(IDS)
+        self.assertEqual(len(model.losses), 1)
+
     def test_names_tell_the_layers_around(self):
         inner = Calls(lambda x, dense: dense(x) * 2.0, layers.Dense(6), name="whatever")
         self.export(Calls(lambda x, inner: inner(x), inner, name="block"))
@@ -310,6 +321,19 @@ class Refusals(Exports):
             compute_output_spec = as_input
 
         self.check(self.refused(Noise(lambda x: x + keras.random.normal((6,)))), "random", "if training", "Noise")
+
+    def test_a_state_that_changes(self):
+        class Counts(Calls):
+            compute_output_spec = as_input
+
+            def build(self, shape):
+                self.count = self.add_weight(shape=(), name="count", trainable=False)
+
+            def call(self, x):
+                self.count.assign_add(1.0)
+                return x * self.count
+
+        self.check(self.refused(Counts(None)), "`count` is changed", "if training", "Counts")
 
     def test_loops_over_tensors(self):
         loop = Calls(lambda x: ops.while_loop(lambda y: ops.sum(y) < 9, lambda y: (y + 1.0,), (ops.abs(x) + 1,))[0])
