@@ -8,8 +8,7 @@ as `mask=` (and its kin), or, where a layer must not see a mask that the file ca
 
 import inspect
 
-import keras
-from keras import layers, ops, tree
+from keras import activations, layers, ops, tree
 from keras.src import backend
 
 UNKNOWN = object()
@@ -23,9 +22,6 @@ SAME_OBJECT = (
 
 MAKES_MASKS = (layers.Embedding, layers.Masking)
 LISTS = (layers.Attention, layers.AdditiveAttention)
-BY_NAME = tuple(getattr(layers, name) for name in ("GroupQueryAttention",) if hasattr(layers, name))
-CLEARS = tuple(int(part) for part in keras.__version__.split(".")[:2]) >= (3, 8)
-"""Does `MultiHeadAttention` take the masks off its inputs?"""
 
 
 def mask_of(x):
@@ -82,7 +78,7 @@ class Masks:
         given = {name: value for name, value in bound.arguments.items() if is_tensor_argument(value)}
         if isinstance(layer, layers.MultiHeadAttention):
             change = self.for_heads(given)
-        elif isinstance(layer, BY_NAME):
+        elif isinstance(layer, layers.GroupQueryAttention):
             change = self.by_name(given)
         elif "mask" in signature.parameters and len(given) == 1 and kwargs.get("mask") is None:
             change = self.single(layer, *given.items())
@@ -125,9 +121,9 @@ class Masks:
         tensors = {name: given[name] for name in ("query", "value", "key") if name in given}
         own = all(self.carries_own(x) for x in tensors.values())
         needed = any(mask_of(x) is not None and id(y) in self.read for x in tensors.values() for y in self.group(x))
-        if own and not (needed and CLEARS):
+        if own and not needed:
             return {}
-        copies = {id(x): self.without_mask(x, always=CLEARS and mask_of(x) is not None) for x in tensors.values()}
+        copies = {id(x): self.without_mask(x, always=mask_of(x) is not None) for x in tensors.values()}
         change = {name: copies[id(x)] for name, x in tensors.items()}
         for name in ("value", "key"):
             mask = mask_of(tensors.get(name))
@@ -180,11 +176,10 @@ class Masks:
         attended = tree.flatten(outputs)[0]
         if query is not None and mask_of(attended) is None:
             backend.set_keras_mask(attended, query)
-        if CLEARS:
-            for x in [same for x in tensors for same in self.group(x)]:
-                if mask_of(x) is not None or self.carries_any(x):
-                    backend.set_keras_mask(x, None)
-                    self.set_carried(x, UNKNOWN)
+        for x in [same for x in tensors for same in self.group(x)]:
+            if mask_of(x) is not None or self.carries_any(x):
+                backend.set_keras_mask(x, None)
+                self.set_carried(x, UNKNOWN)
 
     def after_operation(self, operation, args, outputs):
         """Keeps the mask where an operation returns its very argument when Keras runs."""
@@ -199,4 +194,4 @@ class Masks:
 
 
 def is_linear(layer):
-    return isinstance(layer, layers.Activation) and layer.activation is keras.activations.linear
+    return isinstance(layer, layers.Activation) and layer.activation is activations.linear
