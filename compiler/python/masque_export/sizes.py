@@ -6,6 +6,8 @@ Sizes that are not fixed (the batch, often the time) are numbers when a layer ru
 and `fori_loop` over a fixed length are unrolled, and the others are errors.
 """
 
+import math
+
 import keras
 from keras import layers, ops, tree
 from keras.src import backend
@@ -77,8 +79,12 @@ def reshape(x, newshape):
     if not is_open(newshape):
         return REAL["reshape"](x, newshape)
     sizes = listed(newshape)
-    if isinstance(sizes[0], Size) and sizes[0].axis == 0 and backend.is_keras_tensor(x) and x.shape[0] is None:
-        rest = [-1 if isinstance(size, Size) else size for size in sizes[1:]]
+    if backend.is_keras_tensor(x) and x.shape[0] is None and keeps_batch(x, sizes):
+        rest = sizes[1:]
+        if is_open(rest) and -1 in rest and x.shape[1:].count(None) == 1:
+            known = math.prod(size for size in rest if not isinstance(size, Size) and size != -1)
+            rest[rest.index(-1)] = math.prod(size for size in x.shape[1:] if size is not None) // known
+        rest = [-1 if isinstance(size, Size) else size for size in rest]
         if rest.count(-1) <= 1:
             return layers.Reshape(rest)(ops.copy(x) if backend.get_keras_mask(x) is not None else x)
     sizes = [-1 if isinstance(size, Size) else size for size in sizes]
@@ -89,6 +95,15 @@ def reshape(x, newshape):
             place=current_place(),
         )
     return REAL["reshape"](x, sizes)
+
+
+def keeps_batch(x, sizes):
+    """Is the first of these sizes that of the batch, by itself or because the others are those of one example?"""
+    if isinstance(sizes[0], Size):
+        return sizes[0].axis == 0
+    opened = [size for size in sizes[1:] if isinstance(size, Size)], [size for size in x.shape[1:] if size is None]
+    known = [size for size in sizes[1:] if not isinstance(size, Size)], [size for size in x.shape[1:] if size is not None]
+    return sizes[0] == -1 and len(opened[0]) == len(opened[1]) == 1 and math.prod(known[0]) == math.prod(known[1])
 
 
 def zeros(shape, dtype=None):

@@ -263,7 +263,8 @@ class Sizes(Exports):
         def function(x, dense):
             batch, length, size = ops.shape(x)
             heads = ops.reshape(x, (batch, length, 2, size // 2))
-            back = ops.reshape(heads, (batch, -1, size))
+            back = ops.reshape(ops.reshape(heads, (batch, -1, size)), (-1, length, 3, 2))
+            back = ops.reshape(back, (batch, length, -1))
             causal = ops.tril(ops.ones((length, length))) > 0
             scores = ops.where(causal, ops.matmul(x, ops.transpose(x, (0, 2, 1))), -1e9)
             start = ops.tile(ops.ones((1, 1, size)), (batch, 1, 1)) + ops.repeat(ops.ones((1, 1, size)), batch, axis=0)
