@@ -1,253 +1,394 @@
-//! From operations to equations: a value that is read once is written where it is read; one that is read more often gets
-//! a letter and an equation of its own; a loop becomes a recurrence.
+//! From operations to equations. A formula is written from the outside in: asked for one element of a value, an
+//! operation asks for elements of its operands, so that whatever only moves elements becomes arithmetic on indices.
+//! A value that is read once is written where it is read; one that is read more often, and one that would make a line
+//! too long, gets a name and an equation of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use masque_ir::activation::Activation;
-use masque_ir::ops::{Notation, Op, Scan};
-use masque_ir::program::{Builder, Node, Operand, Program, Value};
-use masque_ir::text::print_number;
+use masque_ir::ops::{Elementwise, Leaf, Op, Shape};
+use masque_ir::program::{Node, Operand, Program, Value};
 use masque_ir::ty::Type;
-use serde_json::Value as Json;
 
-use super::known;
-use super::term::{Equation, Term};
+use super::formula::{Equation, Formula, Var};
+use super::indices::{fresh, letters};
+use super::print::Form;
 
-/// The names of values that have none: a letter, then letters with numbers.
-const LETTERS: [&str; 6] = ["a", "b", "d", "e", "u", "v"];
+/// The names of values that have none: these letters, then the letters with numbers. No index is called so.
+const LETTERS: [&str; 6] = ["a", "e", "f", "g", "o", "z"];
 
-/// How deep terms are nested before a part gets an equation of its own.
+/// How deep formulas are nested before a part gets an equation of its own.
 const DEEPEST: u32 = 24;
 
-/// Equations about one program.
+/// How many columns the operands of an operation take together before one of them gets an equation of its own.
+const WIDEST: usize = 68;
+
+/// How many columns the second writing of a value may take.
+const LIGHT: usize = 34;
+
+/// Equations about one call.
 pub(super) struct Equations<'a> {
-    program: &'a Program,
-    /// Values that have a name, as they are written.
-    terms: HashMap<Value, Term>,
+    pub(super) frames: Vec<Frame<'a>>,
     /// Functions that can be in what was taken apart.
-    functions: Vec<Activation>,
-    uses: HashMap<Value, u32>,
-    equations: Vec<Equation>,
-    /// How many letters were given, to this program and those within.
+    pub(super) functions: &'a [Activation],
+    /// The names of constants.
+    pub(super) constants: HashMap<(usize, Value), String>,
+    /// What equations assume, in sentences.
+    pub(super) notes: Vec<String>,
+    /// The names of values and arrays.
+    taken: HashSet<String>,
+    /// The letters of indices around what is being written.
+    pub(super) scope: Vec<String>,
+    /// Is it within a sum that something is being written? A sum in a sum gets an equation of its own.
+    pub(super) folding: bool,
+    depth: u32,
     letters: usize,
 }
 
+/// A program whose values are written: that of the model, or the body of a loop.
+pub(super) struct Frame<'a> {
+    pub(super) program: &'a Program,
+    /// Values that have a name.
+    pub(super) named: HashMap<Value, String>,
+    /// What the inputs of a body stand for.
+    pub(super) inputs: HashMap<Value, Input<'a>>,
+    /// Names for values that shall have an equation of their own.
+    pub(super) hints: HashMap<Value, &'static str>,
+    /// Values that are short enough to be written wherever they are read.
+    light: HashSet<Value>,
+    pub(super) uses: HashMap<Value, u32>,
+    pub(super) equations: Vec<Equation>,
+    /// The index of the step, in the body of a loop.
+    pub(super) step: Option<Var>,
+    /// What the results of a loop are called, by node.
+    pub(super) loops: HashMap<u32, Vec<String>>,
+}
+
+/// What an input of a loop's body stands for.
+pub(super) enum Input<'a> {
+    /// The value of that name, at the step before.
+    Carried(String),
+    /// A position of a value outside.
+    Sequence(usize, &'a Operand),
+    /// A value outside.
+    Constant(usize, &'a Operand),
+}
+
+impl<'a> Frame<'a> {
+    pub(super) fn new(program: &'a Program, step: Option<Var>) -> Frame<'a> {
+        Frame {
+            program,
+            named: HashMap::new(),
+            inputs: HashMap::new(),
+            hints: HashMap::new(),
+            light: HashSet::new(),
+            uses: HashMap::new(),
+            equations: vec![],
+            step,
+            loops: HashMap::new(),
+        }
+    }
+
+    pub(super) fn node(&self, value: Value) -> &'a Node {
+        &self.program.nodes[value.node as usize]
+    }
+
+    pub(super) fn ty(&self, operand: &Operand) -> Type {
+        self.program.operand_type(operand).unwrap_or_else(|| Type::scalar(masque_ir::ty::DType::Bool))
+    }
+
+    /// The operand's node, if it is a value that an operation makes.
+    pub(super) fn made(&self, operand: &Operand) -> Option<&'a Node> {
+        operand.value().filter(|value| !self.named.contains_key(value)).map(|value| self.node(value))
+    }
+
+    /// The indices of an element among those of the steps.
+    pub(super) fn stepped(&self, mut index: Vec<Formula>) -> Vec<Formula> {
+        if let Some(step) = &self.step {
+            index.insert(index.len().min(1), Formula::Index(step.clone()));
+        }
+        index
+    }
+}
+
 impl<'a> Equations<'a> {
-    pub(super) fn new(program: &'a Program, names: &HashMap<Value, String>) -> Equations<'a> {
-        let terms = names.iter().map(|(value, name)| (*value, Term::symbol(name.clone()))).collect();
-        Equations::of(program, terms, vec![], 0)
-    }
-
-    fn of(
+    pub(super) fn new(
         program: &'a Program,
-        terms: HashMap<Value, Term>,
-        functions: Vec<Activation>,
-        letters: usize,
+        named: HashMap<Value, String>,
+        functions: &'a [Activation],
     ) -> Equations<'a> {
-        Equations { program, terms, functions, uses: HashMap::new(), equations: vec![], letters }
+        let taken = named.values().cloned().collect();
+        let frame = Frame { named, ..Frame::new(program, None) };
+        Equations {
+            frames: vec![frame],
+            functions,
+            constants: HashMap::new(),
+            notes: vec![],
+            taken,
+            scope: vec![],
+            folding: false,
+            depth: 0,
+            letters: 0,
+        }
     }
 
-    pub(super) fn finish(self) -> Vec<Equation> {
-        self.equations
+    pub(super) fn finish(mut self) -> (Vec<Equation>, Vec<String>) {
+        (std::mem::take(&mut self.frames[0].equations), self.notes)
     }
 
-    /// Writes how a value with a name is computed: in its operations, and then those in what they are made of.
-    pub(super) fn define(&mut self, operand: Operand) {
-        let Operand::Value(value) = operand else { return };
-        let node = &self.program.nodes[value.node as usize];
+    /// Writes how a value with a name is computed.
+    pub(super) fn define(&mut self, value: Value) {
+        let node = self.frames[0].node(value);
         if node.operands.is_empty() {
             return;
         }
-        let Some(left) = self.terms.remove(&value) else { return };
-        self.count(&operand);
-        let right = self.term(&operand, 0);
-        self.equations.push(Equation { left: left.clone(), right });
-        self.terms.insert(value, left.clone());
-        if value.result == 0 {
-            self.meaning(node, left);
-        }
+        let Some(name) = self.frames[0].named.remove(&value) else { return };
+        self.count(0, &Operand::Value(value));
+        self.equation(0, value, &name, None);
+        self.frames[0].named.insert(value, name);
     }
 
-    /// What a composite means, in primitives.
-    fn meaning(&mut self, node: &Node, left: Term) {
-        let program = self.program;
-        let mut builder = Builder::new("meaning", program.semantics);
-        let mut terms = HashMap::new();
-        let mut operands = vec![];
-        for (place, operand) in node.operands.iter().enumerate() {
-            let row = node.op.info().operands.get(place).map_or("x", |row| row.name);
-            operands.push(match operand {
-                Operand::Value(value) => {
-                    let inside = builder.input(row, program.result(*value).ty.clone());
-                    terms.extend(inside.value().map(|inside| (inside, self.terms.get(value).cloned())));
-                    inside
+    /// Adds the equation of a value under a name.
+    fn equation(&mut self, frame: usize, value: Value, name: &str, like: Option<&[Formula]>) {
+        let index = self.indices(frame, &self.frames[frame].program.result(value).ty, like);
+        let right = self.alone(frame, index.clone(), |all| all.produced(frame, value, &index));
+        let left = Formula::Element(name.to_owned(), self.frames[frame].stepped(index));
+        self.frames[frame].equations.push(Equation { left, right });
+    }
+
+    /// Writes something with these indices that is not part of what is being written.
+    pub(super) fn alone<R>(
+        &mut self,
+        frame: usize,
+        index: Vec<Formula>,
+        write: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let step = self.frames[frame].step.iter().map(|step| step.name.clone());
+        let scope: Vec<String> = index.iter().filter_map(letter).chain(step).collect();
+        let before = (std::mem::replace(&mut self.scope, scope), self.folding, self.depth);
+        (self.folding, self.depth) = (false, 0);
+        let written = write(self);
+        (self.scope, self.folding, self.depth) = before;
+        written
+    }
+
+    /// Indices for all elements of a type: those at hand where they are one letter each.
+    pub(super) fn indices(&self, frame: usize, ty: &Type, like: Option<&[Formula]>) -> Vec<Formula> {
+        let mut taken: Vec<String> = self.frames[frame].step.iter().map(|step| step.name.clone()).collect();
+        let like = like.filter(|like| like.len() == ty.rank());
+        let wanted = letters(ty);
+        let mut index = vec![];
+        for (axis, size) in ty.shape.iter().enumerate() {
+            let at_hand = like.and_then(|like| letter(&like[axis])).filter(|name| !taken.contains(name));
+            let name = at_hand.unwrap_or_else(|| fresh(wanted[axis], &taken));
+            taken.push(name.clone());
+            index.push(Formula::Index(Var { name, size: size.clone() }));
+        }
+        // An axis with one position needs no letter.
+        let one = |(index, size): (Formula, &masque_ir::dim::Dim)| match size.is_one() {
+            true => Formula::Number(0.0),
+            false => index,
+        };
+        index.into_iter().zip(ty.shape.iter()).map(one).collect()
+    }
+
+    /// A name that nothing has.
+    pub(super) fn name(&mut self, wanted: Option<&str>) -> String {
+        let mut round = 0;
+        loop {
+            let name = match wanted {
+                Some(wanted) if round == 0 => wanted.to_owned(),
+                Some(wanted) => format!("{wanted}{}", round + 1),
+                None => {
+                    let (letter, number) = (LETTERS[self.letters % LETTERS.len()], self.letters / LETTERS.len());
+                    self.letters += 1;
+                    if number == 0 { letter.to_owned() } else { format!("{letter}{number}") }
                 }
-                other => other.clone(),
-            });
-        }
-        let Some(Ok(results)) = node.op.decompose(&mut builder, &operands) else { return };
-        let meaning = builder.finish();
-        let terms = terms.into_iter().filter_map(|(value, term)| term.map(|term| (value, term))).collect();
-        let functions = known::functions_of(&node.op.attributes());
-        let mut within = Equations::of(&meaning, terms, functions, self.letters);
-        within.count(&results[0]);
-        let right = within.term(&results[0], 0);
-        self.letters = within.letters;
-        self.equations.append(&mut within.equations);
-        // A formula that says no more than the line before says nothing.
-        if self.equations.last().is_none_or(|last| last.right != right) {
-            self.equations.push(Equation { left, right });
+            };
+            round += 1;
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
         }
     }
 
-    /// Counts how often each value below an operand is read, up to those that have names.
-    fn count(&mut self, operand: &Operand) {
+    /// Counts how often each value below an operand is written, up to those that have names.
+    pub(super) fn count(&mut self, frame: usize, operand: &Operand) {
         let Some(value) = operand.value() else { return };
-        if self.terms.contains_key(&value) {
+        if self.frames[frame].named.contains_key(&value) {
             return;
         }
-        let uses = self.uses.entry(value).or_insert(0);
+        let uses = self.frames[frame].uses.entry(value).or_insert(0);
         *uses += 1;
-        if *uses > 1 {
+        if *uses > 1 && !moves(&self.frames[frame].node(value).op) {
             return;
         }
-        if let Some((_, inner)) = known::find(self.program, value, &self.functions) {
-            return self.count(&inner);
-        }
-        for operand in &self.program.nodes[value.node as usize].operands {
-            self.count(operand);
+        for operand in self.written_of(frame, value) {
+            self.count(frame, &operand);
         }
     }
 
-    fn term(&mut self, operand: &Operand, depth: u32) -> Term {
+    /// An element of an operand.
+    pub(super) fn element(&mut self, frame: usize, operand: &Operand, index: Vec<Formula>) -> Formula {
         let value = match operand {
             Operand::Value(value) => *value,
-            Operand::Literal(literal) => return Term::Number(print_number(literal.dtype, literal.number)),
-            Operand::Absent => return Term::symbol("nothing"),
+            Operand::Literal(literal) => return Formula::Number(literal.number.0),
+            Operand::Absent => return Formula::Element("nothing".to_owned(), vec![]),
         };
-        if let Some(term) = self.terms.get(&value) {
-            return term.clone();
+        if let Some(known) = self.known(frame, value, &index) {
+            return known;
         }
-        let term = self.written(value, depth);
-        let trivial = matches!(term, Term::Symbol(..) | Term::Number(_) | Term::Places(..));
-        let often = self.uses.get(&value).is_some_and(|uses| *uses > 1);
-        if trivial || !often && depth < DEEPEST {
-            if trivial {
-                self.terms.insert(value, term.clone());
+        if !moves(&self.frames[frame].node(value).op) && self.wants_name(frame, value, &index) {
+            let hint = self.frames[frame].hints.get(&value).copied();
+            self.hoist(frame, value, Some(&index), hint);
+            if let Some(known) = self.known(frame, value, &index) {
+                return known;
             }
-            return term;
         }
-        let letter = self.letter();
-        self.equations.push(Equation { left: letter.clone(), right: term });
-        self.terms.insert(value, letter.clone());
-        letter
+        self.depth += 1;
+        let formula = self.produced(frame, value, &index);
+        self.depth -= 1;
+        formula
     }
 
-    /// The next letter that nothing is called.
-    fn letter(&mut self) -> Term {
-        let (letter, round) = (LETTERS[self.letters % LETTERS.len()], self.letters / LETTERS.len());
-        self.letters += 1;
-        Term::symbol(if round == 0 { letter.to_owned() } else { format!("{letter}{round}") })
-    }
-
-    fn written(&mut self, value: Value, depth: u32) -> Term {
-        if let Some((function, inner)) = known::find(self.program, value, &self.functions) {
-            let (word, parameters) = known::word(function);
-            return Term::Function(word, vec![self.term(&inner, depth + 1)], parameters);
+    /// An element of what has a name, or comes from outside.
+    fn known(&mut self, frame: usize, value: Value, index: &[Formula]) -> Option<Formula> {
+        let at = &self.frames[frame];
+        if let Some(name) = at.named.get(&value) {
+            return Some(Formula::Element(name.clone(), at.stepped(index.to_vec())));
         }
-        let program = self.program;
-        let node = &program.nodes[value.node as usize];
-        if let Op::Scan(scan) = &node.op {
-            return self.recurrence(scan, node, value.result as usize, depth);
-        }
-        let types: Vec<Option<Type>> =
-            node.operands.iter().map(|operand| program.operand_type(operand)).collect();
-        let notation = node.op.notation(&types.iter().map(Option::as_ref).collect::<Vec<_>>());
-        let present = node.operands.iter().filter(|operand| **operand != Operand::Absent);
-        let mut terms: Vec<Term> = present.map(|operand| self.term(operand, depth + 1)).collect();
-        match (&notation, terms.len()) {
-            (Notation::Same, 1..) => terms.swap_remove(0),
-            (Notation::Prefix { .. }, 1) => Term::Prefix(notation, Box::new(terms.swap_remove(0))),
-            (Notation::Infix { .. }, 2) => {
-                let right = terms.swap_remove(1);
-                Term::Infix(notation, Box::new([terms.swap_remove(0), right]))
+        let step = at.step.clone().map_or(Formula::Number(0.0), Formula::Index);
+        let with = |step: Formula| {
+            let mut index = index.to_vec();
+            index.insert(index.len().min(1), step);
+            index
+        };
+        match at.inputs.get(&value)? {
+            Input::Carried(name) => {
+                let before = Formula::apply(Elementwise::Sub, vec![step, Formula::Number(1.0)]);
+                Some(Formula::Element(name.clone(), with(before)))
             }
-            (Notation::Places(places), 1..) => {
-                let mut rest = terms.split_off(1).into_iter();
-                let place = |place: &Option<String>| match place {
-                    Some(text) => Term::Number(text.clone()),
-                    None => rest.next().unwrap_or(Term::symbol("nothing")),
-                };
-                let places = places.iter().map(place).collect();
-                Term::Places(Box::new(terms.swap_remove(0)), places)
+            Input::Sequence(outside, operand) => {
+                let (outside, operand, index) = (*outside, *operand, with(step));
+                Some(self.element(outside, operand, index))
             }
-            _ => Term::Function(node.op.info().mnemonic.to_owned(), terms, attributes(&node.op)),
+            Input::Constant(outside, operand) => {
+                let (outside, operand) = (*outside, *operand);
+                Some(self.element(outside, operand, index.to_vec()))
+            }
         }
     }
 
-    /// A loop over time: what is carried at step `t`, by what was carried at `t-1`.
-    fn recurrence(&mut self, scan: &Scan, node: &Node, result: usize, depth: u32) -> Term {
-        let Scan::Scan { carried, sequences, body } = scan;
-        let (carried, sequences) = (*carried as usize, *sequences as usize);
-        let inputs: Vec<(Value, String)> =
-            body.inputs().map(|(value, info)| (value, info.name.clone())).collect();
-        let mut terms = HashMap::new();
-        for (place, (operand, (inside, name))) in node.operands.iter().zip(&inputs).enumerate() {
-            let outside = self.term(operand, depth + 1);
-            let term = if place < carried {
-                let first = Term::Symbol(name.clone(), Some("0"));
-                self.equations.push(Equation { left: first, right: outside });
-                Term::Symbol(name.clone(), Some("t-1"))
-            } else if place < carried + sequences {
-                let whole = match outside {
-                    Term::Symbol(name, None) => name,
-                    other => {
-                        self.equations.push(Equation { left: Term::symbol(name.clone()), right: other });
-                        name.clone()
-                    }
-                };
-                Term::Symbol(whole, Some("t"))
-            } else {
-                outside
-            };
-            terms.insert(*inside, term);
+    /// Shall a value be written in an equation of its own?
+    fn wants_name(&mut self, frame: usize, value: Value, index: &[Formula]) -> bool {
+        let at = &self.frames[frame];
+        if at.hints.contains_key(&value) || self.depth > DEEPEST {
+            return true;
         }
-        let mut step = Equations::of(body, terms, self.functions.clone(), self.letters);
-        body.outputs.iter().for_each(|output| step.count(&output.operand));
-        for output in &body.outputs[..carried] {
-            let right = step.term(&output.operand, 0);
-            let left = Term::Symbol(output.name.clone(), Some("t"));
-            step.equations.push(Equation { left: left.clone(), right });
-            // What is collected, and what later states are made of, is this value.
-            step.terms.extend(output.operand.value().map(|value| (value, left)));
+        if at.uses.get(&value).is_some_and(|uses| *uses > 1) && !at.light.contains(&value) {
+            return true;
         }
-        self.letters = step.letters;
-        self.equations.append(&mut step.equations);
-        match body.outputs.get(result) {
-            Some(output) if result < carried => Term::Symbol(output.name.clone(), Some("T")),
-            _ => Term::Symbol(body.outputs[carried - 1].name.clone(), Some("1…T")),
+        if let Some(hint) = self.means(frame, value) {
+            self.frames[frame].hints.insert(value, hint);
+            return true;
+        }
+        let along = self.softmax(frame, value).is_some_and(|softmax| !distinct(index, &softmax.axes));
+        along || self.folding && folds(&self.frames[frame].node(value).op)
+    }
+
+    /// Gives a value a name and an equation, unless it is so short that it is written wherever it is read.
+    pub(super) fn hoist(&mut self, frame: usize, value: Value, like: Option<&[Formula]>, hint: Option<&str>) {
+        if self.frames[frame].named.contains_key(&value) || self.frames[frame].inputs.contains_key(&value) {
+            return;
+        }
+        let index = self.indices(frame, &self.frames[frame].program.result(value).ty, like);
+        let right = self.alone(frame, index.clone(), |all| all.produced(frame, value, &index));
+        let short = right.elements() <= 2 && !right.folds() && right.text(Form::Plain).chars().count() <= LIGHT;
+        if short && hint.is_none() && self.depth <= DEEPEST && !matches!(right, Formula::Cases(..)) {
+            self.frames[frame].light.insert(value);
+            return;
+        }
+        let name = self.name(hint);
+        let left = Formula::Element(name.clone(), self.frames[frame].stepped(index));
+        self.frames[frame].equations.push(Equation { left, right });
+        self.frames[frame].named.insert(value, name);
+    }
+
+    /// Elements of operands that are written beside one another: the widest ones get equations of their own until
+    /// all of them fit into a line.
+    pub(super) fn elements(&mut self, frame: usize, of: &[(&Operand, Vec<Formula>)]) -> Vec<Formula> {
+        let mut written: Vec<Formula> =
+            of.iter().map(|(operand, index)| self.element(frame, operand, index.clone())).collect();
+        let width = |formula: &Formula| formula.text(Form::Plain).chars().count();
+        let mut widths: Vec<usize> = written.iter().map(width).collect();
+        let mut left: Vec<usize> = (0..of.len()).collect();
+        while widths.iter().sum::<usize>() > WIDEST {
+            let Some(&widest) = left.iter().max_by_key(|&&place| widths[place]) else { break };
+            left.retain(|&place| place != widest);
+            let Some(value) = of[widest].0.value().filter(|_| widths[widest] > LIGHT) else { continue };
+            if matches!(self.frames[frame].node(value).op, Op::Leaf(_)) {
+                continue;
+            }
+            self.hoist(frame, value, Some(&of[widest].1), None);
+            written[widest] = self.element(frame, of[widest].0, of[widest].1.clone());
+            widths[widest] = width(&written[widest]);
+        }
+        written
+    }
+
+    /// Elements below a sum.
+    pub(super) fn folded(&mut self, frame: usize, of: &[(&Operand, Vec<Formula>)]) -> Vec<Formula> {
+        let before = std::mem::replace(&mut self.folding, true);
+        let written = self.elements(frame, of);
+        self.folding = before;
+        written
+    }
+
+    /// A letter that nothing around is called, in use until the scope is left.
+    pub(super) fn bound(&mut self, wanted: &str, size: &masque_ir::dim::Dim) -> Var {
+        let name = fresh(wanted, &self.scope);
+        self.scope.push(name.clone());
+        Var { name, size: size.clone() }
+    }
+
+    /// Adds a sentence, once.
+    pub(super) fn note(&mut self, note: &str) {
+        if !self.notes.iter().any(|other| other == note) {
+            self.notes.push(note.to_owned());
         }
     }
 }
 
-/// The attributes that say something, by name.
-fn attributes(op: &Op) -> Vec<(String, String)> {
-    let Json::Object(map) = op.attributes() else { return vec![] };
-    let mut flat = vec![];
-    for (name, value) in map {
-        match value {
-            // What several operations have in common stands together.
-            Json::Object(inner) if name == "options" => flat.extend(inner),
-            value => flat.push((name, value)),
-        }
+/// The letter, if an index is one.
+pub(super) fn letter(index: &Formula) -> Option<String> {
+    match index {
+        Formula::Index(var) => Some(var.name.clone()),
+        _ => None,
     }
-    let says_something = |value: &Json| !matches!(value, Json::Null | Json::Bool(false));
-    let written = |value: Json| match value {
-        Json::String(word) => word,
-        other => other.to_string(),
-    };
-    flat.into_iter()
-        .filter(|(_, value)| says_something(value))
-        .map(|(name, value)| (name, written(value)))
-        .collect()
+}
+
+/// Are the indices along these axes letters, none of which occurs elsewhere?
+pub(super) fn distinct(index: &[Formula], axes: &[usize]) -> bool {
+    axes.iter().all(|&axis| {
+        let Some(Formula::Index(var)) = index.get(axis) else { return false };
+        let mut found = 0;
+        index.iter().for_each(|index| {
+            index.visit(&mut |part| found += usize::from(matches!(part, Formula::Index(own) if own.name == var.name)))
+        });
+        found == 1
+    })
+}
+
+/// Does it only move elements? Then it is arithmetic on indices, and never has a name.
+pub(super) fn moves(op: &Op) -> bool {
+    match op {
+        Op::Shape(shape) => !matches!(shape, Shape::Concat { .. }),
+        Op::Elementwise(Elementwise::Cast { .. }) | Op::Leaf(Leaf::Constant { .. }) => true,
+        _ => false,
+    }
+}
+
+/// Does it fold elements?
+fn folds(op: &Op) -> bool {
+    matches!(op, Op::Reduce(_) | Op::Product(_) | Op::Window(_))
 }

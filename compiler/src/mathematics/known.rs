@@ -1,4 +1,4 @@
-//! Finding a function again in what it was taken apart into.
+//! The functions that an operation speaks of, its settings, and finding a function again in what it was taken apart into.
 //!
 //! A decomposition is made of primitives alone: `sigmoid(z)` is `1 / (1 + exp(-z))` there. Which functions can be in it
 //! is said by the operation's own attributes; each is decomposed on a bare `x`, and where a value is that pattern, it is
@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use masque_ir::activation::Activation;
+use masque_ir::ops::Op;
 use masque_ir::program::{Builder, Operand, Program, Value};
 use serde_json::Value as Json;
 
@@ -30,15 +31,32 @@ pub(super) fn word(activation: Activation) -> (String, Vec<(String, String)>) {
         Ok(Json::String(word)) => (word, vec![]),
         Ok(Json::Object(map)) => match map.into_iter().next() {
             Some((word, Json::Object(parameters))) => {
-                let said = parameters
-                    .into_iter()
-                    .filter(|(_, value)| !matches!(value.as_f64(), Some(0.0)) && !value.is_null());
+                let said = parameters.into_iter().filter(|(name, value)| {
+                    name != "axis" && !matches!(value.as_f64(), Some(0.0)) && !value.is_null()
+                });
                 (word, said.map(|(name, value)| (name, brief(&value))).collect())
             }
             Some((word, _)) => (word, vec![]),
             None => (String::new(), vec![]),
         },
         _ => (String::new(), vec![]),
+    }
+}
+
+/// The settings of an operation that say something, by name; its axes are said by indices.
+pub(super) fn settings(op: &Op) -> Vec<(String, String)> {
+    let mut found = vec![];
+    flatten("", &op.attributes(), &mut found);
+    found.retain(|(name, _)| name != "axis" && name != "to");
+    found
+}
+
+fn flatten(name: &str, value: &Json, found: &mut Vec<(String, String)>) {
+    match value {
+        Json::Null => {}
+        Json::Object(map) => map.iter().for_each(|(name, value)| flatten(name, value, found)),
+        Json::String(text) => found.push((name.to_owned(), brief(&Json::String(text.clone())).replace('"', ""))),
+        value => found.push((name.to_owned(), brief(value))),
     }
 }
 

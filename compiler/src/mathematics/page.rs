@@ -1,18 +1,11 @@
 //! Explanations as text: plain, LaTeX, Markdown.
 
-use super::{Equation, Explanation};
+use super::print::escaped;
+use super::{Equation, Explanation, Form};
 use crate::diagnostics::render::folded;
 
-/// How mathematics is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// Plain text.
-    Plain,
-    /// Aligned equations in LaTeX.
-    Latex,
-    /// Markdown with LaTeX in it.
-    Markdown,
-}
+/// The longest line.
+const WIDTH: usize = 100;
 
 /// What people ask first.
 const MASKS: &str = "A mask is neither zeroed weights nor zeroed inputs. It says which positions count, and works only \
@@ -42,69 +35,81 @@ fn paragraph(explanation: &Explanation, form: Form) -> String {
     let row = &explanation.row;
     let mask =
         if row.short.is_empty() { String::new() } else { format!("; mask {}: {}", row.status, row.short) };
-    let heading = format!("{}: {}, {}{mask}", row.name(), row.class, row.types.join(", "));
-    let kernel = explanation.kernel.as_ref().map(|conditions| {
-        let failing: Vec<&str> = conditions
-            .iter()
-            .filter(|condition| !condition.holds)
-            .map(|condition| condition.condition)
-            .collect();
-        let masked = match (row.short.is_empty(), explanation.right_padded) {
-            (true, _) => String::new(),
-            (false, true) => {
-                format!("; {KERNEL_UNDER_MASK}. This one is padded at the end whatever the inputs are")
-            }
-            (false, false) => format!("; {KERNEL_UNDER_MASK}"),
-        };
-        match failing.as_slice() {
-            [] => format!("On a GPU Keras takes its cuDNN kernel{masked}."),
-            failing => {
-                format!("On a GPU Keras does not take its cuDNN kernel: it needs {}.", failing.join(", "))
-            }
-        }
-    });
-    let kernel = kernel.unwrap_or_default();
-    let equations = equations(&explanation.equations, form);
-    match form {
-        Form::Plain => {
-            let kernel = if kernel.is_empty() {
-                kernel
-            } else {
-                format!("  {}\n", folded(&kernel).replace('\n', "\n  "))
-            };
-            format!("{heading}\n{equations}{kernel}")
-        }
+    let types = row.types.join(", ");
+    let heading = match form {
+        Form::Plain => wrapped(&format!("{}: {}, {types}{mask}", row.name(), row.class), "", "  "),
         Form::Latex => {
-            let kernel = if kernel.is_empty() {
-                kernel
-            } else {
-                format!("% {}\n", folded(&kernel).replace('\n', "\n% "))
-            };
-            format!("% {heading}\n{equations}{kernel}")
+            let name = escaped(&format!("{}: {}", row.name(), row.class));
+            wrapped(&format!(r"\paragraph{{{name}}} {}", escaped(&format!("{types}{mask}"))), "", "  ")
         }
-        Form::Markdown => {
-            let kernel = if kernel.is_empty() { kernel } else { format!("\n{}\n", folded(&kernel)) };
-            let rest = format!("{}{mask}", row.types.join(", "));
-            format!("## {} ({})\n\n`{rest}`\n\n{equations}{kernel}", row.name(), row.class)
-        }
+        Form::Markdown => format!("## {} ({})\n\n`{types}{mask}`\n\n", row.name(), row.class),
+    };
+    let mut text = heading + &equations(&explanation.equations, explanation.row.class == "InputLayer", form);
+    let said = explanation.notes.iter().cloned().chain(kernel(explanation));
+    for sentence in said {
+        text.push_str(&match form {
+            Form::Plain => wrapped(&sentence, "  ", "  "),
+            Form::Latex => wrapped(&escaped(&sentence), "", ""),
+            Form::Markdown => format!("\n{}", wrapped(&sentence, "", "")),
+        });
+    }
+    text
+}
+
+/// What is said of Keras' fast kernel.
+fn kernel(explanation: &Explanation) -> Option<String> {
+    let conditions = explanation.kernel.as_ref()?.iter();
+    let failing: Vec<&str> =
+        conditions.filter(|condition| !condition.holds).map(|condition| condition.condition).collect();
+    if !failing.is_empty() {
+        return Some(format!("On a GPU Keras does not take its cuDNN kernel: it needs {}.", failing.join(", ")));
+    }
+    let masked = match (explanation.row.short.is_empty(), explanation.right_padded) {
+        (true, _) => String::new(),
+        (false, true) => format!("; {KERNEL_UNDER_MASK}. This one is padded at the end whatever the inputs are"),
+        (false, false) => format!("; {KERNEL_UNDER_MASK}"),
+    };
+    Some(format!("On a GPU Keras takes its cuDNN kernel{masked}."))
+}
+
+fn equations(equations: &[Equation], input: bool, form: Form) -> String {
+    if equations.is_empty() {
+        let nothing = if input { "is an input" } else { "gives what it takes as it is" };
+        return match form {
+            Form::Plain => format!("  {nothing}\n"),
+            _ => format!("{nothing}\n"),
+        };
+    }
+    if form == Form::Plain {
+        let lines = equations.iter().flat_map(Equation::plain);
+        return lines.map(|line| wrapped(&line, "  ", "      ")).collect();
+    }
+    let lines: Vec<String> =
+        equations.iter().map(|equation| wrapped(&equation.latex(), "  ", "    ").trim_end().to_owned()).collect();
+    let lines = lines.join(" \\\\\n");
+    match form {
+        Form::Latex => format!("\\begin{{align*}}\n{lines}\n\\end{{align*}}\n"),
+        _ => format!("$$\n\\begin{{aligned}}\n{lines}\n\\end{{aligned}}\n$$\n"),
     }
 }
 
-fn equations(equations: &[Equation], form: Form) -> String {
-    let nothing = "is given as it is".to_owned();
-    let lines = |write: fn(&Equation) -> String| equations.iter().map(write).collect::<Vec<_>>();
-    match (form, equations) {
-        (Form::Plain, []) => format!("  {nothing}\n"),
-        (Form::Latex, []) => format!("% {nothing}\n"),
-        (Form::Markdown, []) => format!("{nothing}\n"),
-        (Form::Plain, _) => lines(Equation::plain).iter().map(|line| format!("  {line}\n")).collect(),
-        (Form::Latex, _) => {
-            let lines: Vec<String> = lines(Equation::latex).iter().map(|line| format!("  {line}")).collect();
-            format!("\\begin{{align*}}\n{}\n\\end{{align*}}\n", lines.join(" \\\\\n"))
-        }
-        (Form::Markdown, _) => {
-            let lines: Vec<String> = lines(Equation::latex).iter().map(|line| format!("  {line}")).collect();
-            format!("$$\n\\begin{{aligned}}\n{}\n\\end{{aligned}}\n$$\n", lines.join(" \\\\\n"))
-        }
+/// Text broken between words where a line would be too long, each line with its ending.
+fn wrapped(text: &str, indent: &str, hanging: &str) -> String {
+    let columns = |text: &str| text.chars().count();
+    if columns(text) + columns(indent) <= WIDTH {
+        return format!("{indent}{text}\n");
     }
+    let (mut lines, mut line) = (String::new(), indent.to_owned());
+    for word in text.split(' ') {
+        let begins = line.trim().is_empty();
+        if !begins && columns(&line) + 1 + columns(word) > WIDTH {
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+            hanging.clone_into(&mut line);
+        } else if !begins {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines + line.trim_end() + "\n"
 }

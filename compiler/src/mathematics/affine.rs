@@ -1,0 +1,191 @@
+//! Arithmetic on indices: sums of indices with factors, so that what cancels is never printed.
+
+use masque_ir::dim::Dim;
+use masque_ir::ops::Elementwise;
+
+use super::formula::Formula;
+
+/// A sum of products of a size and an index, and a size.
+#[derive(Clone, Debug)]
+pub(super) struct Affine {
+    /// Indices, or quotients and remainders of such sums, with their factors; none twice.
+    terms: Vec<(Formula, Dim)>,
+    constant: Dim,
+}
+
+impl Affine {
+    fn number(size: Dim) -> Affine {
+        Affine { terms: vec![], constant: size }
+    }
+
+    fn atom(atom: Formula) -> Affine {
+        Affine { terms: vec![(atom, Dim::constant(1))], constant: Dim::constant(0) }
+    }
+
+    /// A formula that is arithmetic on indices.
+    pub(super) fn of(formula: &Formula) -> Option<Affine> {
+        match formula {
+            Formula::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+                Some(Affine::number(Dim::constant(*number as i64)))
+            }
+            Formula::Size(size) => Some(Affine::number(size.clone())),
+            Formula::Index(_) => Some(Affine::atom(formula.clone())),
+            Formula::Apply(op, of) => Affine::of_operation(op, of),
+            _ => None,
+        }
+    }
+
+    /// An operation on such arithmetic.
+    pub(super) fn of_operation(op: &Elementwise, of: &[Formula]) -> Option<Affine> {
+        let [a, b] = of else { return None };
+        if !matches!(
+            op,
+            Elementwise::Add | Elementwise::Sub | Elementwise::Mul | Elementwise::FloorDiv | Elementwise::Mod
+        ) {
+            return None;
+        }
+        let (a, b) = (Affine::of(a)?, Affine::of(b)?);
+        match op {
+            Elementwise::Add => Some(a.plus(&b, &Dim::constant(1))),
+            Elementwise::Sub => Some(a.plus(&b, &Dim::constant(-1))),
+            Elementwise::Mul => a.constant().map(|a| b.times(&a)).or_else(|| b.constant().map(|b| a.times(&b))),
+            Elementwise::FloorDiv => b.constant().filter(positive).map(|by| a.divided(&by)),
+            Elementwise::Mod => b.constant().filter(positive).map(|by| a.remainder(&by)),
+            _ => None,
+        }
+    }
+
+    /// The size that it is, if no index is in it.
+    pub(super) fn constant(&self) -> Option<Dim> {
+        self.terms.is_empty().then(|| self.constant.clone())
+    }
+
+    fn times(&self, factor: &Dim) -> Affine {
+        let terms = self.terms.iter().map(|(atom, by)| (atom.clone(), by * factor));
+        let terms = terms.filter(|(_, by)| by.known() != Some(0)).collect();
+        Affine { terms, constant: &self.constant * factor }
+    }
+
+    fn plus(mut self, other: &Affine, factor: &Dim) -> Affine {
+        for (atom, by) in &other.terms {
+            let by = by * factor;
+            match self.terms.iter_mut().find(|(own, _)| own == atom) {
+                Some((_, own)) => *own = &*own + &by,
+                None => self.terms.push((atom.clone(), by)),
+            }
+        }
+        self.terms.retain(|(_, by)| by.known() != Some(0));
+        self.constant = &self.constant + &(&other.constant * factor);
+        self
+    }
+
+    /// The smallest and the largest value, where they can be told.
+    pub(super) fn bounds(&self) -> Option<(Dim, Dim)> {
+        let (mut low, mut high) = (self.constant.clone(), self.constant.clone());
+        for (atom, by) in &self.terms {
+            let last = match atom {
+                Formula::Index(var) => &var.size - &Dim::constant(1),
+                Formula::Apply(Elementwise::Mod, of) => {
+                    &Affine::of(of.get(1)?)?.constant()? - &Dim::constant(1)
+                }
+                Formula::Apply(Elementwise::FloorDiv, of) => {
+                    let (_, high) = Affine::of(of.first()?)?.bounds()?;
+                    high.floor_div(Affine::of(of.get(1)?)?.constant()?.known()?)
+                }
+                _ => return None,
+            };
+            match by.known() {
+                Some(by) if by < 0 => low = &low + &(&last * &Dim::constant(by)),
+                _ => high = &high + &(&last * by),
+            }
+        }
+        Some((low, high))
+    }
+
+    /// Is it always one of 0 to `size - 1`?
+    fn below(&self, size: &Dim) -> bool {
+        self.bounds().is_some_and(|(low, high)| {
+            let rest = &(size - &Dim::constant(1)) - &high;
+            low.known().is_some_and(|low| low >= 0) && rest.known().is_some_and(|rest| rest >= 0)
+        })
+    }
+
+    /// The part that `by` divides, already divided, and what is left.
+    fn split(&self, by: &Dim) -> (Affine, Affine) {
+        let (mut whole, mut rest) = (Affine::number(Dim::constant(0)), self.clone());
+        rest.terms.clear();
+        for (atom, factor) in &self.terms {
+            match factor.exact_div(by) {
+                Some(factor) => whole.terms.push((atom.clone(), factor)),
+                None => rest.terms.push((atom.clone(), factor.clone())),
+            }
+        }
+        if let Some(constant) = self.constant.exact_div(by) {
+            whole.constant = constant;
+            rest.constant = Dim::constant(0);
+        }
+        (whole, rest)
+    }
+
+    /// A factor that divides both a term and `by`, and is more than all other terms together.
+    fn coarse(&self, by: &Dim) -> Option<(Formula, Dim, Dim, Affine)> {
+        self.terms.iter().enumerate().find_map(|(place, (atom, factor))| {
+            let left = by.exact_div(factor)?;
+            let mut fine = self.clone();
+            fine.terms.remove(place);
+            fine.below(factor).then(|| (atom.clone(), factor.clone(), left, fine))
+        })
+    }
+
+    fn divided(&self, by: &Dim) -> Affine {
+        let (whole, rest) = self.split(by);
+        if rest.below(by) {
+            return whole;
+        }
+        let quotient = match rest.coarse(by) {
+            Some((atom, _, left, _)) => quotient(Elementwise::FloorDiv, atom, &left),
+            None => quotient(Elementwise::FloorDiv, rest.formula(), by),
+        };
+        whole.plus(&Affine::atom(quotient), &Dim::constant(1))
+    }
+
+    fn remainder(&self, by: &Dim) -> Affine {
+        let (_, rest) = self.split(by);
+        if rest.below(by) {
+            return rest;
+        }
+        match rest.coarse(by) {
+            Some((atom, factor, left, fine)) => {
+                fine.plus(&Affine::atom(quotient(Elementwise::Mod, atom, &left)), &factor)
+            }
+            None => Affine::atom(quotient(Elementwise::Mod, rest.formula(), by)),
+        }
+    }
+
+    /// As a formula: indices first, the constant last.
+    pub(super) fn formula(&self) -> Formula {
+        let mut terms: Vec<Formula> = vec![];
+        for (atom, by) in &self.terms {
+            terms.push(match by.known() {
+                Some(1) => atom.clone(),
+                _ => Formula::Apply(Elementwise::Mul, vec![Formula::size(by), atom.clone()]),
+            });
+        }
+        if self.constant.known() != Some(0) || terms.is_empty() {
+            // What counts down from a size is written `T - t`.
+            let counts_down = self.terms.iter().all(|(_, by)| by.known().is_some_and(|by| by < 0));
+            terms.insert(if counts_down { 0 } else { terms.len() }, Formula::size(&self.constant));
+        }
+        let mut terms = terms.into_iter();
+        let first = terms.next().unwrap_or(Formula::Number(0.0));
+        terms.fold(first, |sum, term| Formula::Apply(Elementwise::Add, vec![sum, term]))
+    }
+}
+
+fn positive(size: &Dim) -> bool {
+    size.known().is_none_or(|size| size > 0)
+}
+
+fn quotient(op: Elementwise, index: Formula, by: &Dim) -> Formula {
+    Formula::Apply(op, vec![index, Formula::size(by)])
+}

@@ -1,0 +1,338 @@
+//! Formulas as plain text and as LaTeX.
+
+use masque_ir::activation::Activation;
+use masque_ir::ops::{Elementwise, Notation, Op};
+
+use super::formula::{Equation, Fold, Formula, Var};
+use super::known;
+
+/// How mathematics is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Plain text.
+    Plain,
+    /// Aligned equations in LaTeX.
+    Latex,
+    /// Markdown with LaTeX in it.
+    Markdown,
+}
+
+/// How tightly a sum over an index binds: more than a sum of two, less than a product.
+const FOLD: u8 = 9;
+const ADD: u8 = 8;
+const MUL: u8 = 10;
+const PREFIX: u8 = 13;
+const TIGHTEST: u8 = 20;
+
+impl Formula {
+    fn strength(&self) -> u8 {
+        match self {
+            Formula::Apply(op, of) => match (notation(op), of.as_slice()) {
+                (_, [_, Formula::Number(number)]) if *op == Elementwise::Add && *number < 0.0 => ADD,
+                (_, [Formula::Number(number), _]) if *op == Elementwise::Mul && root(*number).is_some() => MUL,
+                (Notation::Infix { strength, .. }, _) => strength * 2,
+                (Notation::Prefix { .. }, _) => PREFIX,
+                _ => TIGHTEST,
+            },
+            Formula::Fold { kind: Fold::Sum | Fold::Product, .. } => FOLD,
+            Formula::Number(number) if *number < 0.0 => PREFIX - 1,
+            Formula::Number(number) if root(*number).is_some() => MUL,
+            Formula::Size(size) if size.as_symbol().is_none() => ADD,
+            _ => TIGHTEST,
+        }
+    }
+
+    fn within(&self, least: u8, form: Form) -> String {
+        match (self.strength() < least, form) {
+            (false, form) => self.text(form),
+            (true, Form::Plain) => format!("({})", self.text(form)),
+            (true, _) => format!(r"\left({}\right)", self.text(form)),
+        }
+    }
+
+    /// The formula as text, or as LaTeX for math mode.
+    pub fn text(&self, form: Form) -> String {
+        let plain = form == Form::Plain;
+        match self {
+            Formula::Number(value) => number(*value, form),
+            Formula::Index(var) => var.name.clone(),
+            Formula::Size(size) if plain => size.to_string(),
+            Formula::Size(size) => size.to_string().replace("floor", r"\operatorname{floor}"),
+            Formula::Element(name, at) => {
+                let name = if plain { name.clone() } else { identifier(name) };
+                match (at.as_slice(), plain) {
+                    ([], _) => name,
+                    (at, true) => format!("{name}[{}]", list(at, form, ",")),
+                    (at, false) => format!("{name}_{{{}}}", list(at, form, ",")),
+                }
+            }
+            Formula::Apply(op, of) => operation(op, of, form),
+            Formula::Activation(function, of) => applied(*function, "", of, form),
+            Formula::Fold { kind, over, given, of } => fold(*kind, over, given.as_deref(), of, form),
+            Formula::Along { function, over, given, of } => {
+                let given = given.as_ref().map(|(given, _)| &**given);
+                applied(*function, &running(over, given, form), of, form)
+            }
+            Formula::Cases(arms, otherwise) if plain => {
+                let arms = arms.iter().map(|(value, condition)| {
+                    format!("{} where {}; ", value.text(form), condition.text(form))
+                });
+                format!("({}otherwise {})", arms.collect::<String>(), otherwise.text(form))
+            }
+            Formula::Cases(arms, otherwise) => {
+                let arms = arms.iter().map(|(value, condition)| {
+                    format!(r"{} & \text{{if }} {} \\ ", value.text(form), condition.text(form))
+                });
+                let otherwise = otherwise.text(form);
+                format!(
+                    r"\begin{{cases}} {}{otherwise} & \text{{otherwise}} \end{{cases}}",
+                    arms.collect::<String>()
+                )
+            }
+            Formula::Whole { function, of, settings, at } => {
+                let of = of.iter().map(|of| of.text(form));
+                let of = of.chain(settings.iter().map(|(name, value)| setting(name, value, form)));
+                let call = call(function, &of.collect::<Vec<_>>().join(", "), form);
+                match (at.as_slice(), plain) {
+                    ([], _) => call,
+                    (at, true) => format!("{call}[{}]", list(at, form, ",")),
+                    (at, false) => format!("{call}_{{{}}}", list(at, form, ",")),
+                }
+            }
+            Formula::Free => if plain { "·" } else { r"\cdot" }.to_owned(),
+        }
+    }
+}
+
+fn list(parts: &[Formula], form: Form, between: &str) -> String {
+    parts.iter().map(|part| part.text(form)).collect::<Vec<_>>().join(between)
+}
+
+fn notation(op: &Elementwise) -> Notation {
+    Op::from(op.clone()).notation(&[])
+}
+
+fn setting(name: &str, value: &str, form: Form) -> String {
+    match form {
+        Form::Plain => format!("{name} = {value}"),
+        _ => format!(r"\text{{{}}}", escaped(&format!("{name} = {value}"))),
+    }
+}
+
+fn call(function: &str, of: &str, form: Form) -> String {
+    match form {
+        Form::Plain => format!("{function}({of})"),
+        _ => format!(r"\operatorname{{{}}}\left({of}\right)", escaped(function)),
+    }
+}
+
+fn applied(function: Activation, running: &str, of: &Formula, form: Form) -> String {
+    let (word, parameters) = known::word(function);
+    let parameters = parameters.iter().map(|(name, value)| setting(name, value, form));
+    let of = std::iter::once(of.text(form)).chain(parameters).collect::<Vec<_>>().join(", ");
+    match form {
+        Form::Plain => format!("{word}{running}({of})"),
+        _ => format!(r"\operatorname{{{}}}{running}\left({of}\right)", escaped(&word)),
+    }
+}
+
+/// The indices below a sign, and the condition on them.
+fn running(over: &[Var], given: Option<&Formula>, form: Form) -> String {
+    let letters = over.iter().map(|var| var.name.as_str()).collect::<Vec<_>>().join(",");
+    match (given, form) {
+        (None, Form::Plain) if over.len() == 1 => format!("_{letters}"),
+        (None, _) => format!("_{{{letters}}}"),
+        (Some(given), Form::Plain) => format!("_{{{letters} : {}}}", given.text(form)),
+        (Some(given), _) => format!(r"_{{{letters} \,:\, {}}}", given.text(form)),
+    }
+}
+
+fn fold(kind: Fold, over: &[Var], given: Option<&Formula>, of: &Formula, form: Form) -> String {
+    let plain = form == Form::Plain;
+    let (sign, latex) = match kind {
+        Fold::Sum => ("Σ", r"\sum"),
+        Fold::Product => ("Π", r"\prod"),
+        Fold::Max => ("max", r"\max"),
+        Fold::Min => ("min", r"\min"),
+        Fold::Mean => ("mean", r"\operatorname{mean}"),
+        Fold::Any => ("any", r"\operatorname{any}"),
+        Fold::All => ("all", r"\operatorname{all}"),
+        Fold::Count => ("count", r"\operatorname{count}"),
+    };
+    let sign = format!("{}{}", if plain { sign } else { latex }, running(over, given, form));
+    match kind {
+        Fold::Sum | Fold::Product => format!("{sign} {}", of.within(MUL, form)),
+        _ if plain => format!("{sign}({})", of.text(form)),
+        _ => format!(r"{sign} \left({}\right)", of.text(form)),
+    }
+}
+
+fn operation(op: &Elementwise, of: &[Formula], form: Form) -> String {
+    let plain = form == Form::Plain;
+    match (op, of) {
+        (Elementwise::Add, [a, Formula::Number(number)]) if *number < 0.0 => {
+            format!("{} - {}", a.within(ADD, form), self::number(-number, form))
+        }
+        (Elementwise::Add, [a, Formula::Apply(Elementwise::Mul, parts)])
+            if matches!(parts.as_slice(), [Formula::Number(number), _] if *number < 0.0 && root(*number).is_none()) =>
+        {
+            let Formula::Number(number) = parts[0] else { return String::new() };
+            let rest = match number {
+                -1.0 => parts[1].clone(),
+                number => Formula::Apply(Elementwise::Mul, vec![Formula::Number(-number), parts[1].clone()]),
+            };
+            format!("{} - {}", a.within(ADD, form), rest.within(MUL, form))
+        }
+        (Elementwise::Mul, [Formula::Number(factor), rest]) if root(*factor).is_some() => {
+            let root = root(*factor).unwrap_or(1);
+            match plain {
+                true => format!("{} / √{root}", rest.within(MUL, form)),
+                false => format!(r"\frac{{{}}}{{\sqrt{{{root}}}}}", rest.text(form)),
+            }
+        }
+        (Elementwise::And, [Formula::Apply(low, a), Formula::Apply(high, b)])
+            if a.len() == 2 && b.len() == 2 && a[1] == b[0] && is_order(low) && is_order(high) =>
+        {
+            let sign = |op: &Elementwise| signs(op, form);
+            format!("{} {} {} {} {}", a[0].text(form), sign(low), a[1].text(form), sign(high), b[1].text(form))
+        }
+        (Elementwise::Div, [a, b]) if !plain => format!(r"\frac{{{}}}{{{}}}", a.text(form), b.text(form)),
+        (Elementwise::Pow, [a, Formula::Number(2.0)]) if plain => format!("{}²", a.within(TIGHTEST, form)),
+        (Elementwise::Pow, [a, b]) if !plain => format!("{}^{{{}}}", a.within(TIGHTEST, form), b.text(form)),
+        (Elementwise::Sqrt, [a]) => match plain {
+            true => format!("√{}", bracketed(a)),
+            false => format!(r"\sqrt{{{}}}", a.text(form)),
+        },
+        (Elementwise::Abs, [a]) => format!("|{}|", a.text(form)),
+        (Elementwise::FloorDiv, [a, b]) => match plain {
+            true => format!("floor({} / {})", a.within(MUL, form), b.within(MUL + 1, form)),
+            false => format!(r"\left\lfloor \frac{{{}}}{{{}}} \right\rfloor", a.text(form), b.text(form)),
+        },
+        (Elementwise::Floor, [a]) if !plain => format!(r"\left\lfloor {} \right\rfloor", a.text(form)),
+        (Elementwise::Mod, [a, b]) => {
+            let (a, b) = (a.within(MUL, form), b.within(MUL + 1, form));
+            if plain { format!("({a} mod {b})") } else { format!(r"\left({a} \bmod {b}\right)") }
+        }
+        (Elementwise::Cast { .. }, [a]) => call("int", &a.text(form), form),
+        (op, of) => by_notation(op, of, form),
+    }
+}
+
+fn by_notation(op: &Elementwise, of: &[Formula], form: Form) -> String {
+    match (notation(op), of) {
+        (Notation::Infix { strength, .. }, [a, b]) => {
+            let strength = strength * 2;
+            // Neither a sum over an index nor a fraction goes on behind what it is multiplied by.
+            let left = a.within(strength, form);
+            format!("{left} {} {}", signs(op, form), b.within(strength + 1, form))
+        }
+        (Notation::Prefix { symbol, latex }, [a]) => {
+            format!("{}{}", if form == Form::Plain { symbol } else { latex }, a.within(PREFIX, form))
+        }
+        _ => call(Op::from(op.clone()).info().mnemonic, &list(of, form, ", "), form),
+    }
+}
+
+fn is_order(op: &Elementwise) -> bool {
+    matches!(op, Elementwise::Le | Elementwise::Lt)
+}
+
+fn signs(op: &Elementwise, form: Form) -> &'static str {
+    match (notation(op), form) {
+        (Notation::Infix { symbol, .. }, Form::Plain) => symbol,
+        (Notation::Infix { latex, .. }, _) => latex,
+        _ => "",
+    }
+}
+
+/// What a root is taken of: in parentheses, unless it is a number or a name.
+fn bracketed(of: &Formula) -> String {
+    match of {
+        Formula::Number(_) | Formula::Element(..) | Formula::Index(_) => of.text(Form::Plain),
+        of => format!("({})", of.text(Form::Plain)),
+    }
+}
+
+/// The `n` of `1/√n`, where a number is that and would be long otherwise.
+fn root(number: f64) -> Option<i64> {
+    let square = 1.0 / (number * number);
+    let whole = square.round();
+    let long = number > 0.0 && number.to_string().len() > 6;
+    (long && (2.0..=65536.0).contains(&whole) && (square - whole).abs() < whole * 1e-7).then_some(whole as i64)
+}
+
+fn number(value: f64, form: Form) -> String {
+    let plain = form == Form::Plain;
+    if let Some(root) = root(value) {
+        return if plain { format!("1/√{root}") } else { format!(r"\frac{{1}}{{\sqrt{{{root}}}}}") };
+    }
+    let sign = if value < 0.0 { "-" } else { "" };
+    match value.abs() {
+        size if size.is_infinite() => format!("{sign}{}", if plain { "∞" } else { r"\infty" }),
+        size if size.is_nan() => if plain { "NaN" } else { r"\mathrm{NaN}" }.to_owned(),
+        size if size != 0.0 && !(1e-4..1e7).contains(&size) => {
+            let text = format!("{value:e}");
+            match text.split_once('e') {
+                Some((digits, power)) if !plain => {
+                    let factor = match digits {
+                        "1" => String::new(),
+                        "-1" => "-".to_owned(),
+                        digits => format!(r"{digits} \cdot "),
+                    };
+                    format!("{factor}10^{{{power}}}")
+                }
+                _ => text,
+            }
+        }
+        _ => value.to_string(),
+    }
+}
+
+/// A name as LaTeX: one letter is slanted, a word stands upright.
+fn identifier(name: &str) -> String {
+    if name.chars().count() == 1 && name.chars().all(char::is_alphabetic) {
+        return name.to_owned();
+    }
+    format!(r"\mathrm{{{}}}", escaped(name))
+}
+
+/// Text in which LaTeX sees nothing but text.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        match letter {
+            '_' | '%' | '$' | '#' | '&' | '{' | '}' => escaped.extend(['\\', letter]),
+            '\\' => escaped.push_str(r"\backslash "),
+            '~' | '^' => escaped.push_str(&format!(r"\{letter}{{}}")),
+            letter if letter.is_control() => {}
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+impl Equation {
+    /// As lines of plain text: cases one below the other.
+    pub fn plain(&self) -> Vec<String> {
+        let left = format!("{} = ", self.left.text(Form::Plain));
+        let Formula::Cases(arms, otherwise) = &self.right else {
+            return vec![left + &self.right.text(Form::Plain)];
+        };
+        let values = arms.iter().map(|(value, _)| value).chain([&**otherwise]);
+        let values: Vec<String> = values.map(|value| value.text(Form::Plain)).collect();
+        let conditions = arms.iter().map(|(_, condition)| format!("where {}", condition.text(Form::Plain)));
+        let conditions = conditions.chain(["otherwise".to_owned()]);
+        let wide = |text: &String| text.chars().count();
+        let (margin, width) = (wide(&left), values.iter().map(wide).max().unwrap_or(0).min(48));
+        let lines = values.iter().zip(conditions).enumerate().map(|(place, (value, condition))| {
+            let before = if place == 0 { left.clone() } else { " ".repeat(margin) };
+            format!("{before}{value:width$}   {condition}")
+        });
+        lines.collect()
+    }
+
+    /// As LaTeX, to be aligned at the sign.
+    pub fn latex(&self) -> String {
+        format!("{} &= {}", self.left.text(Form::Latex), self.right.text(Form::Latex))
+    }
+}
