@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use masque_ir::activation::Activation;
 use masque_ir::layers::CallId;
 use masque_ir::ops::Op;
-use masque_ir::program::{Program, Value};
+use masque_ir::program::{Builder, Node, Operand, Program, Value};
 
 use crate::decompose::decompose;
 use crate::layer::KernelCondition;
@@ -62,17 +62,20 @@ pub fn explain(inferred: &Inferred) -> Result<Vec<Explanation>, LowerError> {
     let program = lower::lower(model, inferred.layers(), false)?;
     let functions = functions(&program);
     let whole = |source| LowerError { layer: program.name.clone(), class: "Model".to_owned(), source };
-    let program = decompose(&program, |_, node| !matches!(node.op, Op::Activate(_))).map_err(whole)?;
+    let program = decompose(&program, can_be_told).map_err(whole)?;
     let named = named(&program);
     let names = names(inferred, &program, &named);
     let mut shown = HashSet::new();
+    let (told, hidden) = (given(inferred, &named, false), given(inferred, &named, true));
     let rows = table::rows(model).into_iter().enumerate().filter(|(_, row)| !row.plumbing);
     let statics = inferred.mask_statics();
+    let taken: HashSet<&str> = names.values().map(String::as_str).collect();
     let explained = rows.map(|(place, row)| {
         let call = CallId(place as u32);
         let own: HashMap<Value, String> =
-            names.iter().map(|(value, name)| (*value, short(name, &row.layer).to_owned())).collect();
-        let full = own.iter().map(|(value, own)| (own.clone(), names[value].clone())).collect();
+            names.iter().map(|(value, name)| (*value, short(name, &row.layer, &taken).to_owned())).collect();
+        let full: HashMap<String, String> =
+            own.iter().map(|(value, own)| (own.clone(), names[value].clone())).collect();
         let mut equations = Equations::new(&program, own, &functions);
         for output in 0..model.graph.call(call).outputs {
             let name = model.graph.tensor_name(masque_ir::layers::TensorRef { call, output });
@@ -82,13 +85,84 @@ pub fn explain(inferred: &Inferred) -> Result<Vec<Explanation>, LowerError> {
                 mask.into_iter().for_each(|mask| equations.define(mask));
             }
         }
+        define_hidden(&mut equations, &program, [&told, &hidden], &mut shown);
         let layer = &inferred.layers()[model.graph.call(call).layer.0 as usize];
         let used = inferred.used_masks(call).into_iter().flatten().next();
         let right_padded = used.is_some_and(|mask| statics.get(mask).right_padded);
         let (equations, notes) = equations.finish();
-        Explanation { row, equations, notes, names: full, kernel: layer.gpu_kernel(), right_padded }
+        let names = read(&equations, &full);
+        Explanation { row, equations, notes, names, kernel: layer.gpu_kernel(), right_padded }
     });
     Ok(explained.collect())
+}
+
+/// What calls give: those that only build masks, which are not told on their own, or all others.
+fn given(inferred: &Inferred, named: &HashMap<&str, Value>, plumbing: bool) -> HashSet<Value> {
+    let graph = inferred.graph();
+    let calls = table::rows(graph).into_iter().enumerate().filter(|(_, row)| row.plumbing == plumbing);
+    let outputs = calls.flat_map(|(place, _)| {
+        let call = CallId(place as u32);
+        let outputs = 0..graph.graph.call(call).outputs;
+        outputs.map(move |output| graph.graph.tensor_name(masque_ir::layers::TensorRef { call, output }))
+    });
+    outputs.filter_map(|name| named.get(name.as_str()).copied()).collect()
+}
+
+/// Defines the masks that equations read and that no call tells of.
+fn define_hidden(
+    equations: &mut Equations<'_>,
+    program: &Program,
+    [told, hidden]: [&HashSet<Value>; 2],
+    shown: &mut HashSet<Value>,
+) {
+    loop {
+        let read = equations.read();
+        let masks = program.nodes.iter().flat_map(|node| &node.results).filter_map(|result| result.mask);
+        let untold = hidden.iter().copied().chain(masks);
+        let untold = untold
+            .filter(|value| read.contains(value))
+            .filter(|value| !shown.contains(value) && !told.contains(value));
+        let mut untold: Vec<Value> = untold.collect();
+        untold.sort();
+        untold.dedup();
+        if untold.is_empty() {
+            return;
+        }
+        for value in untold {
+            shown.insert(value);
+            equations.define(value);
+        }
+    }
+}
+
+/// Is it a composite that its decomposition says more of? Activation functions have names, and what is known only at the
+/// sizes of a run has no other form.
+fn can_be_told(program: &Program, node: &Node) -> bool {
+    let mut builder = Builder::new("meaning", program.semantics);
+    let operands: Vec<Operand> = node
+        .operands
+        .iter()
+        .map(|operand| match operand {
+            Operand::Value(value) => builder.input("x", program.result(*value).ty.clone()),
+            other => other.clone(),
+        })
+        .collect();
+    !matches!(node.op, Op::Activate(_)) && matches!(node.op.decompose(&mut builder, &operands), Some(Ok(_)))
+}
+
+/// The names that equations read, and those of the program's values that they are.
+fn read(equations: &[Equation], full: &HashMap<String, String>) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for formula in equations.iter().flat_map(|equation| [&equation.left, &equation.right]) {
+        formula.visit(&mut |part| {
+            if let Formula::Element(name, _) = part
+                && let Some(full) = full.get(name)
+            {
+                found.insert(name.clone(), full.clone());
+            }
+        });
+    }
+    found
 }
 
 /// The activation functions that composites hold.
@@ -116,15 +190,20 @@ fn named(program: &Program) -> HashMap<&str, Value> {
         .collect()
 }
 
-/// A name without that of the layer which it belongs to.
-fn short<'a>(name: &'a str, layer: &str) -> &'a str {
-    name.strip_prefix(layer).and_then(|rest| rest.strip_prefix('/')).filter(|rest| !rest.is_empty()).unwrap_or(name)
+/// A name without that of the layer which it belongs to, unless something else is called so.
+fn short<'a>(name: &'a str, layer: &str, taken: &HashSet<&str>) -> &'a str {
+    let rest = name.strip_prefix(layer).and_then(|rest| rest.strip_prefix('/'));
+    rest.filter(|rest| !rest.is_empty() && !taken.contains(rest)).unwrap_or(name)
 }
 
 /// The values that have names of their own: inputs and weights, the outputs of calls, masks that tensors carry.
 fn names(inferred: &Inferred, program: &Program, named: &HashMap<&str, Value>) -> HashMap<Value, String> {
     let graph = &inferred.graph().graph;
-    let leaves = program.inputs().chain(program.weights()).map(|(value, info)| (value, info.name.clone()));
+    let leaves = program
+        .inputs()
+        .chain(program.weights())
+        .chain(program.states())
+        .map(|(value, info)| (value, info.name.clone()));
     let outputs = graph.calls().flat_map(|call| {
         (0..graph.call(call).outputs)
             .map(move |output| graph.tensor_name(masque_ir::layers::TensorRef { call, output }))

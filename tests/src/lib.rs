@@ -6,6 +6,7 @@
 //! | [`corpus`] | the golden models with what Keras says of them, and the list of those that are not done yet |
 //! | [`stages`] | a model at every stage of the compiler |
 //! | [`engines`] | the ways to run it, slow and fast |
+//! | [`formulas`] | the formulas of `explain` as numbers |
 //! | [`compare`] | are these the numbers, and the masks, of Keras? |
 //! | [`losses`] | Keras' losses, in numbers |
 //! | [`metrics`] | Keras' metrics, in numbers |
@@ -20,6 +21,7 @@ pub mod command;
 pub mod compare;
 pub mod corpus;
 pub mod engines;
+pub mod formulas;
 pub mod losses;
 pub mod mask_table;
 pub mod metrics;

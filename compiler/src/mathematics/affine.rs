@@ -48,7 +48,9 @@ impl Affine {
         match op {
             Elementwise::Add => Some(a.plus(&b, &Dim::constant(1))),
             Elementwise::Sub => Some(a.plus(&b, &Dim::constant(-1))),
-            Elementwise::Mul => a.constant().map(|a| b.times(&a)).or_else(|| b.constant().map(|b| a.times(&b))),
+            Elementwise::Mul => {
+                a.constant().map(|a| b.times(&a)).or_else(|| b.constant().map(|b| a.times(&b)))
+            }
             Elementwise::FloorDiv => b.constant().filter(positive).map(|by| a.divided(&by)),
             Elementwise::Mod => b.constant().filter(positive).map(|by| a.remainder(&by)),
             _ => None,
@@ -76,28 +78,35 @@ impl Affine {
         }
         self.terms.retain(|(_, by)| by.known() != Some(0));
         self.constant = &self.constant + &(&other.constant * factor);
-        self
+        self.joined()
+    }
+
+    /// `n * floor(x / n) + x mod n` is `x`.
+    fn joined(mut self) -> Affine {
+        let pair = self.terms.iter().enumerate().find_map(|(rest, (atom, by))| {
+            let Formula::Apply(Elementwise::Mod, of) = atom else { return None };
+            let whole = Formula::Apply(Elementwise::FloorDiv, of.clone());
+            let factor = by * &Affine::of(of.get(1)?)?.constant()?;
+            let place = self.terms.iter().position(|(atom, by)| *atom == whole && *by == factor)?;
+            Some((rest, place, Affine::of(of.first()?)?.times(by)))
+        });
+        let Some((rest, place, x)) = pair else { return self };
+        self.terms.remove(rest.max(place));
+        self.terms.remove(rest.min(place));
+        self.plus(&x, &Dim::constant(1))
     }
 
     /// The smallest and the largest value, where they can be told.
     pub(super) fn bounds(&self) -> Option<(Dim, Dim)> {
         let (mut low, mut high) = (self.constant.clone(), self.constant.clone());
         for (atom, by) in &self.terms {
-            let last = match atom {
-                Formula::Index(var) => &var.size - &Dim::constant(1),
-                Formula::Apply(Elementwise::Mod, of) => {
-                    &Affine::of(of.get(1)?)?.constant()? - &Dim::constant(1)
-                }
-                Formula::Apply(Elementwise::FloorDiv, of) => {
-                    let (_, high) = Affine::of(of.first()?)?.bounds()?;
-                    high.floor_div(Affine::of(of.get(1)?)?.constant()?.known()?)
-                }
-                _ => return None,
+            let (least, most) = of_atom(atom)?;
+            let (first, last) = match by.known() {
+                Some(by) if by < 0 => (most, least),
+                _ => (least, most),
             };
-            match by.known() {
-                Some(by) if by < 0 => low = &low + &(&last * &Dim::constant(by)),
-                _ => high = &high + &(&last * by),
-            }
+            low = &low + &(&first * by);
+            high = &high + &(&last * by);
         }
         Some((low, high))
     }
@@ -142,6 +151,15 @@ impl Affine {
         if rest.below(by) {
             return whole;
         }
+        // floor(floor(x / m) / n) is floor(x / (m * n)).
+        if let ([(Formula::Apply(Elementwise::FloorDiv, of), factor)], Some(0)) =
+            (&rest.terms[..], rest.constant.known())
+            && factor.is_one()
+            && let [x, inner] = of.as_slice()
+            && let Some((x, inner)) = Affine::of(x).zip(Affine::of(inner).and_then(|inner| inner.constant()))
+        {
+            return whole.plus(&x.divided(&(&inner * by)), &Dim::constant(1));
+        }
         let quotient = match rest.coarse(by) {
             Some((atom, _, left, _)) => quotient(Elementwise::FloorDiv, atom, &left),
             None => quotient(Elementwise::FloorDiv, rest.formula(), by),
@@ -179,6 +197,23 @@ impl Affine {
         let mut terms = terms.into_iter();
         let first = terms.next().unwrap_or(Formula::Number(0.0));
         terms.fold(first, |sum, term| Formula::Apply(Elementwise::Add, vec![sum, term]))
+    }
+}
+
+/// The smallest and the largest value of what sums are made of.
+fn of_atom(atom: &Formula) -> Option<(Dim, Dim)> {
+    let one = Dim::constant(1);
+    match atom {
+        Formula::Index(var) => Some((Dim::constant(0), &var.size - &one)),
+        Formula::Apply(Elementwise::Mod, of) => {
+            Some((Dim::constant(0), &Affine::of(of.get(1)?)?.constant()? - &one))
+        }
+        Formula::Apply(Elementwise::FloorDiv, of) => {
+            let (low, high) = Affine::of(of.first()?)?.bounds()?;
+            let by = Affine::of(of.get(1)?)?.constant()?.known()?;
+            Some((low.floor_div(by), high.floor_div(by)))
+        }
+        _ => None,
     }
 }
 

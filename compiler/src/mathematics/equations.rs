@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use masque_ir::activation::Activation;
+use masque_ir::dim::Dim;
 use masque_ir::ops::{Elementwise, Leaf, Op, Shape};
 use masque_ir::program::{Node, Operand, Program, Value};
 use masque_ir::ty::Type;
@@ -21,10 +22,10 @@ const LETTERS: [&str; 6] = ["a", "e", "f", "g", "o", "z"];
 const DEEPEST: u32 = 24;
 
 /// How many columns the operands of an operation take together before one of them gets an equation of its own.
-const WIDEST: usize = 68;
+const WIDEST: usize = 76;
 
 /// How many columns the second writing of a value may take.
-const LIGHT: usize = 34;
+const LIGHT: usize = 38;
 
 /// Equations about one call.
 pub(super) struct Equations<'a> {
@@ -37,6 +38,8 @@ pub(super) struct Equations<'a> {
     pub(super) notes: Vec<String>,
     /// The names of values and arrays.
     taken: HashSet<String>,
+    /// Letters that arrays are called, and therefore no index.
+    single: Vec<String>,
     /// The letters of indices around what is being written.
     pub(super) scope: Vec<String>,
     /// Is it within a sum that something is being written? A sum in a sum gets an equation of its own.
@@ -52,8 +55,12 @@ pub(super) struct Frame<'a> {
     pub(super) named: HashMap<Value, String>,
     /// What the inputs of a body stand for.
     pub(super) inputs: HashMap<Value, Input<'a>>,
+    /// The states that values are, at the end of a step.
+    pub(super) states: HashMap<Value, String>,
     /// Names for values that shall have an equation of their own.
     pub(super) hints: HashMap<Value, &'static str>,
+    /// Values whose axes with one position are left out.
+    squeezed: HashSet<Value>,
     /// Values that are short enough to be written wherever they are read.
     light: HashSet<Value>,
     pub(super) uses: HashMap<Value, u32>,
@@ -80,7 +87,9 @@ impl<'a> Frame<'a> {
             program,
             named: HashMap::new(),
             inputs: HashMap::new(),
+            states: HashMap::new(),
             hints: HashMap::new(),
+            squeezed: HashSet::new(),
             light: HashSet::new(),
             uses: HashMap::new(),
             equations: vec![],
@@ -102,6 +111,15 @@ impl<'a> Frame<'a> {
         operand.value().filter(|value| !self.named.contains_key(value)).map(|value| self.node(value))
     }
 
+    /// The indices that are written of a value with a name.
+    fn written(&self, value: Value, mut index: Vec<Formula>) -> Vec<Formula> {
+        if self.squeezed.contains(&value) {
+            let mut sizes = self.program.result(value).ty.shape.iter();
+            index.retain(|_| sizes.next().is_none_or(|size| !size.is_one()));
+        }
+        self.stepped(index)
+    }
+
     /// The indices of an element among those of the steps.
     pub(super) fn stepped(&self, mut index: Vec<Formula>) -> Vec<Formula> {
         if let Some(step) = &self.step {
@@ -117,7 +135,10 @@ impl<'a> Equations<'a> {
         named: HashMap<Value, String>,
         functions: &'a [Activation],
     ) -> Equations<'a> {
-        let taken = named.values().cloned().collect();
+        let taken: HashSet<String> = named.values().cloned().collect();
+        let mut single: Vec<String> =
+            taken.iter().filter(|name| name.chars().count() == 1).cloned().collect();
+        single.sort();
         let frame = Frame { named, ..Frame::new(program, None) };
         Equations {
             frames: vec![frame],
@@ -125,6 +146,7 @@ impl<'a> Equations<'a> {
             constants: HashMap::new(),
             notes: vec![],
             taken,
+            single,
             scope: vec![],
             folding: false,
             depth: 0,
@@ -136,6 +158,20 @@ impl<'a> Equations<'a> {
         (std::mem::take(&mut self.frames[0].equations), self.notes)
     }
 
+    /// The values with names that the equations read.
+    pub(super) fn read(&self) -> HashSet<Value> {
+        let mut names = HashSet::new();
+        for equation in &self.frames[0].equations {
+            equation.right.visit(&mut |part| {
+                if let Formula::Element(name, _) = part {
+                    names.insert(name.as_str());
+                }
+            });
+        }
+        let named = self.frames[0].named.iter().filter(|(_, name)| names.contains(name.as_str()));
+        named.map(|(value, _)| *value).collect()
+    }
+
     /// Writes how a value with a name is computed.
     pub(super) fn define(&mut self, value: Value) {
         let node = self.frames[0].node(value);
@@ -144,16 +180,26 @@ impl<'a> Equations<'a> {
         }
         let Some(name) = self.frames[0].named.remove(&value) else { return };
         self.count(0, &Operand::Value(value));
-        self.equation(0, value, &name, None);
+        self.equation(0, value, &name);
         self.frames[0].named.insert(value, name);
     }
 
     /// Adds the equation of a value under a name.
-    fn equation(&mut self, frame: usize, value: Value, name: &str, like: Option<&[Formula]>) {
-        let index = self.indices(frame, &self.frames[frame].program.result(value).ty, like);
+    fn equation(&mut self, frame: usize, value: Value, name: &str) {
+        let ty = self.frames[frame].program.result(value).ty.clone();
+        let like = self.own_indices(frame, value);
+        let index = self.indices(frame, &ty, like.as_deref());
         let right = self.alone(frame, index.clone(), |all| all.produced(frame, value, &index));
         let left = Formula::Element(name.to_owned(), self.frames[frame].stepped(index));
         self.frames[frame].equations.push(Equation { left, right });
+    }
+
+    /// Indices by the letters that attention has for its axes.
+    fn own_indices(&self, frame: usize, value: Value) -> Option<Vec<Formula>> {
+        let letters = self.attention_letters(frame, value)?;
+        let sizes = self.frames[frame].program.result(value).ty.shape.iter();
+        let var = |(letter, size): (&&str, &Dim)| Var { name: (*letter).to_owned(), size: size.clone() };
+        Some(letters.iter().zip(sizes).map(|index| Formula::Index(var(index))).collect())
     }
 
     /// Writes something with these indices that is not part of what is being written.
@@ -175,6 +221,7 @@ impl<'a> Equations<'a> {
     /// Indices for all elements of a type: those at hand where they are one letter each.
     pub(super) fn indices(&self, frame: usize, ty: &Type, like: Option<&[Formula]>) -> Vec<Formula> {
         let mut taken: Vec<String> = self.frames[frame].step.iter().map(|step| step.name.clone()).collect();
+        taken.extend(self.single.iter().cloned());
         let like = like.filter(|like| like.len() == ty.rank());
         let wanted = letters(ty);
         let mut index = vec![];
@@ -185,7 +232,7 @@ impl<'a> Equations<'a> {
             index.push(Formula::Index(Var { name, size: size.clone() }));
         }
         // An axis with one position needs no letter.
-        let one = |(index, size): (Formula, &masque_ir::dim::Dim)| match size.is_one() {
+        let one = |(index, size): (Formula, &Dim)| match size.is_one() {
             true => Formula::Number(0.0),
             false => index,
         };
@@ -200,7 +247,8 @@ impl<'a> Equations<'a> {
                 Some(wanted) if round == 0 => wanted.to_owned(),
                 Some(wanted) => format!("{wanted}{}", round + 1),
                 None => {
-                    let (letter, number) = (LETTERS[self.letters % LETTERS.len()], self.letters / LETTERS.len());
+                    let (letter, number) =
+                        (LETTERS[self.letters % LETTERS.len()], self.letters / LETTERS.len());
                     self.letters += 1;
                     if number == 0 { letter.to_owned() } else { format!("{letter}{number}") }
                 }
@@ -238,7 +286,9 @@ impl<'a> Equations<'a> {
         if let Some(known) = self.known(frame, value, &index) {
             return known;
         }
-        if !moves(&self.frames[frame].node(value).op) && self.wants_name(frame, value, &index) {
+        let at = &self.frames[frame];
+        let can = !moves(&at.node(value).op) || at.hints.contains_key(&value);
+        if can && self.wants_name(frame, value, &index) {
             let hint = self.frames[frame].hints.get(&value).copied();
             self.hoist(frame, value, Some(&index), hint);
             if let Some(known) = self.known(frame, value, &index) {
@@ -255,7 +305,7 @@ impl<'a> Equations<'a> {
     fn known(&mut self, frame: usize, value: Value, index: &[Formula]) -> Option<Formula> {
         let at = &self.frames[frame];
         if let Some(name) = at.named.get(&value) {
-            return Some(Formula::Element(name.clone(), at.stepped(index.to_vec())));
+            return Some(Formula::Element(name.clone(), at.written(value, index.to_vec())));
         }
         let step = at.step.clone().map_or(Formula::Number(0.0), Formula::Index);
         let with = |step: Formula| {
@@ -301,15 +351,31 @@ impl<'a> Equations<'a> {
         if self.frames[frame].named.contains_key(&value) || self.frames[frame].inputs.contains_key(&value) {
             return;
         }
-        let index = self.indices(frame, &self.frames[frame].program.result(value).ty, like);
+        let own = self.own_indices(frame, value);
+        let index =
+            self.indices(frame, &self.frames[frame].program.result(value).ty, own.as_deref().or(like));
+        let hint = hint.or_else(|| self.is_weighted(frame, value).then_some("context"));
         let right = self.alone(frame, index.clone(), |all| all.produced(frame, value, &index));
-        let short = right.elements() <= 2 && !right.folds() && right.text(Form::Plain).chars().count() <= LIGHT;
-        if short && hint.is_none() && self.depth <= DEEPEST && !matches!(right, Formula::Cases(..)) {
+        let short =
+            right.elements() <= 2 && !right.folds() && right.text(Form::Plain).chars().count() <= LIGHT;
+        let state = self.frames[frame].states.get(&value).cloned();
+        if short
+            && hint.is_none()
+            && state.is_none()
+            && self.depth <= DEEPEST
+            && !matches!(right, Formula::Cases(..))
+        {
             self.frames[frame].light.insert(value);
             return;
         }
-        let name = self.name(hint);
-        let left = Formula::Element(name.clone(), self.frames[frame].stepped(index));
+        let name = match state {
+            Some(state) => state,
+            None => {
+                self.frames[frame].squeezed.insert(value);
+                self.name(hint)
+            }
+        };
+        let left = Formula::Element(name.clone(), self.frames[frame].written(value, index));
         self.frames[frame].equations.push(Equation { left, right });
         self.frames[frame].named.insert(value, name);
     }
@@ -345,8 +411,9 @@ impl<'a> Equations<'a> {
     }
 
     /// A letter that nothing around is called, in use until the scope is left.
-    pub(super) fn bound(&mut self, wanted: &str, size: &masque_ir::dim::Dim) -> Var {
-        let name = fresh(wanted, &self.scope);
+    pub(super) fn bound(&mut self, wanted: &str, size: &Dim) -> Var {
+        let taken: Vec<String> = self.scope.iter().chain(&self.single).cloned().collect();
+        let name = fresh(wanted, &taken);
         self.scope.push(name.clone());
         Var { name, size: size.clone() }
     }
@@ -373,7 +440,9 @@ pub(super) fn distinct(index: &[Formula], axes: &[usize]) -> bool {
         let Some(Formula::Index(var)) = index.get(axis) else { return false };
         let mut found = 0;
         index.iter().for_each(|index| {
-            index.visit(&mut |part| found += usize::from(matches!(part, Formula::Index(own) if own.name == var.name)))
+            index.visit(&mut |part| {
+                found += usize::from(matches!(part, Formula::Index(own) if own.name == var.name))
+            })
         });
         found == 1
     })

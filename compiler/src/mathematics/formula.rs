@@ -135,6 +135,7 @@ impl Formula {
             (Elementwise::Mul, [a, b]) if a == b => {
                 return Formula::Apply(Elementwise::Pow, vec![of.swap_remove(0), Formula::Number(2.0)]);
             }
+            (Elementwise::Add, [_, Formula::Number(0.0)]) => return of.swap_remove(0),
             _ => {}
         }
         match op {
@@ -169,7 +170,9 @@ impl Formula {
         let (condition, of) = conditional(kind, of);
         match of {
             Formula::Apply(Elementwise::Mul, mut parts)
-                if kind == Fold::Sum && matches!(parts.first(), Some(Formula::Number(_))) && parts.len() == 2 =>
+                if kind == Fold::Sum
+                    && matches!(parts.first(), Some(Formula::Number(_)))
+                    && parts.len() == 2 =>
             {
                 let rest = parts.pop().unwrap_or(Formula::Free);
                 let sum = Formula::given(kind, over, condition, rest);
@@ -180,7 +183,12 @@ impl Formula {
     }
 
     /// The same where a condition is known already.
-    pub(super) fn given(kind: Fold, mut over: Vec<Var>, mut given: Option<Formula>, mut of: Formula) -> Formula {
+    pub(super) fn given(
+        kind: Fold,
+        mut over: Vec<Var>,
+        mut given: Option<Formula>,
+        mut of: Formula,
+    ) -> Formula {
         if let Formula::Fold { kind: inner, .. } = &of
             && *inner == kind
             && let Formula::Fold { over: more, given: condition, of: elements, .. } = of
@@ -211,7 +219,8 @@ impl Formula {
             let Some((inner, outer)) = parts.sizes(&var.size) else { continue };
             let [high, low] = self.letters(&var.name);
             let (high, low) = (Var { name: high, size: outer }, Var { name: low, size: inner.clone() });
-            let scaled = Formula::apply(Elementwise::Mul, vec![Formula::size(&inner), Formula::Index(high.clone())]);
+            let scaled =
+                Formula::apply(Elementwise::Mul, vec![Formula::size(&inner), Formula::Index(high.clone())]);
             let index = Formula::apply(Elementwise::Add, vec![scaled, Formula::Index(low.clone())]);
             let Formula::Fold { kind, mut over, given, of } = self else { return self };
             over.splice(place..=place, [high, low]);
@@ -237,7 +246,7 @@ impl Formula {
     }
 
     /// Every part of the formula, from the outside.
-    pub fn visit(&self, look: &mut impl FnMut(&Formula)) {
+    pub fn visit<'a>(&'a self, look: &mut impl FnMut(&'a Formula)) {
         look(self);
         self.parts().into_iter().for_each(|part| part.visit(look));
     }
@@ -248,9 +257,7 @@ impl Formula {
             Formula::Number(_) | Formula::Index(_) | Formula::Size(_) | Formula::Free => vec![],
             Formula::Element(_, parts) | Formula::Apply(_, parts) => parts.iter().collect(),
             Formula::Activation(_, of) => vec![of],
-            Formula::Fold { given, of, .. } => {
-                given.iter().map(|given| &**given).chain([&**of]).collect()
-            }
+            Formula::Fold { given, of, .. } => given.iter().map(|given| &**given).chain([&**of]).collect(),
             Formula::Along { given, of, .. } => {
                 given.iter().map(|(given, _)| &**given).chain([&**of]).collect()
             }
@@ -281,7 +288,9 @@ impl Formula {
             Formula::Cases(arms, otherwise) => {
                 let arms = arms
                     .into_iter()
-                    .map(|(value, condition)| (value.substitute(name, with), condition.substitute(name, with)))
+                    .map(|(value, condition)| {
+                        (value.substitute(name, with), condition.substitute(name, with))
+                    })
                     .collect();
                 Formula::Cases(arms, boxed(otherwise))
             }

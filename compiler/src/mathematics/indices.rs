@@ -11,7 +11,8 @@ const POOL: [&str; 12] = ["i", "j", "k", "l", "m", "n", "p", "q", "r", "u", "v",
 
 /// The letters of a tensor's axes: the batch, positions, features.
 pub(super) fn letters(ty: &Type) -> Vec<&'static str> {
-    let batch = ty.shape.first().is_some_and(|size| size.symbols().iter().any(|name| &**name == Dim::BATCH));
+    let batch =
+        ty.shape.first().is_some_and(|size| size.symbols().iter().any(|name| name.starts_with(Dim::BATCH)));
     let rank = ty.rank();
     if !batch {
         return POOL.iter().copied().cycle().take(rank).collect();

@@ -55,7 +55,9 @@ fn flatten(name: &str, value: &Json, found: &mut Vec<(String, String)>) {
     match value {
         Json::Null => {}
         Json::Object(map) => map.iter().for_each(|(name, value)| flatten(name, value, found)),
-        Json::String(text) => found.push((name.to_owned(), brief(&Json::String(text.clone())).replace('"', ""))),
+        Json::String(text) => {
+            found.push((name.to_owned(), brief(&Json::String(text.clone())).replace('"', "")))
+        }
         value => found.push((name.to_owned(), brief(value))),
     }
 }

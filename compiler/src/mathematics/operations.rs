@@ -64,7 +64,8 @@ impl Equations<'_> {
     fn constant(&mut self, name: &str, ty: &Type, values: impl ExactSizeIterator<Item = f64>) {
         let shown = match values.len() {
             0..=8 => {
-                let values: Vec<String> = values.map(|value| Formula::Number(value).text(super::print::Form::Plain)).collect();
+                let values: Vec<String> =
+                    values.map(|value| Formula::Number(value).text(super::print::Form::Plain)).collect();
                 format!(" ({})", values.join(", "))
             }
             _ => String::new(),
@@ -181,7 +182,14 @@ impl Equations<'_> {
         cases(arms, otherwise)
     }
 
-    fn padded(&mut self, frame: usize, node: &Node, low: &[i64], spread: &[u32], index: &[Formula]) -> Formula {
+    fn padded(
+        &mut self,
+        frame: usize,
+        node: &Node,
+        low: &[i64],
+        spread: &[u32],
+        index: &[Formula],
+    ) -> Formula {
         let ty = self.frames[frame].ty(&node.operands[0]);
         let (mut at, mut inside) = (vec![], None);
         for (axis, position) in index.iter().enumerate() {
@@ -225,10 +233,13 @@ impl Equations<'_> {
     fn product(&mut self, frame: usize, node: &Node, op: &Product, index: &[Formula]) -> Formula {
         let (a, b) = (&node.operands[0], &node.operands[1]);
         let types = [self.frames[frame].ty(a), self.frames[frame].ty(b)];
+        let seen = a.value().is_some_and(|a| self.softmax(frame, a).is_some());
         let mut over = vec![];
         let indices = match op {
             Product::Matmul => {
-                let (last, front) = index.split_last().map_or((Formula::Number(0.0), &[][..]), |(last, front)| (last.clone(), front));
+                let (last, front) = index
+                    .split_last()
+                    .map_or((Formula::Number(0.0), &[][..]), |(last, front)| (last.clone(), front));
                 let inner = self.running("j", &types[1].shape[0], &mut over);
                 let left = front.iter().cloned().chain([inner.clone()]).collect();
                 [left, vec![inner, last]]
@@ -238,20 +249,25 @@ impl Equations<'_> {
                 for (letters, ty) in [(axes.a(), &types[0]), (axes.b(), &types[1])] {
                     for (letter, size) in letters.chars().zip(ty.shape.iter()) {
                         if !at.iter().any(|(known, _)| *known == letter) {
-                            let wanted = letter.to_ascii_lowercase().to_string();
+                            let wanted =
+                                if seen { "s".to_owned() } else { letter.to_ascii_lowercase().to_string() };
                             at.push((letter, self.running(&wanted, size, &mut over)));
                         }
                     }
                 }
                 let of = |letters: &str| {
                     let find = |letter| at.iter().find(|(known, _)| *known == letter);
-                    letters.chars().filter_map(|letter| find(letter).map(|(_, index)| index.clone())).collect()
+                    letters
+                        .chars()
+                        .filter_map(|letter| find(letter).map(|(_, index)| index.clone()))
+                        .collect()
                 };
                 [of(axes.a()), of(axes.b())]
             }
         };
         let [left, right] = indices;
         let value = self.seen(frame, a, b);
+        self.weights_names(frame, a, &value);
         let parts = self.folded(frame, &[(a, left), (&value, right)]);
         Formula::fold(Fold::Sum, over, Formula::apply(Elementwise::Mul, parts))
     }
@@ -294,7 +310,8 @@ impl Equations<'_> {
                 at[place] = match *groups {
                     1 => channel.clone(),
                     _ => {
-                        let group = Formula::apply(Elementwise::FloorDiv, vec![last.clone(), Formula::size(&group)]);
+                        let group =
+                            Formula::apply(Elementwise::FloorDiv, vec![last.clone(), Formula::size(&group)]);
                         plus(scaled(group, inputs, &Dim::constant(0)), channel.clone())
                     }
                 };
@@ -302,7 +319,9 @@ impl Equations<'_> {
                 let parts = self.folded(frame, &[(x, at), (kernel, taps)]);
                 let product = Formula::apply(Elementwise::Mul, parts);
                 match given {
-                    Some(given) if over.is_empty() => cases(vec![(Some(product), Some(given))], Some(Formula::Number(0.0))),
+                    Some(given) if over.is_empty() => {
+                        cases(vec![(Some(product), Some(given))], Some(Formula::Number(0.0)))
+                    }
                     Some(given) => {
                         let of = cases(vec![(Some(product), Some(given))], Some(Formula::Number(0.0)));
                         Formula::fold(Fold::Sum, over, of)
@@ -432,7 +451,9 @@ fn cases(arms: Vec<(Option<Formula>, Option<Formula>)>, otherwise: Option<Formul
     let mut arms: Vec<(Formula, Formula)> =
         arms.into_iter().filter_map(|(value, condition)| value.zip(condition)).collect();
     let otherwise = otherwise.unwrap_or(Formula::Number(0.0));
-    arms.retain(|(value, _)| *value != otherwise);
+    while arms.last().is_some_and(|(value, _)| *value == otherwise) {
+        arms.pop();
+    }
     match otherwise {
         Formula::Cases(more, last) => Formula::Cases(arms.into_iter().chain(more).collect(), last),
         otherwise if arms.is_empty() => otherwise,

@@ -7,6 +7,9 @@ use crate::diagnostics::render::folded;
 /// The longest line.
 const WIDTH: usize = 100;
 
+/// The end of a row of LaTeX.
+const ROW_END: &str = r" \\";
+
 /// What people ask first.
 const MASKS: &str = "A mask is neither zeroed weights nor zeroed inputs. It says which positions count, and works only \
                      where it stands in a formula below; everything else is computed for padding as for any position.";
@@ -62,11 +65,16 @@ fn kernel(explanation: &Explanation) -> Option<String> {
     let failing: Vec<&str> =
         conditions.filter(|condition| !condition.holds).map(|condition| condition.condition).collect();
     if !failing.is_empty() {
-        return Some(format!("On a GPU Keras does not take its cuDNN kernel: it needs {}.", failing.join(", ")));
+        return Some(format!(
+            "On a GPU Keras does not take its cuDNN kernel: it needs {}.",
+            failing.join(", ")
+        ));
     }
     let masked = match (explanation.row.short.is_empty(), explanation.right_padded) {
         (true, _) => String::new(),
-        (false, true) => format!("; {KERNEL_UNDER_MASK}. This one is padded at the end whatever the inputs are"),
+        (false, true) => {
+            format!("; {KERNEL_UNDER_MASK}. This one is padded at the end whatever the inputs are")
+        }
         (false, false) => format!("; {KERNEL_UNDER_MASK}"),
     };
     Some(format!("On a GPU Keras takes its cuDNN kernel{masked}."))
@@ -84,28 +92,38 @@ fn equations(equations: &[Equation], input: bool, form: Form) -> String {
         let lines = equations.iter().flat_map(Equation::plain);
         return lines.map(|line| wrapped(&line, "  ", "      ")).collect();
     }
-    let lines: Vec<String> =
-        equations.iter().map(|equation| wrapped(&equation.latex(), "  ", "    ").trim_end().to_owned()).collect();
-    let lines = lines.join(" \\\\\n");
+    let lines: Vec<String> = equations.iter().map(|equation| row(&equation.latex())).collect();
+    let lines = lines.join(&format!("{ROW_END}\n"));
     match form {
         Form::Latex => format!("\\begin{{align*}}\n{lines}\n\\end{{align*}}\n"),
         _ => format!("$$\n\\begin{{aligned}}\n{lines}\n\\end{{aligned}}\n$$\n"),
     }
 }
 
+/// An equation of LaTeX, with room for the end of the row.
+fn row(equation: &str) -> String {
+    wrapped_at(WIDTH - ROW_END.len(), equation, "  ", "    ").trim_end().to_owned()
+}
+
 /// Text broken between words where a line would be too long, each line with its ending.
 fn wrapped(text: &str, indent: &str, hanging: &str) -> String {
+    wrapped_at(WIDTH, text, indent, hanging)
+}
+
+fn wrapped_at(width: usize, text: &str, indent: &str, hanging: &str) -> String {
     let columns = |text: &str| text.chars().count();
-    if columns(text) + columns(indent) <= WIDTH {
+    if columns(text) + columns(indent) <= width {
         return format!("{indent}{text}\n");
     }
-    let (mut lines, mut line) = (String::new(), indent.to_owned());
-    for word in text.split(' ') {
+    let inner = text.trim_start_matches(' ');
+    let margin = &text[..text.len() - inner.len()];
+    let (mut lines, mut line) = (String::new(), format!("{indent}{margin}"));
+    for word in inner.split(' ') {
         let begins = line.trim().is_empty();
-        if !begins && columns(&line) + 1 + columns(word) > WIDTH {
+        if !begins && columns(&line) + 1 + columns(word) > width {
             lines.push_str(line.trim_end());
             lines.push('\n');
-            hanging.clone_into(&mut line);
+            line = format!("{hanging}{margin}");
         } else if !begins {
             line.push(' ');
         }

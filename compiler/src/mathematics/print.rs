@@ -17,6 +17,12 @@ pub enum Form {
     Markdown,
 }
 
+/// How many columns an equation may take.
+const COLUMNS: usize = 98;
+
+/// Up to how many columns conditions are aligned behind values.
+const WIDEST_VALUE: usize = 60;
+
 /// How tightly a sum over an index binds: more than a sum of two, less than a product.
 const FOLD: u8 = 9;
 const ADD: u8 = 8;
@@ -29,7 +35,9 @@ impl Formula {
         match self {
             Formula::Apply(op, of) => match (notation(op), of.as_slice()) {
                 (_, [_, Formula::Number(number)]) if *op == Elementwise::Add && *number < 0.0 => ADD,
-                (_, [Formula::Number(number), _]) if *op == Elementwise::Mul && root(*number).is_some() => MUL,
+                (_, [Formula::Number(number), _]) if *op == Elementwise::Mul && root(*number).is_some() => {
+                    MUL
+                }
                 (Notation::Infix { strength, .. }, _) => strength * 2,
                 (Notation::Prefix { .. }, _) => PREFIX,
                 _ => TIGHTEST,
@@ -46,7 +54,7 @@ impl Formula {
         match (self.strength() < least, form) {
             (false, form) => self.text(form),
             (true, Form::Plain) => format!("({})", self.text(form)),
-            (true, _) => format!(r"\left({}\right)", self.text(form)),
+            (true, _) => format!(r"\left( {}\right)", self.text(form)),
         }
     }
 
@@ -62,8 +70,8 @@ impl Formula {
                 let name = if plain { name.clone() } else { identifier(name) };
                 match (at.as_slice(), plain) {
                     ([], _) => name,
-                    (at, true) => format!("{name}[{}]", list(at, form, ",")),
-                    (at, false) => format!("{name}_{{{}}}", list(at, form, ",")),
+                    (at, true) => format!("{name}[{}]", places(at, form)),
+                    (at, false) => format!("{name}_{{{}}}", places(at, form)),
                 }
             }
             Formula::Apply(op, of) => operation(op, of, form),
@@ -95,8 +103,8 @@ impl Formula {
                 let call = call(function, &of.collect::<Vec<_>>().join(", "), form);
                 match (at.as_slice(), plain) {
                     ([], _) => call,
-                    (at, true) => format!("{call}[{}]", list(at, form, ",")),
-                    (at, false) => format!("{call}_{{{}}}", list(at, form, ",")),
+                    (at, true) => format!("{call}[{}]", places(at, form)),
+                    (at, false) => format!("{call}_{{{}}}", places(at, form)),
                 }
             }
             Formula::Free => if plain { "·" } else { r"\cdot" }.to_owned(),
@@ -106,6 +114,30 @@ impl Formula {
 
 fn list(parts: &[Formula], form: Form, between: &str) -> String {
     parts.iter().map(|part| part.text(form)).collect::<Vec<_>>().join(between)
+}
+
+/// Indices, with no more space in them than they need.
+fn places(at: &[Formula], form: Form) -> String {
+    let place = |index: &Formula| match index {
+        Formula::Apply(Elementwise::Mod, of) if form == Form::Plain => {
+            let side = |part: &Formula| match part.strength() < MUL {
+                true => format!("({})", tight(part)),
+                false => tight(part),
+            };
+            format!("{} mod {}", side(&of[0]), side(&of[1]))
+        }
+        index if form == Form::Plain => tight(index),
+        index => index.text(form),
+    };
+    at.iter().map(place).collect::<Vec<_>>().join(",")
+}
+
+fn tight(index: &Formula) -> String {
+    let text = index.text(Form::Plain);
+    if !index.is_index() {
+        return text;
+    }
+    [" + ", " - ", " · ", " / "].iter().fold(text, |text, sign| text.replace(sign, sign.trim()))
 }
 
 fn notation(op: &Elementwise) -> Notation {
@@ -122,7 +154,7 @@ fn setting(name: &str, value: &str, form: Form) -> String {
 fn call(function: &str, of: &str, form: Form) -> String {
     match form {
         Form::Plain => format!("{function}({of})"),
-        _ => format!(r"\operatorname{{{}}}\left({of}\right)", escaped(function)),
+        _ => format!(r"\operatorname{{{}}}\left( {of}\right)", escaped(function)),
     }
 }
 
@@ -132,7 +164,7 @@ fn applied(function: Activation, running: &str, of: &Formula, form: Form) -> Str
     let of = std::iter::once(of.text(form)).chain(parameters).collect::<Vec<_>>().join(", ");
     match form {
         Form::Plain => format!("{word}{running}({of})"),
-        _ => format!(r"\operatorname{{{}}}{running}\left({of}\right)", escaped(&word)),
+        _ => format!(r"\operatorname{{{}}}{running}\left( {of}\right)", escaped(&word)),
     }
 }
 
@@ -163,7 +195,7 @@ fn fold(kind: Fold, over: &[Var], given: Option<&Formula>, of: &Formula, form: F
     match kind {
         Fold::Sum | Fold::Product => format!("{sign} {}", of.within(MUL, form)),
         _ if plain => format!("{sign}({})", of.text(form)),
-        _ => format!(r"{sign} \left({}\right)", of.text(form)),
+        _ => format!(r"{sign} \left( {}\right)", of.text(form)),
     }
 }
 
@@ -173,8 +205,7 @@ fn operation(op: &Elementwise, of: &[Formula], form: Form) -> String {
         (Elementwise::Add, [a, Formula::Number(number)]) if *number < 0.0 => {
             format!("{} - {}", a.within(ADD, form), self::number(-number, form))
         }
-        (Elementwise::Add, [a, Formula::Apply(Elementwise::Mul, parts)])
-            if matches!(parts.as_slice(), [Formula::Number(number), _] if *number < 0.0 && root(*number).is_none()) =>
+        (Elementwise::Add, [a, Formula::Apply(Elementwise::Mul, parts)]) if matches!(parts.as_slice(), [Formula::Number(number), _] if *number < 0.0 && root(*number).is_none()) =>
         {
             let Formula::Number(number) = parts[0] else { return String::new() };
             let rest = match number {
@@ -194,7 +225,14 @@ fn operation(op: &Elementwise, of: &[Formula], form: Form) -> String {
             if a.len() == 2 && b.len() == 2 && a[1] == b[0] && is_order(low) && is_order(high) =>
         {
             let sign = |op: &Elementwise| signs(op, form);
-            format!("{} {} {} {} {}", a[0].text(form), sign(low), a[1].text(form), sign(high), b[1].text(form))
+            format!(
+                "{} {} {} {} {}",
+                a[0].text(form),
+                sign(low),
+                a[1].text(form),
+                sign(high),
+                b[1].text(form)
+            )
         }
         (Elementwise::Div, [a, b]) if !plain => format!(r"\frac{{{}}}{{{}}}", a.text(form), b.text(form)),
         (Elementwise::Pow, [a, Formula::Number(2.0)]) if plain => format!("{}²", a.within(TIGHTEST, form)),
@@ -211,7 +249,7 @@ fn operation(op: &Elementwise, of: &[Formula], form: Form) -> String {
         (Elementwise::Floor, [a]) if !plain => format!(r"\left\lfloor {} \right\rfloor", a.text(form)),
         (Elementwise::Mod, [a, b]) => {
             let (a, b) = (a.within(MUL, form), b.within(MUL + 1, form));
-            if plain { format!("({a} mod {b})") } else { format!(r"\left({a} \bmod {b}\right)") }
+            if plain { format!("({a} mod {b})") } else { format!(r"\left( {a} \bmod {b}\right)") }
         }
         (Elementwise::Cast { .. }, [a]) => call("int", &a.text(form), form),
         (op, of) => by_notation(op, of, form),
@@ -222,9 +260,9 @@ fn by_notation(op: &Elementwise, of: &[Formula], form: Form) -> String {
     match (notation(op), of) {
         (Notation::Infix { strength, .. }, [a, b]) => {
             let strength = strength * 2;
-            // Neither a sum over an index nor a fraction goes on behind what it is multiplied by.
-            let left = a.within(strength, form);
-            format!("{left} {} {}", signs(op, form), b.within(strength + 1, form))
+            let associative = matches!(op, Elementwise::And | Elementwise::Or);
+            let right = b.within(if associative { strength } else { strength + 1 }, form);
+            format!("{} {} {right}", a.within(strength, form), signs(op, form))
         }
         (Notation::Prefix { symbol, latex }, [a]) => {
             format!("{}{}", if form == Form::Plain { symbol } else { latex }, a.within(PREFIX, form))
@@ -258,7 +296,8 @@ fn root(number: f64) -> Option<i64> {
     let square = 1.0 / (number * number);
     let whole = square.round();
     let long = number > 0.0 && number.to_string().len() > 6;
-    (long && (2.0..=65536.0).contains(&whole) && (square - whole).abs() < whole * 1e-7).then_some(whole as i64)
+    (long && (2.0..=65536.0).contains(&whole) && (square - whole).abs() < whole * 1e-7)
+        .then_some(whole as i64)
 }
 
 fn number(value: f64, form: Form) -> String {
@@ -314,25 +353,34 @@ pub(super) fn escaped(text: &str) -> String {
 impl Equation {
     /// As lines of plain text: cases one below the other.
     pub fn plain(&self) -> Vec<String> {
-        let left = format!("{} = ", self.left.text(Form::Plain));
-        let Formula::Cases(arms, otherwise) = &self.right else {
-            return vec![left + &self.right.text(Form::Plain)];
+        let left = format!("{} =", self.left.text(Form::Plain));
+        let right = match &self.right {
+            Formula::Cases(arms, otherwise) => rows(arms, otherwise),
+            right => vec![right.text(Form::Plain)],
         };
-        let values = arms.iter().map(|(value, _)| value).chain([&**otherwise]);
-        let values: Vec<String> = values.map(|value| value.text(Form::Plain)).collect();
-        let conditions = arms.iter().map(|(_, condition)| format!("where {}", condition.text(Form::Plain)));
-        let conditions = conditions.chain(["otherwise".to_owned()]);
         let wide = |text: &String| text.chars().count();
-        let (margin, width) = (wide(&left), values.iter().map(wide).max().unwrap_or(0).min(48));
-        let lines = values.iter().zip(conditions).enumerate().map(|(place, (value, condition))| {
-            let before = if place == 0 { left.clone() } else { " ".repeat(margin) };
-            format!("{before}{value:width$}   {condition}")
-        });
-        lines.collect()
+        let margin = wide(&left) + 1;
+        if margin + right.iter().map(wide).max().unwrap_or(0) > COLUMNS {
+            let indented = right.iter().map(|row| format!("    {row}"));
+            return std::iter::once(left).chain(indented).collect();
+        }
+        let mut rows = right.into_iter();
+        let first = format!("{left} {}", rows.next().unwrap_or_default());
+        std::iter::once(first).chain(rows.map(|row| format!("{}{row}", " ".repeat(margin)))).collect()
     }
 
     /// As LaTeX, to be aligned at the sign.
     pub fn latex(&self) -> String {
         format!("{} &= {}", self.left.text(Form::Latex), self.right.text(Form::Latex))
     }
+}
+
+/// Values and their conditions, one below the other.
+fn rows(arms: &[(Formula, Formula)], otherwise: &Formula) -> Vec<String> {
+    let values = arms.iter().map(|(value, _)| value).chain([otherwise]);
+    let values: Vec<String> = values.map(|value| value.text(Form::Plain)).collect();
+    let conditions = arms.iter().map(|(_, condition)| format!("where {}", condition.text(Form::Plain)));
+    let conditions = conditions.chain(["otherwise".to_owned()]);
+    let width = values.iter().map(|value| value.chars().count()).max().unwrap_or(0).min(WIDEST_VALUE);
+    values.iter().zip(conditions).map(|(value, condition)| format!("{value:width$}   {condition}")).collect()
 }

@@ -72,9 +72,10 @@ impl Equations<'_> {
         let [x, top] = self.parts(frame, &shifted, &Elementwise::Sub)?;
         let (sum, top) = (at.made(&sum)?, at.made(&top)?);
         match (&sum.op, &top.op) {
-            (Op::Reduce(Reduce::Sum { axes, keep: true }), Op::Reduce(Reduce::ReduceMax { axes: others, keep: true }))
-                if axes == others && sum.operands[0] == exp && top.operands[0] == x =>
-            {
+            (
+                Op::Reduce(Reduce::Sum { axes, keep: true }),
+                Op::Reduce(Reduce::ReduceMax { axes: others, keep: true }),
+            ) if axes == others && sum.operands[0] == exp && top.operands[0] == x => {
                 let axes: Vec<usize> = axes.iter().map(|&axis| axis as usize).collect();
                 Some((Activation::Softmax { axis: *axes.last()? as i32 }, axes, x))
             }
@@ -83,7 +84,12 @@ impl Equations<'_> {
     }
 
     /// The operands of a value that is made by this operation.
-    fn parts<const N: usize>(&self, frame: usize, operand: &Operand, op: &Elementwise) -> Option<[Operand; N]> {
+    fn parts<const N: usize>(
+        &self,
+        frame: usize,
+        operand: &Operand,
+        op: &Elementwise,
+    ) -> Option<[Operand; N]> {
         let node = match operand {
             Operand::Value(value) => self.frames[frame].node(*value),
             _ => return None,
@@ -119,7 +125,7 @@ impl Equations<'_> {
     /// What an operand is made of by moving elements and asking whether any is true.
     fn source(&self, frame: usize, operand: &Operand) -> Operand {
         let mut operand = operand.clone();
-        while let Some(node) = self.frames[frame].made(&operand) {
+        while let Some(node) = operand.value().map(|value| self.frames[frame].node(value)) {
             match &node.op {
                 Op::Shape(Shape::Reshape { .. } | Shape::Transpose { .. } | Shape::Broadcast { .. })
                 | Op::Reduce(Reduce::Any { .. }) => operand = node.operands[0].clone(),
@@ -145,10 +151,11 @@ impl Equations<'_> {
 
     /// The weighted sum that a value is, where rows that see nothing are told apart only for the sake of zeros.
     pub(super) fn attended(&self, frame: usize, value: Value) -> Option<Operand> {
-        let at = &self.frames[frame];
         let [sees, sum, _] = self.parts(frame, &Operand::Value(value), &Elementwise::Select)?;
-        let product = at.made(&sum)?;
-        let (Op::Product(Product::Contract { .. }), [weights, _]) = (&product.op, product.operands.as_slice()) else {
+        let product = self.frames[frame].node(sum.value()?);
+        let (Op::Product(Product::Contract { .. }), [weights, _]) =
+            (&product.op, product.operands.as_slice())
+        else {
             return None;
         };
         let (mask, blind) = self.softmax(frame, weights.value()?)?.given?;
@@ -162,7 +169,10 @@ impl Equations<'_> {
         let Op::Reduce(Reduce::Sum { keep: true, .. }) = &at.made(&sum)?.op else { return None };
         let count = at.made(&count)?;
         let size = at.made(count.operands.first()?)?;
-        if !matches!((&count.op, &size.op), (Op::Elementwise(Elementwise::Cast { .. }), Op::Shape(Shape::Size { .. }))) {
+        if !matches!(
+            (&count.op, &size.op),
+            (Op::Elementwise(Elementwise::Cast { .. }), Op::Shape(Shape::Size { .. }))
+        ) {
             return None;
         }
         let summed = &at.made(&sum)?.operands[0];
@@ -189,6 +199,8 @@ impl Equations<'_> {
         let node = self.frames[frame].node(value);
         match (&node.op, node.operands.as_slice()) {
             (Op::Product(_), [a, b]) => vec![a.clone(), self.seen(frame, a, b)],
+            // No element is read.
+            (Op::Shape(Shape::Positions { .. } | Shape::Size { .. }), _) => vec![],
             (_, operands) => operands.to_vec(),
         }
     }
@@ -214,9 +226,9 @@ impl Equations<'_> {
             let place = super::indices::aligned(&at, &ty, &result);
             let mut condition = self.element(frame, &mask, place.clone());
             if condition.text(Form::Plain).chars().count() > CONDITION
-                && let Some(value) = self.unmoved(frame, &mask)
+                && let Some(value) = mask.value()
             {
-                self.hoist(frame, value, None, Some("sees"));
+                self.hoist(frame, value, Some(&place), Some("sees"));
                 condition = self.element(frame, &mask, place);
             }
             self.note(&blind_note(blind, &over));
@@ -235,24 +247,30 @@ impl Equations<'_> {
         self.frames[frame].made(&operand).and(operand.value())
     }
 
+    /// A name for an operand that is computed.
+    fn hint(&mut self, frame: usize, operand: &Operand, name: &'static str) {
+        if let Some(value) = operand.value().filter(|_| self.unmoved(frame, operand).is_some()) {
+            self.frames[frame].hints.entry(value).or_insert(name);
+        }
+    }
+
     /// Names for scores, and for the queries and keys that they are products of.
     fn attention_names(&mut self, frame: usize, scores: &Operand) {
-        let hint = |all: &mut Self, operand: &Operand, name: &'static str| {
-            if let Some(value) = all.unmoved(frame, operand) {
-                all.frames[frame].hints.entry(value).or_insert(name);
-            }
-        };
         if self.frames[frame].made(scores).is_none_or(|node| moves(&node.op)) {
             return;
         }
-        hint(self, scores, "scores");
+        self.hint(frame, scores, "scores");
         let mut product = scores.clone();
         while let Some(node) = self.frames[frame].made(&product) {
             match (&node.op, node.operands.as_slice()) {
-                (Op::Product(Product::Contract { .. }), [query, key]) => {
-                    let (query, key) = (self.unscaled(frame, query), key.clone());
-                    hint(self, &query, "query");
-                    hint(self, &key, "key");
+                (Op::Product(Product::Contract { axes }), [query, key]) => {
+                    let own =
+                        |a: &str, b: &str| a.chars().any(|c| axes.result().contains(c) && !b.contains(c));
+                    if own(axes.a(), axes.b()) && own(axes.b(), axes.a()) {
+                        let query = self.unscaled(frame, query);
+                        self.hint(frame, &query, "query");
+                        self.hint(frame, key, "key");
+                    }
                     return;
                 }
                 (Op::Elementwise(Elementwise::Mul), [first, _]) => product = first.clone(),
@@ -262,17 +280,52 @@ impl Equations<'_> {
         }
     }
 
+    /// Names for weights and what they weigh.
+    pub(super) fn weights_names(&mut self, frame: usize, weights: &Operand, value: &Operand) {
+        if weights.value().is_some_and(|weights| self.softmax(frame, weights).is_some()) {
+            self.hint(frame, weights, "weights");
+            self.hint(frame, value, "value");
+        }
+    }
+
+    /// Is it a sum of values by weights?
+    pub(super) fn is_weighted(&self, frame: usize, value: Value) -> bool {
+        let node = self.frames[frame].node(value);
+        let weights = node.operands.first().and_then(Operand::value);
+        matches!(node.op, Op::Product(Product::Contract { .. }))
+            && weights.is_some_and(|weights| self.softmax(frame, weights).is_some())
+    }
+
+    /// The letters of weights, and of what they give: positions that look, and positions that are seen.
+    pub(super) fn attention_letters(&self, frame: usize, value: Value) -> Option<&'static [&'static str]> {
+        if self.is_weighted(frame, value) {
+            let four = self.frames[frame].program.result(value).ty.rank() == 4;
+            return four.then_some(&["b", "t", "h", "d"]);
+        }
+        let softmax = self.softmax(frame, value)?;
+        let scores = self.frames[frame].made(&softmax.scores);
+        let products = scores.is_some_and(|node| matches!(node.op, Op::Product(_) | Op::Reduce(_)));
+        if !products && softmax.given.is_none() {
+            return None;
+        }
+        match self.frames[frame].ty(&softmax.scores).rank() {
+            3 => Some(&["b", "t", "s"]),
+            4 => Some(&["b", "h", "t", "s"]),
+            _ => None,
+        }
+    }
+
     /// An operand without the number that it is multiplied by.
     fn unscaled(&self, frame: usize, operand: &Operand) -> Operand {
-        let mut operand = operand.clone();
-        while let Some(node) = self.frames[frame].made(&operand) {
-            match (&node.op, node.operands.as_slice()) {
-                (Op::Elementwise(Elementwise::Mul), [first, Operand::Literal(_)]) => operand = first.clone(),
-                (op, [first, ..]) if moves(op) => operand = first.clone(),
-                _ => break,
-            }
+        match self.frames[frame].made(operand).map(|node| (&node.op, node.operands.as_slice())) {
+            Some((Op::Elementwise(Elementwise::Mul), [first, Operand::Literal(_)])) => first.clone(),
+            // Heads in groups are another shape of what is multiplied.
+            Some((op, [first, ..])) if moves(op) => match self.unscaled(frame, first) {
+                same if same == *first => operand.clone(),
+                inner => inner,
+            },
+            _ => operand.clone(),
         }
-        operand
     }
 }
 
@@ -282,7 +335,9 @@ fn blind_note(blind: Blind, over: &[Var]) -> String {
     let row = format!("Where the condition holds for no {}", letters.join(", "));
     match blind {
         Blind::Mean => format!("{row}, all of them have the same weight."),
-        Blind::Lowered => format!("{row}, it is the softmax of the scores - 1e9: about the same weight for all in float32."),
+        Blind::Lowered => {
+            format!("{row}, it is the softmax of the scores - 1e9: about the same weight for all in float32.")
+        }
         Blind::Nothing => format!("{row}, all weights are 0."),
     }
 }

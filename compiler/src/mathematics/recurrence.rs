@@ -11,13 +11,20 @@ use super::known;
 
 impl<'a> Equations<'a> {
     /// An element of a result of a loop.
-    pub(super) fn looped(&mut self, frame: usize, value: Value, scan: &'a Scan, index: &[Formula]) -> Formula {
+    pub(super) fn looped(
+        &mut self,
+        frame: usize,
+        value: Value,
+        scan: &'a Scan,
+        index: &[Formula],
+    ) -> Formula {
         let Scan::Scan { carried, sequences, .. } = scan;
         if !self.frames[frame].loops.contains_key(&value.node) {
             let names = self.unrolled(frame, value, scan);
             self.frames[frame].loops.insert(value.node, names);
         }
-        let name = self.frames[frame].loops[&value.node].get(value.result as usize).cloned().unwrap_or_default();
+        let name =
+            self.frames[frame].loops[&value.node].get(value.result as usize).cloned().unwrap_or_default();
         let mut index = self.frames[frame].stepped(index.to_vec());
         if value.result < *carried {
             let steps = self.steps(frame, value, (*carried, *sequences));
@@ -43,7 +50,8 @@ impl<'a> Equations<'a> {
         let inner = self.frames.len();
         let mut inside = Frame::new(body, Some(step));
         let (carried, sequences) = (*carried as usize, *sequences as usize);
-        let inputs: Vec<(Value, String)> = body.inputs().map(|(value, info)| (value, info.name.clone())).collect();
+        let inputs: Vec<(Value, String)> =
+            body.inputs().map(|(value, info)| (value, info.name.clone())).collect();
         inside.hints = gates(body, self.functions);
         let mut states = vec![];
         for (place, (operand, (input, name))) in node.operands.iter().zip(&inputs).enumerate() {
@@ -70,15 +78,41 @@ impl<'a> Equations<'a> {
                 self.start(frame, inner, *input, name, operand);
             }
         }
+        let read: Vec<bool> =
+            states.iter().map(|(input, ..)| self.frames[inner].uses.contains_key(input)).collect();
         let names: Vec<String> = states.into_iter().map(|(_, name, _)| name).collect();
+        for (output, name) in body.outputs.iter().zip(&names) {
+            if let Some(value) =
+                output.operand.value().filter(|value| !self.frames[inner].inputs.contains_key(value))
+            {
+                self.frames[inner].states.entry(value).or_insert_with(|| name.clone());
+            }
+        }
+        self.gates_first(inner);
         let found = body.outputs.iter().enumerate().map(|(place, output)| {
             let name = names.get(place).cloned();
-            self.stepping(inner, &output.operand, name, &output.name)
+            let found = self.stepping(inner, &output.operand, name.clone(), &output.name);
+            if let Some(name) = name.filter(|name| *name != found && read.get(place) == Some(&true)) {
+                self.follows(inner, &output.operand, &name, &found);
+            }
+            found
         });
         let found: Vec<String> = found.collect();
         let written = std::mem::take(&mut self.frames[inner].equations);
         self.frames[frame].equations.extend(written);
         found
+    }
+
+    /// Writes the gates of a step in the order of their blocks.
+    fn gates_first(&mut self, inner: usize) {
+        let frame = &self.frames[inner];
+        let mut gates: Vec<(Value, &'static str)> =
+            frame.hints.iter().map(|(value, name)| (*value, *name)).collect();
+        gates.retain(|(value, _)| frame.uses.contains_key(value));
+        gates.sort();
+        for (value, name) in gates {
+            self.hoist(inner, value, None, Some(name));
+        }
     }
 
     /// The letters of the steps around.
@@ -95,6 +129,15 @@ impl<'a> Equations<'a> {
         at.insert(at.len().min(1), Formula::Number(-1.0));
         let left = Formula::Element(name.to_owned(), at);
         self.frames[frame].equations.push(Equation { left, right });
+    }
+
+    /// A state that is another one from the first step on.
+    fn follows(&mut self, inner: usize, operand: &Operand, name: &str, other: &str) {
+        let index = self.indices(inner, &self.frames[inner].ty(operand), None);
+        let at = self.frames[inner].stepped(index);
+        let (left, right) =
+            (Formula::Element(name.to_owned(), at.clone()), Formula::Element(other.to_owned(), at));
+        self.frames[inner].equations.push(Equation { left, right });
     }
 
     /// What a step gives: the equation of a state, or of what is collected; its name.
@@ -122,7 +165,10 @@ impl<'a> Equations<'a> {
 }
 
 /// The gates of a step, by the blocks of columns that they are made of.
-fn gates(body: &Program, functions: &[masque_ir::activation::Activation]) -> std::collections::HashMap<Value, &'static str> {
+fn gates(
+    body: &Program,
+    functions: &[masque_ir::activation::Activation],
+) -> std::collections::HashMap<Value, &'static str> {
     let width = |name: &str| {
         let input = body.inputs().find(|(_, info)| info.name == name)?.1;
         input.ty.shape.last()?.known()
