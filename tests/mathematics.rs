@@ -75,6 +75,7 @@ fn document(cases: &[&str]) -> String {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn latex_compiles_where_latex_is_installed() {
     let cases = [
         "attention/grouped-masked",
@@ -312,7 +313,7 @@ fn checked(
 
 #[test]
 fn formulas_give_the_numbers_of_the_operations() {
-    let areas = ["attention", "layers", "masked", "products", "recurrent", "seed", "operands"];
+    let areas = ["attention", "layers", "masked", "operands", "products", "recurrent"];
     let not_yet = corpus::listed("not-yet.txt");
     let (mut wrong, mut right) = (vec![], BTreeMap::new());
     for case in areas.iter().flat_map(|area| corpus::area(area)) {

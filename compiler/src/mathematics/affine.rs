@@ -224,3 +224,60 @@ fn positive(size: &Dim) -> bool {
 fn quotient(op: Elementwise, index: Formula, by: &Dim) -> Formula {
     Formula::Apply(op, vec![index, Formula::size(by)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mathematics::formula::Var;
+    use crate::mathematics::indices::reshaped;
+    use crate::mathematics::print::Form;
+
+    fn index(name: &str, size: i64) -> Formula {
+        Formula::Index(Var { name: name.to_owned(), size: Dim::constant(size) })
+    }
+
+    fn of(op: Elementwise, a: Formula, b: f64) -> Formula {
+        Formula::apply(op, vec![a, Formula::Number(b)])
+    }
+
+    #[test]
+    fn what_cancels_is_not_written() {
+        use Elementwise::{Add, FloorDiv, Mod, Mul, Sub};
+        let (h, d) = (index("h", 2), index("d", 3));
+        let flat = Formula::apply(Add, vec![of(Mul, h.clone(), 3.0), d.clone()]);
+        assert_eq!(of(FloorDiv, flat.clone(), 3.0), h);
+        assert_eq!(of(Mod, flat.clone(), 3.0), d);
+        assert_eq!(of(Sub, of(Add, d.clone(), 2.0), 2.0), d);
+        let halves =
+            Formula::apply(Add, vec![of(Mul, of(FloorDiv, d.clone(), 2.0), 2.0), of(Mod, d.clone(), 2.0)]);
+        assert_eq!(halves, d);
+        assert_eq!(of(FloorDiv, of(FloorDiv, flat, 2.0), 2.0).text(Form::Plain), "floor((3 · h + d) / 4)");
+    }
+
+    #[test]
+    fn a_bound_that_always_holds_is_not_written() {
+        let t = index("t", 4);
+        let inside = |index: &Formula| {
+            Formula::inside(index, &Dim::constant(4)).map(|inside| inside.text(Form::Plain))
+        };
+        assert_eq!(inside(&t), None);
+        assert_eq!(inside(&of(Elementwise::Sub, t.clone(), 1.0)).as_deref(), Some("0 ≤ t - 1"));
+        assert_eq!(inside(&of(Elementwise::Add, t.clone(), 1.0)).as_deref(), Some("t + 1 < 4"));
+        let third = of(Elementwise::FloorDiv, of(Elementwise::Sub, t, 3.0), 2.0);
+        assert_eq!(inside(&third).as_deref(), Some("0 ≤ floor((t - 3) / 2)"));
+    }
+
+    #[test]
+    fn axes_that_stay_keep_their_letters() {
+        let [batch, steps, two, three] = [Dim::batch(), Dim::symbol("T"), Dim::constant(2), Dim::constant(3)];
+        let b = Formula::Index(Var { name: "b".to_owned(), size: batch.clone() });
+        let t = Formula::Index(Var { name: "t".to_owned(), size: steps.clone() });
+        let heads = [batch.clone(), steps.clone(), two.clone(), three.clone()];
+        let flat = [batch, steps, Dim::constant(6)];
+        let text = |index: &[Formula]| index.iter().map(|index| index.text(Form::Plain)).collect::<Vec<_>>();
+        let split = reshaped(&[b.clone(), t.clone(), index("h", 2), index("d", 3)], &heads, &flat);
+        assert_eq!(text(&split), ["b", "t", "3 · h + d"]);
+        let joined = reshaped(&[b, t, index("i", 6)], &flat, &heads);
+        assert_eq!(text(&joined), ["b", "t", "floor(i / 3)", "(i mod 3)"]);
+    }
+}

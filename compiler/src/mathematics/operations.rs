@@ -193,7 +193,7 @@ impl Equations<'_> {
         let ty = self.frames[frame].ty(&node.operands[0]);
         let (mut at, mut inside) = (vec![], None);
         for (axis, position) in index.iter().enumerate() {
-            let shifted = plus(position.clone(), Formula::size(&Dim::constant(-low[axis])));
+            let shifted = plus(position.clone(), Formula::size(&Dim::constant(low[axis].saturating_neg())));
             let by = Formula::Number(f64::from(spread[axis]) + 1.0);
             let source = Formula::apply(Elementwise::FloorDiv, vec![shifted.clone(), by.clone()]);
             if spread[axis] > 0 {

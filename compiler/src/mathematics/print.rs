@@ -384,3 +384,57 @@ fn rows(arms: &[(Formula, Formula)], otherwise: &Formula) -> Vec<String> {
     let width = values.iter().map(|value| value.chars().count()).max().unwrap_or(0).min(WIDEST_VALUE);
     values.iter().zip(conditions).map(|(value, condition)| format!("{value:width$}   {condition}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use masque_ir::dim::Dim;
+
+    fn x(name: &str) -> Formula {
+        Formula::Element(name.to_owned(), vec![])
+    }
+
+    fn of(op: Elementwise, a: &Formula, b: &Formula) -> Formula {
+        Formula::Apply(op, vec![a.clone(), b.clone()])
+    }
+
+    #[test]
+    fn parentheses_are_where_they_are_needed() {
+        use Elementwise::{Add, Div, Mul, Pow, Sub};
+        let [a, b, c] = ["a", "b", "c"].map(x);
+        let sum = of(Add, &a, &b);
+        assert_eq!(of(Mul, &sum, &c).text(Form::Plain), "(a + b) · c");
+        assert_eq!(of(Add, &sum, &c).text(Form::Plain), "a + b + c");
+        assert_eq!(of(Sub, &c, &sum).text(Form::Plain), "c - (a + b)");
+        assert_eq!(of(Div, &a, &of(Mul, &b, &c)).text(Form::Plain), "a / (b · c)");
+        assert_eq!(of(Pow, &sum, &Formula::Number(2.0)).text(Form::Plain), "(a + b)²");
+        assert_eq!(of(Div, &sum, &c).text(Form::Latex), r"\frac{a + b}{c}");
+    }
+
+    #[test]
+    fn a_sum_reaches_as_far_as_a_product() {
+        let t = Var { name: "t".to_owned(), size: Dim::symbol("T") };
+        let [a, b] = ["a", "b"].map(x);
+        let product = of(Elementwise::Mul, &a, &b);
+        let sum = |of: Formula| Formula::fold(Fold::Sum, vec![t.clone()], of);
+        assert_eq!(of(Elementwise::Add, &sum(product.clone()), &a).text(Form::Plain), "Σ_t a · b + a");
+        assert_eq!(of(Elementwise::Mul, &sum(product), &a).text(Form::Plain), "(Σ_t a · b) · a");
+        assert_eq!(sum(of(Elementwise::Add, &a, &b)).text(Form::Plain), "Σ_t (a + b)");
+    }
+
+    #[test]
+    fn names_are_only_names_in_latex() {
+        assert_eq!(x("x_%y").text(Form::Latex), r"\mathrm{x\_\%y}");
+        assert_eq!(x("h").text(Form::Latex), "h");
+    }
+
+    #[test]
+    fn numbers_are_written_as_people_do() {
+        let written = |number: f64| Formula::Number(number).text(Form::Plain);
+        assert_eq!(written(1.0), "1");
+        assert_eq!(written(0.5773502691896258), "1/√3");
+        assert_eq!(written(f64::NEG_INFINITY), "-∞");
+        assert_eq!(written(-1e9), "-1e9");
+        assert_eq!(Formula::Number(-1e9).text(Form::Latex), "-10^{9}");
+    }
+}

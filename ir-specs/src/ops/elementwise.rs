@@ -104,7 +104,6 @@ impl Family for Elementwise {
             Pow => Notation::infix("^", "^", 7),
             Neg => Notation::Prefix { symbol: "-", latex: "-" },
             Not => Notation::Prefix { symbol: "not ", latex: r"\lnot " },
-            Cast { .. } => Notation::Same,
             _ => Notation::Function,
         }
     }

@@ -1,6 +1,6 @@
 //! Elements picked by number.
 
-use super::{Family, Notation, OpError, OpInfo, OperandTypes, agree, at, family};
+use super::{Family, OpError, OpInfo, OperandTypes, agree, at, family};
 use crate::flow::{Flow, Fold, Joint, Role};
 use crate::ty::{DType, Type};
 
@@ -26,13 +26,6 @@ family! {
 impl Family for Index {
     fn info(&self) -> &'static OpInfo {
         self.row()
-    }
-
-    fn notation(&self, _: OperandTypes<'_>) -> Notation {
-        match self {
-            Index::Gather => Notation::Places(vec![None]),
-            _ => Notation::Function,
-        }
     }
 
     fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {

@@ -1,10 +1,9 @@
-//! How people write an operation. What has no notation of its own is written as a function, by its mnemonic and with its
-//! attributes, so that every operation can be shown.
+//! How people write an operation on numbers. What has no notation of its own is written as a function, by its mnemonic.
 
 /// The notation of one operation, with its attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notation {
-    /// `exp(x)`, `sum(x, axes = [1])`
+    /// `exp(x)`
     Function,
     /// `a + b`
     Infix {
@@ -22,10 +21,6 @@ pub enum Notation {
         /// The same in LaTeX.
         latex: &'static str,
     },
-    /// `x[:, 0:5]`: the first operand and, in brackets, places; where a place is `None`, the second operand stands.
-    Places(Vec<Option<String>>),
-    /// The operand itself: the same numbers, only seen in another shape or type.
-    Same,
 }
 
 impl Notation {

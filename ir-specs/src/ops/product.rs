@@ -1,6 +1,6 @@
 //! Sums of products.
 
-use super::{Elementwise, Family, Notation, OpError, OpInfo, OperandTypes, agree, at, family};
+use super::{Elementwise, Family, OpError, OpInfo, OperandTypes, agree, at, family};
 use crate::contraction::Contraction;
 use crate::flow::{Element, Flow, Fold, Joint, Known, Role};
 use crate::ty::Type;
@@ -21,13 +21,6 @@ family! {
 impl Family for Product {
     fn info(&self) -> &'static OpInfo {
         self.row()
-    }
-
-    fn notation(&self, _: OperandTypes<'_>) -> Notation {
-        match self {
-            Product::Matmul => Notation::infix("·", r"\cdot", 6),
-            _ => Notation::Function,
-        }
     }
 
     fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {

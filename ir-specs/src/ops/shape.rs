@@ -1,6 +1,6 @@
 //! Elements moved, never computed.
 
-use super::{Family, Notation, OpError, OpInfo, OperandTypes, agree, at, family};
+use super::{Family, OpError, OpInfo, OperandTypes, agree, at, family};
 use crate::dim::{Dim, Names};
 use crate::flow::{Arrangement, Element, Flow, Fold, Joint, Known, Role};
 use crate::ty::{DType, Sizes, Type, broadcast};
@@ -69,24 +69,6 @@ family! {
 impl Family for Shape {
     fn info(&self) -> &'static OpInfo {
         self.row()
-    }
-
-    fn notation(&self, operands: OperandTypes<'_>) -> Notation {
-        let wide =
-            |shape: &[Dim]| shape.iter().filter(|dim| dim.known() != Some(1)).cloned().collect::<Vec<_>>();
-        let x = operands.first().copied().flatten();
-        match self {
-            // Copies along new axes, and axes of size 1, are what broadcasting does by itself.
-            Shape::Broadcast { .. } => Notation::Same,
-            Shape::Reshape { shape } if x.is_some_and(|x| wide(&x.shape) == wide(shape)) => Notation::Same,
-            Shape::Slice { axis, start, stop, step } => {
-                let step = if *step == 1 { String::new() } else { format!(":{step}") };
-                let mut places = vec![Some(":".to_owned()); *axis as usize];
-                places.push(Some(format!("{start}:{stop}{step}")));
-                Notation::Places(places)
-            }
-            _ => Notation::Function,
-        }
     }
 
     fn flow(&self, operands: OperandTypes<'_>) -> Flow<'_> {
