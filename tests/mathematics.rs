@@ -1,9 +1,10 @@
 //! The mathematics of every golden model: what is printed is mathematics, and it is true.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use masque::Model;
 use masque::mathematics::{self, Explanation, Form, Formula};
-use masque::{Inferred, Model};
 use masque_ir::dim::Bindings;
 use masque_ir::program::{Operand, Program, Value};
 use masque_ir::ty::DType;
@@ -20,27 +21,38 @@ const WIDTH: usize = 100;
 /// What belongs to the text of programs, and says nothing to people.
 const DEBRIS: [&str; 5] = ["{\"", "axes =", "perm =", "shape =", "nothing"];
 
-/// A model with its types and masks.
-fn inferred(case: &Case) -> Inferred {
-    Model::open(case.model()).and_then(Model::infer).unwrap_or_else(|error| panic!("{}: {error}", case.name))
+fn of_model(model: &Path) -> Vec<Explanation> {
+    let inferred = Model::open(model).and_then(Model::infer);
+    let inferred = inferred.unwrap_or_else(|error| panic!("{}: {error}", model.display()));
+    mathematics::explain(&inferred).unwrap_or_else(|error| panic!("{}: {error}", model.display()))
 }
 
 fn explained(case: &Case) -> Vec<Explanation> {
-    mathematics::explain(&inferred(case)).unwrap_or_else(|error| panic!("{}: {error}", case.name))
+    of_model(&case.model())
+}
+
+/// The models of the golden cases and of the leaks.
+fn models() -> Vec<PathBuf> {
+    let not_yet = corpus::listed("not-yet.txt");
+    let cases = corpus::cases().into_iter().filter(|case| !not_yet.contains_key(&case.name));
+    let leaks = std::fs::read_dir(corpus::folder().join("leaks")).unwrap();
+    let leaks = leaks.map(|entry| entry.unwrap().path().join("model.keras")).filter(|model| model.exists());
+    let models: Vec<PathBuf> = cases.map(|case| case.model()).chain(leaks).collect();
+    assert!(models.len() > 400, "only {} models", models.len());
+    models
 }
 
 #[test]
 fn every_golden_model_is_told_in_short_lines_of_mathematics() {
-    let not_yet = corpus::listed("not-yet.txt");
     let mut wrong = vec![];
-    for case in corpus::cases().iter().filter(|case| !not_yet.contains_key(&case.name)) {
-        let explained = explained(case);
+    for model in models() {
+        let explained = of_model(&model);
         let explained: Vec<&Explanation> = explained.iter().collect();
         for form in [Form::Plain, Form::Latex, Form::Markdown] {
             for line in mathematics::text(&explained, form).lines() {
                 let long = form != Form::Markdown && line.chars().count() > WIDTH;
                 if long || DEBRIS.iter().any(|debris| line.contains(debris)) {
-                    wrong.push(format!("{} {form:?}: {line}", case.name));
+                    wrong.push(format!("{} {form:?}: {line}", model.display()));
                 }
             }
         }
@@ -188,7 +200,21 @@ const LAYERS: [(&str, &[(&str, &str)]); 7] = [
     ),
 ];
 
-/// The formulas of the layers people use: of each the first golden call, under a mask where there is one.
+/// How many equations of a layer that is in no family are shown.
+const SHORT: usize = 8;
+
+/// An explanation without what is said of all masks.
+fn without_remark(text: &str) -> &str {
+    text.split_once("for any position.\n\n").map_or(text, |(_, rest)| rest)
+}
+
+fn pin(name: &str, text: String) {
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name, text);
+    });
+}
+
+/// The formulas of the layers people use, by family, and of all others that have short ones: of each the first golden call, under a mask where there is one.
 #[test]
 fn the_layers_people_use() {
     let areas = ["attention", "layers", "products", "recurrent", "wide"];
@@ -202,20 +228,26 @@ fn the_layers_people_use() {
             first.insert(class, explanation);
         }
     }
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
     for (family, layers) in LAYERS {
         let told = layers.iter().map(|(class, source)| {
             let explanation = first.get(*class).unwrap_or_else(|| panic!("no golden model has a {class}"));
             let text = mathematics::text(&[explanation], Form::Plain);
-            let text = text.split_once("for any position.\n\n").map_or(text.as_str(), |(_, rest)| rest);
-            format!("{text}  [{source}]\n")
+            format!("{}  [{source}]\n", without_remark(&text))
         });
         let told = told.collect::<Vec<_>>().join("\n");
-        settings.bind(|| insta::assert_snapshot!(format!("formulas-{family}"), told));
+        pin(&format!("formulas-{family}"), told);
     }
+    let told = first.iter().filter(|(class, _)| {
+        !LAYERS.iter().any(|(_, layers)| layers.iter().any(|(other, _)| other == class))
+    });
+    let told = told.filter(|(class, explanation)| {
+        !class.starts_with("ops.") && (1..=SHORT).contains(&explanation.equations.len())
+    });
+    let told: Vec<String> = told
+        .map(|(_, explanation)| mathematics::text(&[explanation], Form::Plain))
+        .map(|text| without_remark(&text).to_owned())
+        .collect();
+    pin("formulas-others", told.join("\n"));
 }
 
 /// What the operations give for every value of a program that has a name in a formula.
