@@ -77,6 +77,8 @@ impl<'a> Formulas<'a> {
             (None, Some(array)) => {
                 read(array, at).ok_or_else(|| Unknown::Wrong(format!("{name}{at:?} is outside")))?
             }
+            (None, None) if name == "true" => 1.0,
+            (None, None) if name == "false" => 0.0,
             (None, None) if name.starts_with("constant") => return Err(Unknown::Whole),
             (None, None) => return Err(Unknown::Wrong(format!("nothing says what {name}{at:?} is"))),
         };

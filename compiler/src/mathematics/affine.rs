@@ -151,6 +151,9 @@ impl Affine {
         if rest.below(by) {
             return whole;
         }
+        if let (Some(constant), Some(by)) = (rest.constant(), by.known()) {
+            return whole.plus(&Affine::number(constant.floor_div(by)), &Dim::constant(1));
+        }
         // floor(floor(x / m) / n) is floor(x / (m * n)).
         if let ([(Formula::Apply(Elementwise::FloorDiv, of), factor)], Some(0)) =
             (&rest.terms[..], rest.constant.known())
@@ -171,6 +174,9 @@ impl Affine {
         let (_, rest) = self.split(by);
         if rest.below(by) {
             return rest;
+        }
+        if let (Some(constant), Some(by)) = (rest.constant().and_then(|rest| rest.known()), by.known()) {
+            return Affine::number(Dim::constant(constant.rem_euclid(by)));
         }
         match rest.coarse(by) {
             Some((atom, factor, left, fine)) => {

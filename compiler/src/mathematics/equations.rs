@@ -280,7 +280,7 @@ impl<'a> Equations<'a> {
     pub(super) fn element(&mut self, frame: usize, operand: &Operand, index: Vec<Formula>) -> Formula {
         let value = match operand {
             Operand::Value(value) => *value,
-            Operand::Literal(literal) => return Formula::Number(literal.number.0),
+            Operand::Literal(literal) => return Formula::number(literal.dtype, literal.number.0),
             Operand::Absent => return Formula::Element("nothing".to_owned(), vec![]),
         };
         if let Some(known) = self.known(frame, value, &index) {
@@ -392,7 +392,8 @@ impl<'a> Equations<'a> {
             let Some(&widest) = left.iter().max_by_key(|&&place| widths[place]) else { break };
             left.retain(|&place| place != widest);
             let Some(value) = of[widest].0.value().filter(|_| widths[widest] > LIGHT) else { continue };
-            if matches!(self.frames[frame].node(value).op, Op::Leaf(_)) {
+            // An element of what has a name is as short as it gets.
+            if matches!(written[widest], Formula::Element(..)) {
                 continue;
             }
             self.hoist(frame, value, Some(&of[widest].1), None);

@@ -8,6 +8,7 @@ use masque_ir::activation::Activation;
 use masque_ir::attend::Blind;
 use masque_ir::dim::Dim;
 use masque_ir::ops::Elementwise;
+use masque_ir::ty::DType;
 
 use super::affine::Affine;
 
@@ -108,6 +109,15 @@ impl Formula {
     /// A size as a formula.
     pub(super) fn size(size: &Dim) -> Formula {
         size.known().map_or_else(|| Formula::Size(size.clone()), |size| Formula::Number(size as f64))
+    }
+
+    /// A number of an element type; truth values are words.
+    pub(super) fn number(dtype: DType, number: f64) -> Formula {
+        match (dtype, number != 0.0) {
+            (DType::Bool, true) => Formula::Element("true".to_owned(), vec![]),
+            (DType::Bool, false) => Formula::Element("false".to_owned(), vec![]),
+            _ => Formula::Number(number),
+        }
     }
 
     /// Both conditions.

@@ -46,7 +46,7 @@ impl Equations<'_> {
             return Formula::Element(name, index.to_vec());
         };
         if let Some(first) = values.first().filter(|first| values.iter().all(|other| other == *first)) {
-            return Formula::Number(first.0);
+            return Formula::number(ty.dtype, first.0);
         }
         let name = match self.constants.get(&(frame, value)) {
             Some(name) => name.clone(),
