@@ -231,7 +231,9 @@ impl Equations<'_> {
                 self.hoist(frame, value, Some(&place), Some("sees"));
                 condition = self.element(frame, &mask, place);
             }
-            self.note(&blind_note(blind, &over));
+            if !always_sees(&condition, &over) {
+                self.note(&blind_note(blind, &over));
+            }
             (Box::new(condition), blind)
         });
         self.scope.truncate(depth);
@@ -327,6 +329,12 @@ impl Equations<'_> {
             _ => operand.clone(),
         }
     }
+}
+
+/// Is it a condition that the first position fulfils, as `s ≤ t`?
+fn always_sees(condition: &Formula, over: &[Var]) -> bool {
+    let Formula::Apply(Elementwise::Le, sides) = condition else { return false };
+    matches!(sides.as_slice(), [Formula::Index(seen), Formula::Index(_)] if over.contains(seen))
 }
 
 /// What becomes of a row without any position that takes part.
