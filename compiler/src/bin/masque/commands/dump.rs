@@ -36,7 +36,8 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
         }
         (Stage::Layers | Stage::Masks, _) => {
             let padding = inferred.padding()?;
-            let findings = commands::check::findings(&inferred, &padding, common);
+            let mut findings = inferred.findings(common.on_unsupported_mask.into());
+            findings.extend(inferred.leaks(&padding));
             draw(picture::of_model(&inferred, &findings, &padding), arguments)?;
             return Ok(ExitCode::SUCCESS);
         }
