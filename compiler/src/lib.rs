@@ -18,6 +18,7 @@
 //! | [`mod@lower`] | layers to operations |
 //! | [`mathematics`] | what a call computes, printed from its operations |
 //! | [`summary`], [`costs`] | a model line by line; how much it computes |
+//! | [`json`] | stages as JSON |
 //! | [`picture`] | what a stage looks like: DOT, SVG, a page to look around in |
 //! | [`mod@liveness`], [`witness`] | what every output reads of the padding, and runs that show it |
 //! | [`rewrite`] | equality saturation |
@@ -54,6 +55,7 @@ pub mod evaluate;
 pub mod executable;
 pub mod frontend;
 pub mod infer;
+pub mod json;
 pub mod layer;
 pub mod layers;
 pub mod liveness;
@@ -184,6 +186,12 @@ impl Model {
     /// The layer graph.
     pub fn graph(&self) -> &LayerGraph {
         &self.assembled.graph
+    }
+
+    /// Where each layer stands in the model's config, as JSON pointers, in the graph's order; for a model that is a text,
+    /// the layer's name there.
+    pub fn pointers(&self) -> &[String] {
+        &self.assembled.pointers
     }
 
     /// The layers, in the graph's order.

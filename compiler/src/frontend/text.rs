@@ -1,4 +1,5 @@
-//! `.mq`: a layer graph in its text form, as `masque dump --stage layers` prints it. It has no weights.
+//! `.mq`: a layer graph in its text form, as `masque dump --stage layers` prints it. It has no weights. What the stage
+//! `masks` says of it beyond that is found out anew.
 
 use masque_ir::layers::{ArgumentValue, CallId, LayerGraph, LayerId, TensorRef};
 use masque_ir::text::{Document, TextError, parse};
@@ -15,7 +16,7 @@ pub enum ModelTextError {
     #[error("{0}")]
     Text(#[from] TextError),
     /// It shows a later stage.
-    #[error("expected stage layers, found stage {0}")]
+    #[error("expected stage layers or masks, found stage {0}: only `masque dump` goes on from there")]
     Stage(masque_ir::text::Stage),
     /// A layer's calls are not numbered as they should be.
     #[error("the calls of `{layer}`: expected the numbers 0 to {last}, each once")]
@@ -27,11 +28,12 @@ pub enum ModelTextError {
     },
 }
 
-/// Reads a text of stage `layers`.
+/// Reads a text of stage `layers` or `masks`.
 pub fn read(bytes: &[u8]) -> Result<RawModel, ModelTextError> {
     let text = std::str::from_utf8(bytes).map_err(|_| ModelTextError::NotText)?;
     match parse(text)? {
         Document::Layers(graph) => raw(&graph),
+        Document::Masks(inferred) => raw(&inferred.graph),
         other => Err(ModelTextError::Stage(other.stage())),
     }
 }

@@ -27,6 +27,24 @@ impl Picture {
         self.made_of(self.title.clone(), None, seen)
     }
 
+    /// What is at most so many lines away from a box; `None` if there is none of that name.
+    pub fn around_node(&self, name: &str, hops: usize) -> Option<Picture> {
+        let middle = self.nodes.iter().position(|node| node.name == name)?;
+        let mut near = HashSet::from([middle]);
+        for _ in 0..hops.min(self.nodes.len()) {
+            let touched =
+                self.edges.iter().filter(|edge| near.contains(&edge.from) || near.contains(&edge.to));
+            let reached: Vec<usize> = touched.flat_map(|edge| [edge.from, edge.to]).collect();
+            let before = near.len();
+            near.extend(reached);
+            if near.len() == before {
+                break;
+            }
+        }
+        let seen = |node: usize| near.contains(&node).then_some(Seen::Node(node));
+        Some(self.made_of(self.title.clone(), None, seen))
+    }
+
     /// The inside of a group: what stands in it, the groups in it folded, and whom it reads and is read by outside.
     pub fn inside(&self, group: usize) -> Picture {
         let within = |node: usize| self.around(self.nodes[node].group).any(|around| around == group);

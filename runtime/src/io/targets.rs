@@ -26,6 +26,8 @@ pub enum Kind {
     JsonLines,
     /// The table of a model's masks.
     MaskTable,
+    /// A model as text, at some stage.
+    Text,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             Kind::Npy => "an .npy array",
             Kind::JsonLines => "JSON lines",
             Kind::MaskTable => "a mask table",
+            Kind::Text => "a model's text",
         }
     }
 
@@ -71,6 +74,7 @@ impl Kind {
             Kind::Npz => Ok(begins_with_an_array(&start(HEADER)?)),
             Kind::Npy => Ok(start(6)? == *b"\x93NUMPY"),
             Kind::MaskTable => Ok(start(5)? == *b"call "),
+            Kind::Text => Ok(start(7)? == *b"masque "),
             Kind::JsonLines => {
                 let mut line = vec![];
                 (&mut file).take(crate::examples::MOST_ELEMENTS as u64).read_until(b'\n', &mut line)?;

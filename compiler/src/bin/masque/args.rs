@@ -271,8 +271,23 @@ pub(crate) struct Dump {
     /// Draw each nested model, and each layer's operations, as one box
     #[arg(long)]
     pub(crate) collapse: bool,
+    /// Draw only what is near a box, by its name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) focus: Option<String>,
+    /// With --focus: how far away, in lines
+    #[arg(long, value_name = "K", default_value = "2", requires = "focus")]
+    pub(crate) hops: usize,
+    /// Compare the texts of two stages
+    #[arg(long, num_args = 2, value_names = ["STAGE", "STAGE"], conflicts_with_all = ["stage", "format", "collapse", "focus"])]
+    pub(crate) diff: Vec<Stage>,
+    /// Write the texts of all stages into this folder, numbered in their order
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["stage", "format", "collapse", "focus", "diff"])]
+    pub(crate) all: Option<PathBuf>,
+    /// With --all: replace files that are there, though they are no texts of models or are read-only
+    #[arg(long, requires = "all")]
+    pub(crate) force: bool,
     /// Write the page to a temporary file, and open it
-    #[arg(long, conflicts_with_all = ["stage", "format", "collapse"])]
+    #[arg(long, conflicts_with_all = ["stage", "format", "collapse", "focus", "diff", "all"])]
     pub(crate) open: bool,
 }
 
@@ -281,6 +296,8 @@ pub(crate) struct Dump {
 pub(crate) enum DumpFormat {
     /// The text form of the IR, which parses back
     Text,
+    /// For programs; docs/dump.schema.json describes it
+    Json,
     /// A picture for Graphviz
     Dot,
     /// A picture, placed and drawn

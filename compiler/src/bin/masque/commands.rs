@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod diff;
+pub(crate) mod documents;
 pub(crate) mod dump;
 pub(crate) mod evaluate;
 pub(crate) mod explain;

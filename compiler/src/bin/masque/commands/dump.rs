@@ -1,98 +1,209 @@
 //! `masque dump MODEL --stage STAGE --format FORMAT`
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+use masque::diff::{self, Change};
 use masque::picture::{self, Picture, dot, page, svg};
-use masque::{Inferred, Options};
+use masque::{Inferred, Model, Options, json};
 use masque_ir::layers::LayerGraph;
-use masque_ir::program::Program;
-use masque_ir::text::{ProgramStage, Stage, print_layers, print_masks, print_plan, print_program};
+use masque_ir::text::{Document, Stage};
+use masque_runtime::io::{Kind, replace};
 
 use crate::args::{Common, Dump, DumpFormat};
 use crate::commands;
+use crate::commands::documents::{Given, documents, given};
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let model = commands::open(&arguments.model, common, terminal)?;
-    if arguments.stage == Stage::Layers && arguments.format == DumpFormat::Text && !arguments.open {
-        commands::print(&print_layers(model.graph()))?;
-        return Ok(ExitCode::SUCCESS);
+    if let Some(folder) = &arguments.all {
+        return all(arguments, folder, common, terminal);
     }
-    let mut inferred = model.infer_masks(common.mask_source())?;
-    inferred.load_weights()?;
-    if arguments.open {
-        return open(&page(inferred, common)?, terminal);
+    if let [before, after] = arguments.diff.as_slice() {
+        return difference(arguments, (*before, *after), common, terminal);
     }
-    match (arguments.stage, arguments.format) {
-        (_, DumpFormat::Html) => {
-            commands::print(&page(inferred, common)?)?;
-            return Ok(ExitCode::SUCCESS);
+    let of_layers = matches!(arguments.stage, Stage::Layers | Stage::Masks);
+    let drawn = matches!(arguments.format, DumpFormat::Dot | DumpFormat::Svg);
+    let given = given(&arguments.model, common, terminal)?;
+    match given {
+        Given::Model(model) if arguments.open => open(&page(*model, common)?, terminal),
+        Given::Model(model) if arguments.format == DumpFormat::Html => {
+            commands::print(&page(*model, common)?)?;
+            Ok(ExitCode::SUCCESS)
         }
-        (Stage::Masks, DumpFormat::Text) => {
-            commands::print(&print_masks(inferred.graph()))?;
-            return Ok(ExitCode::SUCCESS);
+        Given::Text(Document::Masks(inferred)) if drawn && of_layers => {
+            let picture = of_layers_of(Model::of_graph(&inferred.graph)?, common)?;
+            draw(picture, arguments)
         }
-        (Stage::Layers | Stage::Masks, _) => {
-            let padding = inferred.padding()?;
-            let mut findings = inferred.findings(common.on_unsupported_mask.into());
-            findings.extend(inferred.leaks(&padding));
-            draw(picture::of_model(&inferred, &findings, &padding), arguments)?;
-            return Ok(ExitCode::SUCCESS);
+        Given::Model(model) if drawn && of_layers => draw(of_layers_of(*model, common)?, arguments),
+        Given::Text(_) if arguments.open || arguments.format == DumpFormat::Html => {
+            let message = "a page is made from a model: a text of a later stage has a picture, --format svg";
+            Err(Failure::Other(format!("{}: {message}", arguments.model.display())))
         }
-        (Stage::Plan, DumpFormat::Dot | DumpFormat::Svg) => {
+        given => document(arguments, given, drawn, common, terminal),
+    }
+}
+
+fn document(
+    arguments: &Dump,
+    given: Given,
+    drawn: bool,
+    common: &Common,
+    terminal: &Terminal,
+) -> Result<ExitCode, Failure> {
+    let (graph, pointers) = match &given {
+        Given::Model(model) => (Some(model.graph().clone()), model.pointers().to_vec()),
+        Given::Text(Document::Masks(inferred)) => (Some(inferred.graph.clone()), vec![]),
+        Given::Text(_) => (None, vec![]),
+    };
+    let Some(document) = last(arguments, given, common, terminal)? else { return Ok(ExitCode::from(1)) };
+    match (&document, arguments.format) {
+        (Document::Program(_, program), _) if drawn => {
+            // A text of operations alone does not say which call they are of.
+            let graph = graph.unwrap_or_else(|| LayerGraph::new("", program.semantics));
+            return draw(picture::of_program(program, &graph), arguments);
+        }
+        (_, DumpFormat::Json) => commands::print_json(&json::of_document(&document, &pointers))?,
+        _ if drawn => {
             let message = "a plan has no picture: --stage packed draws what it computes";
             return Err(Failure::Other(message.to_owned()));
         }
-        _ => {}
+        _ => commands::print(&document.to_string())?,
     }
-    let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
-        return Ok(ExitCode::from(1));
-    };
-    compiled(inferred, arguments, common)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The stages behind those of layers.
-fn compiled(inferred: Inferred, arguments: &Dump, common: &Common) -> Result<(), Failure> {
-    let graph = inferred.graph().graph.clone();
+/// The document of the stage that is asked for.
+fn last(
+    arguments: &Dump,
+    given: Given,
+    common: &Common,
+    terminal: &Terminal,
+) -> Result<Option<Document>, Failure> {
+    let Some(mut all) = stages(arguments, given, arguments.stage, common, terminal)? else { return Ok(None) };
+    let found = all.iter().map(Document::stage).collect::<Vec<_>>();
+    match all.pop().filter(|document| document.stage() == arguments.stage) {
+        Some(document) => Ok(Some(document)),
+        None => Err(missing(&arguments.model, arguments.stage, &found)),
+    }
+}
+
+fn missing(file: &Path, stage: Stage, found: &[Stage]) -> Failure {
+    let found: Vec<&str> = found.iter().map(|stage| stage.name()).collect();
+    let (file, found) = (file.display(), found.join(", "));
+    Failure::Other(format!("{file}: expected stage {stage}; from this text there are only {found}"))
+}
+
+fn stages(
+    arguments: &Dump,
+    given: Given,
+    last: Stage,
+    common: &Common,
+    terminal: &Terminal,
+) -> Result<Option<Vec<Document>>, Failure> {
     let options = Options {
         on_unsupported_mask: common.on_unsupported_mask.into(),
-        mask_outputs: arguments.stage == Stage::Plan,
+        mask_outputs: last == Stage::Plan && arguments.all.is_none() && arguments.diff.is_empty(),
         ..Options::default()
     };
-    let lowered = inferred.lower(options)?;
-    match arguments.stage {
-        Stage::Tensor => program(lowered.program(), &graph, ProgramStage::Tensor, arguments),
-        Stage::Optimized => program(lowered.optimize().program(), &graph, ProgramStage::Optimized, arguments),
-        Stage::Packed => program(&lowered.optimize().packed(), &graph, ProgramStage::Packed, arguments),
-        _ => commands::print(&print_plan(&lowered.optimize().plan()?.plan)),
-    }
+    documents(&arguments.model, given, last, options, (common, terminal))
 }
 
-fn program(
-    program: &Program,
-    graph: &LayerGraph,
-    stage: ProgramStage,
+/// Writes the texts of all stages. A model without weights has no plan.
+fn all(arguments: &Dump, folder: &Path, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
+    let given = given(&arguments.model, common, terminal)?;
+    let has_plan =
+        matches!(&given, Given::Model(_)) && arguments.model.extension().is_none_or(|ending| ending != "mq");
+    let last = if has_plan { Stage::Plan } else { Stage::Packed };
+    let Some(documents) = stages(arguments, given, last, common, terminal)? else {
+        return Ok(ExitCode::from(1));
+    };
+    let fail = |path: &Path, error: std::io::Error| Failure::Other(format!("{}: {error}", path.display()));
+    fs::create_dir_all(folder).map_err(|error| fail(folder, error))?;
+    let mut targets = commands::targets(&arguments.model, common, arguments.force);
+    let number = |stage: Stage| Stage::ALL.iter().position(|known| *known == stage).unwrap_or(0) + 1;
+    let files = documents.iter().map(|document| {
+        let stage = document.stage();
+        (folder.join(format!("{}-{stage}.mq", number(stage))), document.to_string())
+    });
+    let files: Vec<_> = files.collect();
+    files.iter().for_each(|(path, _)| {
+        targets.write(path, Kind::Text);
+    });
+    targets.check()?;
+    for (path, text) in &files {
+        replace(path, |file| file.write_all(text.as_bytes())).map_err(|error| fail(path, error))?;
+    }
+    terminal.inform(&format!("{}: {} files written", folder.display(), files.len()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is in the text of one stage and not in that of the other.
+fn difference(
     arguments: &Dump,
-) -> Result<(), Failure> {
-    match arguments.format {
-        DumpFormat::Text => commands::print(&print_program(program, stage)),
-        _ => draw(picture::of_program(program, graph), arguments),
+    (before, after): (Stage, Stage),
+    common: &Common,
+    terminal: &Terminal,
+) -> Result<ExitCode, Failure> {
+    let given = given(&arguments.model, common, terminal)?;
+    let place = |stage: Stage| Stage::ALL.iter().position(|known| *known == stage);
+    let last = if place(before) > place(after) { before } else { after };
+    let Some(documents) = stages(arguments, given, last, common, terminal)? else {
+        return Ok(ExitCode::from(1));
+    };
+    let text = |stage: Stage| {
+        let found = documents.iter().find(|document| document.stage() == stage);
+        let found = found.map(ToString::to_string);
+        found.ok_or_else(|| {
+            missing(&arguments.model, stage, &documents.iter().map(Document::stage).collect::<Vec<_>>())
+        })
+    };
+    let (before, after) = (text(before)?, text(after)?);
+    let changes = diff::lines(&before, &after);
+    commands::print(&diff::render(&changes, terminal.styles_output()))?;
+    if changes.iter().all(|change| matches!(change, Change::Kept(_))) {
+        terminal.inform("the same text");
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn draw(picture: Picture, arguments: &Dump) -> Result<(), Failure> {
+/// The layers as a picture, with what is found in them.
+fn of_layers_of(model: Model, common: &Common) -> Result<Picture, Failure> {
+    let inferred = inferred(model, common)?;
+    let padding = inferred.padding()?;
+    let mut findings = inferred.findings(common.on_unsupported_mask.into());
+    findings.extend(inferred.leaks(&padding));
+    Ok(picture::of_model(&inferred, &findings, &padding))
+}
+
+fn inferred(model: Model, common: &Common) -> Result<Inferred, Failure> {
+    let mut inferred = model.infer_masks(common.mask_source())?;
+    inferred.load_weights()?;
+    Ok(inferred)
+}
+
+fn draw(picture: Picture, arguments: &Dump) -> Result<ExitCode, Failure> {
+    let picture = match &arguments.focus {
+        None => picture,
+        Some(name) => picture.around_node(name, arguments.hops).ok_or_else(|| {
+            Failure::Other(format!(
+                "--focus {name}: there is no box of this name; `--format text` has the names"
+            ))
+        })?,
+    };
     let picture = if arguments.collapse { picture.folded(|_| true) } else { picture };
     commands::print(&match arguments.format {
         DumpFormat::Dot => dot::write(&picture),
         _ => svg::draw(&picture),
-    })
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The page of a model. A model that cannot be compiled has only its layers there.
-fn page(inferred: Inferred, common: &Common) -> Result<String, Failure> {
+fn page(model: Model, common: &Common) -> Result<String, Failure> {
+    let inferred = inferred(model, common)?;
     let options = Options { on_unsupported_mask: common.on_unsupported_mask.into(), ..Options::default() };
     let padding = inferred.padding()?;
     let findings = commands::check::findings(&inferred, &padding, common);
