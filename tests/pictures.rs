@@ -147,6 +147,33 @@ fn pictures_of_the_seed_models() {
     }
 }
 
+/// A mask that died, a call that is gone, one that is new: in one picture.
+#[test]
+fn two_models_are_one_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = |middle: &str| {
+        format!(
+            "masque 1 layers\nsemantics keras-3.15\nmodel \"m\"\n\n%ids = InputLayer() {{dtype = int32, shape = [B, 6]}}\n\
+             %embedding = Embedding(%ids) {{input_dim = 9, mask_zero = true, output_dim = 4}}\n{middle}\nreturn output_0 = %dense\n"
+        )
+    };
+    let before = "%gru = GRU(%embedding) {units = 3}\n%dense = Dense(%gru) {units = 2}\n";
+    let after = "%flat = Flatten(%embedding)\n%dense = Dense(%flat) {units = 3}\n";
+    fs::write(folder.path().join("before.mq"), model(before)).unwrap();
+    fs::write(folder.path().join("after.mq"), model(after)).unwrap();
+    let drawn = masque(folder.path(), &["diff", "before.mq", "after.mq", "--format", "dot"]);
+    assert_eq!(drawn.status, Some(1), "{}", drawn.stderr);
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("difference.dot", drawn.text());
+    });
+    let drawn = masque(folder.path(), &["diff", "before.mq", "after.mq", "--format", "svg"]).text();
+    assert!(elements(&drawn).is_ok());
+    assert_eq!(
+        ["added", "removed", "changed"].map(|class| drawn.matches(&format!("call {class}\"")).count()),
+        [1, 1, 1]
+    );
+}
+
 /// The picture in the README is made by the command beside it.
 #[test]
 fn the_picture_of_the_readme_is_current() {

@@ -4,6 +4,7 @@
 //! smaller pictures of a large one. [`dot`] writes one for Graphviz, [`svg`] places and draws it, [`page`] makes of all
 //! stages one page to look around in.
 
+mod difference;
 pub mod dot;
 mod fold;
 mod layers;
@@ -22,6 +23,7 @@ use serde::Serialize;
 
 use crate::diagnostics::Severity;
 
+pub use difference::of_difference;
 pub use layers::of_model;
 pub use operations::of_program;
 
@@ -61,6 +63,19 @@ pub struct Node {
     pub finding: Option<Severity>,
     /// The call of a layer that it is, or was lowered from.
     pub call: Option<String>,
+    /// What became of it between two models.
+    pub change: Option<Change>,
+}
+
+/// What became of a call between two models.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is in the second alone.
+    Added,
+    /// It is in the first alone.
+    Removed,
+    /// It is in both, with other settings, another mask and so on: what is another.
+    Changed(String),
 }
 
 /// What a box stands for.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use masque_ir::facts::MaskStatus;
 
 use super::style::{self, COLOURS};
-use super::{EdgeRole, Picture, Role};
+use super::{Change, EdgeRole, Picture, Role};
 use crate::diagnostics::Severity;
 
 /// The colour of the ways of padding to outputs.
@@ -51,6 +51,16 @@ fn level(picture: &Picture, group: Option<usize>, depth: usize, dot: &mut String
         if let (Some(mask), true) = (mask, node.status != MaskStatus::None) {
             label.push(format!("{} {mask}", node.status));
         }
+        let change = match &node.change {
+            Some(Change::Added) => Some(("added", "#15803d")),
+            Some(Change::Removed) => Some(("removed", "#c53030")),
+            Some(Change::Changed(what)) => Some((what.as_str(), "#b7791f")),
+            None => None,
+        };
+        label.extend(change.map(|(what, _)| what.to_owned()));
+        let change = change.map_or(String::new(), |(_, colour)| {
+            format!(", color=\"{colour}\", penwidth=2, fontcolor=\"{colour}\"")
+        });
         let label: Vec<String> = label.iter().map(|line| escaped(line)).collect();
         let look = match (node.finding, node.role) {
             (Some(Severity::Error), _) => ", color=\"#c53030\", penwidth=2",
@@ -59,7 +69,7 @@ fn level(picture: &Picture, group: Option<usize>, depth: usize, dot: &mut String
             (None, Role::Weight | Role::Mask) => ", fillcolor=\"#ffffff\", style=\"rounded,filled,dashed\"",
             (None, Role::Call | Role::Group | Role::Outside) => "",
         };
-        let _ = writeln!(dot, "{indent}n{place} [label=\"{}\"{look}];", label.join("\\n"));
+        let _ = writeln!(dot, "{indent}n{place} [label=\"{}\"{look}{change}];", label.join("\\n"));
     }
     for (place, inner) in picture.groups.iter().enumerate().filter(|(_, inner)| inner.parent == group) {
         let _ = writeln!(dot, "{indent}subgraph cluster_{place} {{");

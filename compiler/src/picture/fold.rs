@@ -137,6 +137,7 @@ impl Picture {
             status: MaskStatus::None,
             finding: first.finding,
             call: None,
+            change: None,
         }
     }
 }

@@ -50,6 +50,7 @@ pub fn of_model(inferred: &Inferred, findings: &[Diagnostic], padding: &Padding)
             status: row.status,
             finding: severities.get(row.layer.as_str()).copied(),
             call: Some(name.clone()),
+            change: None,
             name,
         });
     }
@@ -117,6 +118,7 @@ fn outputs(inferred: &Inferred, ways: &[Vec<CallId>], masks: &Masks, picture: &m
             status: MaskStatus::None,
             finding: None,
             call: None,
+            change: None,
         });
         let leaks = ways.iter().any(|way| way.last() == Some(&call));
         picture.edges.push(Edge { from: call.0 as usize, to, role: EdgeRole::Data, mask, leaks });

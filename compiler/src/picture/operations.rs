@@ -53,6 +53,7 @@ pub fn of_program(program: &Program, graph: &LayerGraph) -> Picture {
             status: MaskStatus::None,
             finding: None,
             call,
+            change: None,
         });
         for operand in node.operands.iter().filter_map(|operand| operand.value()) {
             let (from, made) = (operand.node as usize, masks.get(&operand).copied());
@@ -86,6 +87,7 @@ fn outputs(program: &Program, masks: &HashMap<Value, usize>, picture: &mut Pictu
             status: MaskStatus::None,
             finding: None,
             call: None,
+            change: None,
         });
         picture.edges.push(Edge { from: value.node as usize, to, role: EdgeRole::Data, mask, leaks: false });
     }

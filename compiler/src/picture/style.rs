@@ -2,7 +2,7 @@
 
 use masque_ir::facts::MaskStatus;
 
-use super::{Node, Picture, Role};
+use super::{Change, Node, Picture, Role};
 
 /// The width of a letter and the height of a line in a monospaced font of 12 units.
 pub(super) const LETTER: f64 = 7.3;
@@ -51,6 +51,12 @@ pub(super) fn lines(picture: &Picture, node: &Node) -> Vec<String> {
     }
     if !matches!(node.status, MaskStatus::None | MaskStatus::Carried) {
         lines.push(format!("{} mask {}", sign(node.status), node.status));
+    }
+    match &node.change {
+        Some(Change::Added) => lines.push("+ added".to_owned()),
+        Some(Change::Removed) => lines.push("- removed".to_owned()),
+        Some(Change::Changed(what)) => lines.push(format!("~ {what}")),
+        None => {}
     }
     lines.iter().map(|line| shortened(line)).collect()
 }

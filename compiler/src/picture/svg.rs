@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::layout::{Layout, Rect, layout};
 use super::place::Point;
 use super::style::{self, COLOURS, LINE, MARGIN};
-use super::{Edge, EdgeRole, Node, Picture, Role};
+use super::{Change, Edge, EdgeRole, Node, Picture, Role};
 use crate::diagnostics::Severity;
 
 /// Draws a picture: boxes from the top down, masks as coloured wires beside the tensors that carry them, a legend.
@@ -144,8 +144,14 @@ fn draw_node(node: &Node, place: Rect, lines: &[String], svg: &mut String) {
         Some(Severity::Warning) => " warning",
         None => "",
     };
+    let change = match &node.change {
+        Some(Change::Added) => " added",
+        Some(Change::Removed) => " removed",
+        Some(Change::Changed(_)) => " changed",
+        None => "",
+    };
     let name = escaped(&node.name);
-    let _ = write!(svg, "<g class=\"node {role}{finding}\" data-node=\"{name}\"");
+    let _ = write!(svg, "<g class=\"node {role}{finding}{change}\" data-node=\"{name}\"");
     if let Some(mask) = node.mask {
         let _ = write!(svg, " data-mask=\"{mask}\"");
     }

@@ -17,6 +17,7 @@ fn node(place: usize, group: Option<usize>) -> Node {
         status: MaskStatus::None,
         finding: None,
         call: None,
+        change: None,
     }
 }
 

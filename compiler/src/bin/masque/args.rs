@@ -255,7 +255,20 @@ pub(crate) struct Diff {
     pub(crate) after: Option<PathBuf>,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
-    pub(crate) format: TextOrJson,
+    pub(crate) format: DiffFormat,
+}
+
+/// Forms of differences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiffFormat {
+    /// Line by line
+    Text,
+    /// For programs
+    Json,
+    /// Both models in one picture for Graphviz
+    Dot,
+    /// Both models in one picture, placed and drawn
+    Svg,
 }
 
 #[derive(Debug, Args)]

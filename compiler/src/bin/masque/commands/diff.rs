@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use masque::Inferred;
 use masque::compare::{compare, report};
+use masque::picture::{self, Picture, dot, svg};
 use masque_ir::facts::MaskSource;
 use serde_json::json;
 
-use crate::args::{Common, Diff, TextOrJson};
+use crate::args::{Common, Diff, DiffFormat};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
@@ -25,8 +26,16 @@ pub(crate) fn run(arguments: &Diff, common: &Common, terminal: &Terminal) -> Res
     };
     let changes = compare(&before, &after);
     match arguments.format {
-        TextOrJson::Json => commands::print_json(&json!({ "changes": changes }))?,
-        TextOrJson::Text => commands::print(&report(&changes, terminal.styles_output()))?,
+        DiffFormat::Json => commands::print_json(&json!({ "changes": changes }))?,
+        DiffFormat::Text => commands::print(&report(&changes, terminal.styles_output()))?,
+        DiffFormat::Dot | DiffFormat::Svg => {
+            let picture = |inferred: &Inferred| -> Result<Picture, Failure> {
+                Ok(picture::of_model(inferred, &[], &inferred.padding()?))
+            };
+            let both = picture::of_difference(&picture(&before)?, &picture(&after)?, &changes);
+            let dot = arguments.format == DiffFormat::Dot;
+            commands::print(&if dot { dot::write(&both) } else { svg::draw(&both) })?;
+        }
     }
     if changes.is_empty() {
         terminal.inform("the same calls, and the same masks");
