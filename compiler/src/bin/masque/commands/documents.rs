@@ -18,7 +18,7 @@ pub(crate) enum Given {
     /// A model, whose every stage can be had.
     Model(Box<Model>),
     /// A text, which is a stage, and from which those behind it can be had.
-    Text(Document),
+    Text(Box<Document>),
 }
 
 /// Reads a model, or the text of a stage.
@@ -38,7 +38,7 @@ pub(crate) fn given(path: &Path, common: &Common, terminal: &Terminal) -> Result
         Document::Plan(plan) => verify::plan(plan),
     }
     .map_err(|violations| fail(violations.to_string()))?;
-    Ok(Given::Text(document))
+    Ok(Given::Text(Box::new(document)))
 }
 
 /// The documents of all stages from the first that there is to the last that is asked for; `None` if the model cannot be
@@ -50,21 +50,20 @@ pub(crate) fn documents(
     options: Options,
     (common, terminal): (&Common, &Terminal),
 ) -> Result<Option<Vec<Document>>, Failure> {
-    let model = match given {
-        Given::Model(model) => *model,
-        Given::Text(Document::Masks(inferred)) if last != Stage::Masks => {
-            let layers = Model::of_graph(&inferred.graph)?;
-            let mut documents = vec![Document::Masks(inferred)];
-            let behind = documents_of(path, layers, last, options, (common, terminal))?;
-            return Ok(behind.map(|behind| {
-                documents.extend(behind.into_iter().skip(2));
-                documents
-            }));
-        }
-        Given::Text(Document::Program(stage, program)) => return Ok(Some(programs(stage, program, last))),
-        Given::Text(document) => return Ok(Some(vec![document])),
+    let document = match given {
+        Given::Model(model) => return documents_of(path, *model, last, options, (common, terminal)),
+        Given::Text(document) => *document,
     };
-    documents_of(path, model, last, options, (common, terminal))
+    match document {
+        Document::Masks(inferred) if last != Stage::Masks => {
+            let layers = Model::of_graph(&inferred.graph)?;
+            let behind = documents_of(path, layers, last, options, (common, terminal))?;
+            let text = std::iter::once(Document::Masks(inferred));
+            Ok(behind.map(|behind| text.chain(behind.into_iter().skip(2)).collect()))
+        }
+        Document::Program(stage, program) => Ok(Some(programs(stage, program, last))),
+        document => Ok(Some(vec![document])),
+    }
 }
 
 fn documents_of(

@@ -26,16 +26,18 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
     }
     let of_layers = matches!(arguments.stage, Stage::Layers | Stage::Masks);
     let drawn = matches!(arguments.format, DumpFormat::Dot | DumpFormat::Svg);
-    let given = given(&arguments.model, common, terminal)?;
+    let given = match given(&arguments.model, common, terminal)? {
+        Given::Text(document) if drawn && of_layers => match *document {
+            Document::Masks(inferred) => Given::Model(Box::new(Model::of_graph(&inferred.graph)?)),
+            other => Given::Text(Box::new(other)),
+        },
+        given => given,
+    };
     match given {
         Given::Model(model) if arguments.open => open(&page(*model, common)?, terminal),
         Given::Model(model) if arguments.format == DumpFormat::Html => {
             commands::print(&page(*model, common)?)?;
             Ok(ExitCode::SUCCESS)
-        }
-        Given::Text(Document::Masks(inferred)) if drawn && of_layers => {
-            let picture = of_layers_of(Model::of_graph(&inferred.graph)?, common)?;
-            draw(picture, arguments)
         }
         Given::Model(model) if drawn && of_layers => draw(of_layers_of(*model, common)?, arguments),
         Given::Text(_) if arguments.open || arguments.format == DumpFormat::Html => {
@@ -55,8 +57,10 @@ fn document(
 ) -> Result<ExitCode, Failure> {
     let (graph, pointers) = match &given {
         Given::Model(model) => (Some(model.graph().clone()), model.pointers().to_vec()),
-        Given::Text(Document::Masks(inferred)) => (Some(inferred.graph.clone()), vec![]),
-        Given::Text(_) => (None, vec![]),
+        Given::Text(document) => match &**document {
+            Document::Masks(inferred) => (Some(inferred.graph.clone()), vec![]),
+            _ => (None, vec![]),
+        },
     };
     let Some(document) = last(arguments, given, common, terminal)? else { return Ok(ExitCode::from(1)) };
     match (&document, arguments.format) {
