@@ -12,7 +12,7 @@ use masque_ir::layers::LayerGraph;
 use masque_ir::program::{Node, Program};
 use masque_ir::ty::Type;
 
-use crate::liveness::report::call_of;
+use crate::origins::Origins;
 use crate::{Error, Inferred, decompose, lower, pack, rewrite};
 
 /// The multiply-adds of each call that takes any, by its name.
@@ -42,13 +42,13 @@ impl Inferred {
 
 fn by_call(program: &Program, graph: &LayerGraph) -> BTreeMap<String, Dim> {
     let mut costs: BTreeMap<String, Dim> = BTreeMap::new();
-    let primitives = primitives(program);
+    let (primitives, origins) = (primitives(program), Origins::of(graph));
     for node in &primitives.nodes {
         let cost = multiply_adds(&primitives, node);
         if cost == Dim::constant(0) {
             continue;
         }
-        if let Some(call) = call_of(graph, &node.results[0].name) {
+        if let Some(call) = origins.call(&node.results[0].name) {
             let sum = costs.entry(graph.call_name(call)).or_insert_with(|| Dim::constant(0));
             *sum = &*sum + &cost;
         }

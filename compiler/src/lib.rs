@@ -63,6 +63,7 @@ pub mod lower;
 pub mod masks;
 pub mod mathematics;
 mod optimized;
+pub mod origins;
 mod output_names;
 pub mod pack;
 mod padding;

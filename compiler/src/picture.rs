@@ -152,6 +152,23 @@ impl Picture {
         parent
     }
 
+    /// Adds an output of the model, which is what `edge` comes from.
+    fn output(&mut self, name: &str, ty: String, edge: Edge) {
+        self.edges.push(Edge { to: self.nodes.len(), ..edge.clone() });
+        self.nodes.push(Node {
+            name: name.to_owned(),
+            does: "output".to_owned(),
+            types: vec![ty],
+            role: Role::Output,
+            group: None,
+            mask: edge.mask,
+            status: MaskStatus::None,
+            finding: None,
+            call: None,
+            change: None,
+        });
+    }
+
     /// The groups around something in `group`, that one first.
     fn around(&self, group: Option<usize>) -> impl Iterator<Item = usize> {
         std::iter::successors(group, |&group| self.groups[group].parent)

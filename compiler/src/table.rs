@@ -46,6 +46,9 @@ pub struct Row {
     pub masks_in: Vec<Option<String>>,
     /// The mask of each output, as an expression.
     pub masks_out: Vec<Option<String>>,
+    /// The tensors that are passed to the call as masks; they stand in for those that the data carries.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<String>,
     /// The masks that go out, or else those that came in, as people write them; empty if there are none.
     #[serde(skip)]
     pub short: String,
@@ -93,11 +96,19 @@ pub fn rows(model: &InferredGraph) -> Vec<Row> {
             status: fact.status,
             types: tensors.map(|tensor| tensor.ty.to_string()).collect(),
             masks_in: fact.mask_in.iter().map(|mask| expression(*mask)).collect(),
+            passed: passed(graph, id),
             short: notation.of_call(id),
             masks_out: masks.into_iter().map(&mut expression).collect(),
         }
     };
     graph.calls().map(row).collect()
+}
+
+/// The tensors that a call is passed as masks.
+fn passed(graph: &LayerGraph, id: CallId) -> Vec<String> {
+    let arguments = graph.call(id).arguments.iter();
+    let masks = arguments.filter(|argument| argument.keyword.as_deref().is_some_and(takes_masks));
+    masks.flat_map(|argument| argument.value.tensors()).map(|tensor| graph.tensor_name(tensor)).collect()
 }
 
 /// Every mask of a model, as people write it, by its number.
@@ -136,6 +147,26 @@ const WIDTHS: [usize; 5] = [22, 22, 16, 8, 0];
 
 /// What stands for the status and the mask of the line above.
 const DITTO: &str = "\"";
+
+/// The sign of what a call does with masks.
+pub const fn sign(status: MaskStatus) -> &'static str {
+    match status {
+        MaskStatus::None => " ",
+        MaskStatus::Born => "●",
+        MaskStatus::Carried => "│",
+        MaskStatus::Changed => "◆",
+        MaskStatus::Consumed => "■",
+        MaskStatus::Dropped => "✕",
+    }
+}
+
+/// One line as cells for people: with signs, and where a mask that is passed comes from.
+pub fn signed_cells(row: &Row) -> [String; 5] {
+    let [name, class, types, status, mask] = cells(row);
+    let passed: Vec<String> = row.passed.iter().map(|tensor| format!("%{tensor}")).collect();
+    let mask = if passed.is_empty() { mask } else { format!("{mask}, passed by {}", passed.join(", ")) };
+    [name, class, types, format!("{} {status}", sign(row.status)), mask]
+}
 
 /// One line as cells.
 pub fn cells(row: &Row) -> [String; 5] {

@@ -13,6 +13,7 @@ use super::view::Reads;
 use super::{Facts, Output, Padding, Step, Verdict};
 use crate::diagnostics::{Code, Diagnostic, Label, Severity, Suggestion};
 use crate::layer::Layer;
+use crate::origins::Origins;
 
 /// One warning for each output that reads padding. What is not shown by runs, output by output, is said to be possible.
 pub fn diagnostics(
@@ -48,9 +49,9 @@ pub struct Stage {
 /// The way of padding to an output, call by call.
 pub fn stages(graph: &LayerGraph, program: &Program, facts: &Facts, output: &Output) -> Vec<Stage> {
     let mut stages: Vec<Stage> = vec![];
-    let mut hidden = true;
+    let (mut hidden, origins) = (true, Origins::of(graph));
     for &step in &output.path {
-        let Some(call) = call_of(graph, &program.result(step.value).name) else { continue };
+        let Some(call) = origins.call(&program.result(step.value).name) else { continue };
         let padded = facts.view(step.value).layout.is_padded(step.case, facts.bases());
         let leaks = hidden && !padded;
         hidden &= padded;
@@ -67,17 +68,6 @@ pub fn stages(graph: &LayerGraph, program: &Program, facts: &Facts, output: &Out
         last.leaks = true;
     }
     stages
-}
-
-/// The call that a value was lowered from: values are named after it.
-pub fn call_of(graph: &LayerGraph, name: &str) -> Option<CallId> {
-    let mut name = name;
-    loop {
-        if let Some(call) = graph.calls().find(|&call| graph.call_name(call) == name) {
-            return Some(call);
-        }
-        name = &name[..name.rfind(['/', '.'])?];
-    }
 }
 
 fn diagnostic(

@@ -1,9 +1,8 @@
 //! The picture of a layer graph and of the masks that run through it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use masque_ir::facts::MaskStatus;
-use masque_ir::layers::{CallId, TensorRef};
+use masque_ir::layers::{CallId, LayerGraph, TensorRef};
 use masque_ir::mask::MaskId;
 
 use super::paths::Paths;
@@ -17,9 +16,7 @@ use crate::table;
 /// Draws the layers of a model. Calls that a finding names are marked, and the ways that padding takes to outputs.
 pub fn of_model(inferred: &Inferred, findings: &[Diagnostic], padding: &Padding) -> Picture {
     let (graph, facts) = (&inferred.graph().graph, &inferred.graph().facts);
-    let read = padding.outputs.iter().filter(|output| output.reads.any());
-    let stages = read.map(|output| report::stages(graph, &padding.program, &padding.facts, output));
-    let ways: Vec<Vec<CallId>> = stages.map(|way| way.iter().map(|stage| stage.call).collect()).collect();
+    let ways = Ways::of(graph, padding);
     let rows = table::rows(inferred.graph());
     let written = table::masks(inferred.graph());
     let mut picture = Picture { title: graph.name.clone(), ..Picture::default() };
@@ -61,6 +58,26 @@ pub fn of_model(inferred: &Inferred, findings: &[Diagnostic], padding: &Padding)
     picture
 }
 
+/// The ways that padding takes to outputs.
+struct Ways {
+    /// From which call to which.
+    pairs: HashSet<(CallId, CallId)>,
+    /// The last calls, whose outputs are the model's.
+    ends: HashSet<CallId>,
+}
+
+impl Ways {
+    fn of(graph: &LayerGraph, padding: &Padding) -> Ways {
+        let mut ways = Ways { pairs: HashSet::new(), ends: HashSet::new() };
+        for output in padding.outputs.iter().filter(|output| output.reads.any()) {
+            let stages = report::stages(graph, &padding.program, &padding.facts, output);
+            ways.pairs.extend(stages.windows(2).map(|pair| (pair[0].call, pair[1].call)));
+            ways.ends.extend(stages.last().map(|stage| stage.call));
+        }
+        ways
+    }
+}
+
 /// The places of masks among those of the picture.
 #[derive(Default)]
 struct Masks(HashMap<MaskId, usize>);
@@ -74,7 +91,7 @@ impl Masks {
     }
 }
 
-fn edges(inferred: &Inferred, id: CallId, ways: &[Vec<CallId>], masks: &Masks, picture: &mut Picture) {
+fn edges(inferred: &Inferred, id: CallId, ways: &Ways, masks: &Masks, picture: &mut Picture) {
     let (graph, facts) = (&inferred.graph().graph, &inferred.graph().facts);
     for argument in &graph.call(id).arguments {
         let role = match argument.keyword.as_deref() {
@@ -95,32 +112,20 @@ fn edges(inferred: &Inferred, id: CallId, ways: &[Vec<CallId>], masks: &Masks, p
                 to: id.0 as usize,
                 role,
                 mask,
-                leaks: ways.iter().any(|way| way.windows(2).any(|pair| pair == [tensor.call, id])),
+                leaks: ways.pairs.contains(&(tensor.call, id)),
             });
         }
     }
 }
 
-fn outputs(inferred: &Inferred, ways: &[Vec<CallId>], masks: &Masks, picture: &mut Picture) {
+fn outputs(inferred: &Inferred, ways: &Ways, masks: &Masks, picture: &mut Picture) {
     let (graph, facts) = (&inferred.graph().graph, &inferred.graph().facts);
     for output in graph.outputs() {
         let TensorRef { call, .. } = output.tensor;
         let fact = facts.tensor(output.tensor);
         let mask = fact.mask.and_then(|mask| masks.0.get(&mask).copied());
-        let to = picture.nodes.len();
-        picture.nodes.push(Node {
-            name: output.name.clone(),
-            does: "output".to_owned(),
-            types: vec![fact.ty.to_string()],
-            role: Role::Output,
-            group: None,
-            mask,
-            status: MaskStatus::None,
-            finding: None,
-            call: None,
-            change: None,
-        });
-        let leaks = ways.iter().any(|way| way.last() == Some(&call));
-        picture.edges.push(Edge { from: call.0 as usize, to, role: EdgeRole::Data, mask, leaks });
+        let leaks = ways.ends.contains(&call);
+        let edge = Edge { from: call.0 as usize, to: 0, role: EdgeRole::Data, mask, leaks };
+        picture.output(&output.name, fact.ty.to_string(), edge);
     }
 }

@@ -9,12 +9,13 @@ use masque_ir::program::{Program, Value};
 
 use super::paths::Paths;
 use super::{Edge, EdgeRole, Node, Picture, Role};
+use crate::origins::Origins;
 
 /// Draws the operations of a program. Those of one call of a layer of `graph` stand together in a group.
 pub fn of_program(program: &Program, graph: &LayerGraph) -> Picture {
     let mut picture = Picture { title: program.name.clone(), ..Picture::default() };
     let paths = Paths::of(graph);
-    let calls: HashMap<String, CallId> = graph.calls().map(|call| (graph.call_name(call), call)).collect();
+    let origins = Origins::of(graph);
     let mut masks: HashMap<Value, usize> = HashMap::new();
     for node in &program.nodes {
         for mask in node.results.iter().filter_map(|result| result.mask) {
@@ -26,17 +27,17 @@ pub fn of_program(program: &Program, graph: &LayerGraph) -> Picture {
     }
     for (place, node) in program.nodes.iter().enumerate() {
         let name = node.results[0].name.clone();
-        let call = call_of(&calls, &name);
+        let call = origins.call(&name);
         let role = match &node.op {
             Op::Leaf(Leaf::Input { .. } | Leaf::State { .. }) => Role::Input,
             Op::Leaf(Leaf::Weight { .. }) => Role::Weight,
             _ => Role::Call,
         };
         // What is made of an input belongs to nobody.
-        let inside = |call: &String| graph.layer_of(calls[call]).class != "InputLayer";
-        let group = call.as_ref().filter(|call| role != Role::Input && inside(call)).map(|call| {
-            let mut around = paths.around(calls[call]);
-            around.push(call.clone());
+        let inside = |call: CallId| graph.layer_of(call).class != "InputLayer";
+        let group = call.filter(|&call| role != Role::Input && inside(call)).map(|call| {
+            let mut around = paths.around(call);
+            around.push(graph.call_name(call));
             around
         });
         let value = Value { node: place as u32, result: 0 };
@@ -52,7 +53,7 @@ pub fn of_program(program: &Program, graph: &LayerGraph) -> Picture {
             mask: mask.or(makes),
             status: MaskStatus::None,
             finding: None,
-            call,
+            call: call.map(|call| graph.call_name(call)),
             change: None,
         });
         for operand in node.operands.iter().filter_map(|operand| operand.value()) {
@@ -76,30 +77,7 @@ fn outputs(program: &Program, masks: &HashMap<Value, usize>, picture: &mut Pictu
         let Some(value) = output.operand.value() else { continue };
         let info = program.result(value);
         let mask = info.mask.and_then(|mask| masks.get(&mask).copied());
-        let to = picture.nodes.len();
-        picture.nodes.push(Node {
-            name: output.name.clone(),
-            does: "output".to_owned(),
-            types: vec![info.ty.to_string()],
-            role: Role::Output,
-            group: None,
-            mask,
-            status: MaskStatus::None,
-            finding: None,
-            call: None,
-            change: None,
-        });
-        picture.edges.push(Edge { from: value.node as usize, to, role: EdgeRole::Data, mask, leaks: false });
-    }
-}
-
-/// The call that a value was lowered from: values are named after it.
-fn call_of(calls: &HashMap<String, CallId>, name: &str) -> Option<String> {
-    let mut name = name;
-    loop {
-        if calls.contains_key(name) {
-            return Some(name.to_owned());
-        }
-        name = &name[..name.rfind(['/', '.'])?];
+        let edge = Edge { from: value.node as usize, to: 0, role: EdgeRole::Data, mask, leaks: false };
+        picture.output(&output.name, info.ty.to_string(), edge);
     }
 }

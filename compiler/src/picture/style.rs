@@ -3,6 +3,7 @@
 use masque_ir::facts::MaskStatus;
 
 use super::{Change, Node, Picture, Role};
+use crate::table::sign;
 
 /// The width of a letter and the height of a line in a monospaced font of 12 units.
 pub(super) const LETTER: f64 = 7.3;
@@ -25,18 +26,6 @@ pub(super) const COLOURS: [(&str, &str); 8] = [
     ("#946c00", "#ecc94b"),
     ("#00818a", "#4fd1c5"),
 ];
-
-/// What a call does with a mask, as a sign.
-pub(super) const fn sign(status: MaskStatus) -> &'static str {
-    match status {
-        MaskStatus::None => "",
-        MaskStatus::Born => "●",
-        MaskStatus::Carried => "│",
-        MaskStatus::Changed => "◆",
-        MaskStatus::Consumed => "■",
-        MaskStatus::Dropped => "✕",
-    }
-}
 
 /// The lines of a box: what it is called, what it does, what it gives, and what it does with a mask.
 pub(super) fn lines(picture: &Picture, node: &Node) -> Vec<String> {

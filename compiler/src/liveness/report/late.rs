@@ -6,9 +6,10 @@ use masque_ir::program::Value;
 
 use super::super::roots::{Mask, Origin};
 use super::super::{Output, Padding, Verdict};
-use super::{call_of, depends};
+use super::depends;
 use crate::diagnostics::{Code, Diagnostic, Label, Severity, Suggestion};
 use crate::masks;
+use crate::origins::Origins;
 
 /// The mask that comes too late for the padding of these inputs.
 pub(super) fn mask<'a>(padding: &'a Padding, inputs: &[Value]) -> Option<&'a Mask> {
@@ -25,9 +26,10 @@ pub(super) fn diagnostic(
     verdict: Verdict,
 ) -> Option<Diagnostic> {
     let (graph, (input, number)) = (&model.graph, mask.source?);
-    let changed = changed(padding, input, number)
-        .and_then(|value| call_of(graph, &padding.program.result(value).name))?;
-    let from = call_of(graph, &padding.program.result(input).name)?;
+    let origins = Origins::of(graph);
+    let origin = |value: Value| origins.call(&padding.program.result(value).name);
+    let changed = changed(padding, input, number).and_then(origin)?;
+    let from = origin(input)?;
     let born = |&call: &CallId| {
         let fact = model.facts.call(call);
         let made = fact.outputs.iter().filter_map(|output| output.mask);

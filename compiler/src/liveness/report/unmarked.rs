@@ -6,8 +6,9 @@ use masque_ir::program::Value;
 use super::super::layout::{Bases, Layout};
 use super::super::roots::{Mask, Origin};
 use super::super::{Output, Padding, Verdict};
-use super::{Stage, call_of, depends};
+use super::{Stage, depends};
 use crate::diagnostics::{Code, Diagnostic, Label, Severity, enumerated};
+use crate::origins::Origins;
 
 /// The inputs without a mask whose padding an output reads; none if it is padding that the model knows of.
 pub(super) fn inputs<'a>(padding: &'a Padding, output: &Output) -> Option<&'a [Value]> {
@@ -47,7 +48,8 @@ pub(super) fn diagnostic(
     stages: &[Stage],
     (inputs, verdict): (&[Value], Verdict),
 ) -> Option<Diagnostic> {
-    let named = |&input: &Value| call_of(graph, &padding.program.result(input).name);
+    let origins = Origins::of(graph);
+    let named = |&input: &Value| origins.call(&padding.program.result(input).name);
     let calls: Vec<CallId> = inputs.iter().filter_map(named).collect();
     // Of several inputs, the one that the padding comes from.
     let from = stages.iter().map(|stage| stage.call).find(|call| calls.contains(call));

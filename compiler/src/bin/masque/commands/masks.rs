@@ -10,6 +10,7 @@ use masque::Inferred;
 use masque::diagnostics::{Code, UnsupportedMask};
 use masque::diff::{self, Change};
 use masque::table;
+use masque_ir::facts::MaskStatus;
 use masque_runtime::io::Kind;
 
 use crate::args::{Common, Masks, TableFormat};
@@ -37,8 +38,10 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
         TableFormat::Text => commands::print(&table::text(inferred.graph()))?,
         TableFormat::Table => {
             let shown = rows.iter().filter(|row| !row.plumbing);
-            let cells: Vec<[String; 5]> = shown.map(table::cells).collect();
-            commands::print(&drawn(&table::HEADER, &cells))?;
+            let cells: Vec<[String; 5]> = shown.map(table::signed_cells).collect();
+            let table = drawn(&table::HEADER, &cells);
+            commands::print(&if terminal.styles_output() { coloured(&table) } else { table })?;
+            legend(&rows, terminal);
             if rows.iter().all(|row| !row.mask_in.contains(&true) && !row.mask_out.contains(&true)) {
                 commands::print(&format!("{}\n", commands::check::NOTHING_KNOWN))?;
             }
@@ -58,6 +61,41 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
         }
     }
     Ok(if misfits.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The table with the signs of masks, and the words behind them, in colours.
+fn coloured(table: &str) -> String {
+    let mut table = table.to_owned();
+    for (status, colour) in COLOURS {
+        let plain = format!("{} {status}", table::sign(status));
+        table = table.replace(&plain, &format!("\x1b[{colour}m{plain}\x1b[0m"));
+    }
+    table
+}
+
+/// Green where a mask begins, blue where it is used, yellow where it is another, red where it is lost.
+const COLOURS: [(MaskStatus, &str); 4] = [
+    (MaskStatus::Born, "32"),
+    (MaskStatus::Changed, "33"),
+    (MaskStatus::Consumed, "34"),
+    (MaskStatus::Dropped, "1;31"),
+];
+
+/// What the signs in the table mean: those that are there.
+fn legend(rows: &[table::Row], terminal: &Terminal) {
+    let meaning = |status: MaskStatus| match status {
+        MaskStatus::None => "there is none",
+        MaskStatus::Born => "the call makes a mask",
+        MaskStatus::Carried => "passes it on",
+        MaskStatus::Changed => "passes on another",
+        MaskStatus::Consumed => "uses it, and gives what needs none",
+        MaskStatus::Dropped => "loses it, and what follows takes padding for data",
+    };
+    for status in MaskStatus::ALL.into_iter().filter(|&status| status != MaskStatus::None) {
+        if rows.iter().any(|row| !row.plumbing && row.status == status) {
+            terminal.inform(&format!("{} {status}: {}", table::sign(status), meaning(status)));
+        }
+    }
 }
 
 /// Every mask once.
