@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod dump;
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +11,11 @@ use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Par
 use masque::diagnostics::{Code, UnsupportedMask};
 use masque_ir::Semantics;
 use masque_ir::facts::MaskSource;
-use masque_ir::text::Stage;
 use masque_runtime::io::Reading;
 use masque_runtime::serve::{FLAGS, Flag, Job};
 
 pub(crate) use bench::Bench;
+pub(crate) use dump::{Dump, DumpFormat};
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
 #[derive(Debug, Parser)]
@@ -269,54 +270,6 @@ pub(crate) enum DiffFormat {
     Dot,
     /// Both models in one picture, placed and drawn
     Svg,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Dump {
-    /// The model: a .keras, .h5, .json or .mq file
-    pub(crate) model: PathBuf,
-    /// Which stage: layers, masks, tensor, optimized, packed or plan
-    #[arg(long, default_value = "masks")]
-    pub(crate) stage: Stage,
-    /// In which form
-    #[arg(long, value_enum, default_value = "text")]
-    pub(crate) format: DumpFormat,
-    /// Draw each nested model, and each layer's operations, as one box
-    #[arg(long)]
-    pub(crate) collapse: bool,
-    /// Draw only what is near a box, by its name
-    #[arg(long, value_name = "NAME")]
-    pub(crate) focus: Option<String>,
-    /// With --focus: how far away, in lines
-    #[arg(long, value_name = "K", default_value = "2", requires = "focus")]
-    pub(crate) hops: usize,
-    /// Compare the texts of two stages
-    #[arg(long, num_args = 2, value_names = ["STAGE", "STAGE"], conflicts_with_all = ["stage", "format", "collapse", "focus"])]
-    pub(crate) diff: Vec<Stage>,
-    /// Write the texts of all stages into this folder, numbered in their order
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["stage", "format", "collapse", "focus", "diff"])]
-    pub(crate) all: Option<PathBuf>,
-    /// With --all: replace files that are there, though they are no texts of models or are read-only
-    #[arg(long, requires = "all")]
-    pub(crate) force: bool,
-    /// Write the page to a temporary file, and open it
-    #[arg(long, conflicts_with_all = ["stage", "format", "collapse", "focus", "diff", "all"])]
-    pub(crate) open: bool,
-}
-
-/// Forms of dumps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DumpFormat {
-    /// The text form of the IR, which parses back
-    Text,
-    /// For programs; docs/dump.schema.json describes it
-    Json,
-    /// A picture for Graphviz
-    Dot,
-    /// A picture, placed and drawn
-    Svg,
-    /// A page with all stages to look around in; it needs no network
-    Html,
 }
 
 #[derive(Debug, Args)]
