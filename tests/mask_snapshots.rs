@@ -15,6 +15,24 @@ fn check(model: &str, file: &Path, more: &[&str]) -> Done {
     run(Path::new(MASQUE), &case(&format!("seed/{model}")).folder, &arguments)
 }
 
+/// Names that Keras counted through a process are counted through the model; the masks are the same.
+#[test]
+fn a_table_by_structure_does_not_know_the_process() {
+    let folder = case("field/018-transformer-classifier-mask-gone").folder;
+    let table = |more: &[&str]| {
+        let arguments = [&["masks", "model.keras", "--format", "text"], more].concat();
+        run(Path::new(MASQUE), &folder, &arguments).text()
+    };
+    let (named, counted) = (table(&[]), table(&["--by-structure"]));
+    for (before, after) in [("ones_like_4", "ones_like"), ("dropout_5", "dropout"), ("add_3", "add_1")] {
+        let has = |table: &str, name: &str| table.lines().any(|line| line.starts_with(&format!("{name} ")));
+        assert!(has(&named, before) && !has(&named, after), "{named}");
+        assert!(has(&counted, after) && !has(&counted, before), "{counted}");
+    }
+    let masks = |table: &str| table.lines().filter(|line| line.contains("%tokens != 0")).count();
+    assert_eq!(masks(&named), masks(&counted));
+}
+
 #[test]
 fn a_table_is_blessed_then_accepted_then_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -24,6 +24,7 @@
 //! | [`rewrite`] | equality saturation |
 //! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
 //! | [`session`] | compile and run in one process |
+//! | [`renumber`] | automatic names, counted from the beginning |
 //! | [`table`], [`diff`], [`testing`], [`compare`] | the mask table; how two tables, or two models, differ |
 //!
 //! ```no_run
@@ -70,6 +71,7 @@ mod padding;
 pub mod picture;
 pub mod plan;
 mod rebuild;
+pub mod renumber;
 pub mod rewrite;
 pub mod session;
 pub mod summary;

@@ -337,6 +337,9 @@ pub(crate) struct Masks {
     /// Every distinct mask once, with what is known of it before anything runs
     #[arg(long)]
     pub(crate) distinct: bool,
+    /// Count the names that Keras made up from the beginning of the model: dense for dense_7, if it is the first
+    #[arg(long)]
+    pub(crate) by_structure: bool,
     /// Compare the text with this file; exit status 1 if it is another
     #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "distinct"])]
     pub(crate) check: Option<PathBuf>,

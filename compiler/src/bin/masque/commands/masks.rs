@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use masque::Inferred;
 use masque::diagnostics::{Code, UnsupportedMask};
 use masque::diff::{self, Change};
+use masque::renumber::renumbered;
 use masque::table;
+use masque::{Inferred, Model};
 use masque_ir::facts::MaskStatus;
 use masque_runtime::io::Kind;
 
@@ -22,7 +23,14 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
         let mut targets = commands::targets(&arguments.model, common, arguments.force);
         targets.write(file, Kind::MaskTable).check()?;
     }
-    let inferred = commands::infer(&arguments.model, common, terminal)?;
+    let model = commands::open(&arguments.model, common, terminal)?;
+    let model = match arguments.by_structure {
+        true => Model::of_graph(&renumbered(model.graph()).map_err(|error| {
+            Failure::Other(format!("{}: --by-structure: {error}", arguments.model.display()))
+        })?)?,
+        false => model,
+    };
+    let inferred = model.infer_masks(common.mask_source())?;
     if arguments.distinct {
         return distinct(&inferred, arguments.format);
     }
