@@ -373,6 +373,27 @@ def same_object():
     return Model(ids, [layers.GlobalAveragePooling1D()(tensor) for tensor in seen])
 
 
+def lists_of_axes(x):
+    """What takes one integer takes a list of them too: axes, and numbers that go with axes or positions."""
+    wide = ops.expand_dims(x, [1, 3])
+    return [
+        wide,
+        ops.expand_dims(x, (-1,)),
+        ops.expand_dims(x, [-1, 0, 2]),
+        ops.squeeze(wide, axis=[3, 1]),
+        ops.flip(x, axis=[1, -1]),
+        ops.roll(x, [1, -2], axis=[2, 1]),
+        ops.roll(x, [1], axis=(0,)),
+        ops.repeat(x, [2], axis=1),
+        ops.repeat(x, [2, 0, 1, 3], axis=1),
+        ops.norm(x, axis=[1, 2]),
+        ops.normalize(x, axis=[1, 2]),
+        ops.quantile(x, 0.5, axis=[1, 2]),
+        ops.count_nonzero(x, axis=[1, -1]),
+        ops.moveaxis(x, [1, 2], [2, 1]),
+    ]
+
+
 def cases():
     return [
         unmasked_case("waves", "functions of angles", waves),
@@ -389,5 +410,6 @@ def cases():
         unmasked_case("diagonals", "diagonals, and rows of numbers between two ends", diagonals),
         unmasked_case("windows", "windows and single elements by their place", windows),
         unmasked_case("losses", "losses and normalization as operations", losses),
+        unmasked_case("lists-of-axes", "lists where one integer would do", lists_of_axes),
         Case("same-object", "operations that give back what they are given", same_object(), {"ids": IDS}),
     ]

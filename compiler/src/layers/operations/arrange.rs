@@ -7,14 +7,16 @@ use masque_ir::program::{Literal, Operand};
 use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Dim, Type};
 
+use super::built::integers;
 use super::stacks::joined;
 use super::{common, def, masks_of, operation};
 use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskParts, Scope, ShapeError, Takes};
 
 pub(in crate::layers) static CONCATENATE: LayerDef =
     def("ops.Concatenate", |config| Ok(Box::new(Concatenate { axis: config.integer("axis", Some(0))? })));
-pub(in crate::layers) static EXPAND_DIMS: LayerDef =
-    def("ops.ExpandDims", |config| Ok(Box::new(ExpandDims { axis: config.integer("axis", None)? })));
+pub(in crate::layers) static EXPAND_DIMS: LayerDef = def("ops.ExpandDims", |config| {
+    Ok(Box::new(ExpandDims { axes: integers(config, "axis")?.ok_or_else(no_axes)? }))
+});
 pub(in crate::layers) static ONES_LIKE: LayerDef = def("ops.OnesLike", |config| filled(config, 1.0));
 pub(in crate::layers) static EMPTY_LIKE: LayerDef = def("ops.EmptyLike", |config| filled(config, 0.0));
 pub(in crate::layers) static ZEROS_LIKE: LayerDef = def("ops.ZerosLike", |config| filled(config, 0.0));
@@ -76,7 +78,22 @@ impl Layer for Concatenate {
 /// `expand_dims(x, axis)`
 #[derive(Debug)]
 struct ExpandDims {
-    axis: i64,
+    /// Axes of the result, which are new.
+    axes: Vec<i64>,
+}
+
+fn no_axes() -> ConfigError {
+    ConfigError::new("axis", "an axis or a list of axes", &serde_json::Value::Null)
+}
+
+impl ExpandDims {
+    /// The new axes from the front, sorted; `None` if one is not there, or twice.
+    fn places(&self, rank: usize) -> Option<Vec<usize>> {
+        let place = |&axis: &i64| resolve_axis(axis, rank + self.axes.len());
+        let mut places = self.axes.iter().map(place).collect::<Option<Vec<usize>>>()?;
+        places.sort_unstable();
+        places.is_sorted_by(|a, b| a < b).then_some(places)
+    }
 }
 
 impl Layer for ExpandDims {
@@ -88,24 +105,29 @@ impl Layer for ExpandDims {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let x = arguments.first().ok_or_else(no_tensor)?;
-        let axis = resolve_axis(self.axis, x.rank() + 1).ok_or_else(|| no_axis(x, self.axis))?;
+        let places = self.places(x.rank()).ok_or_else(|| {
+            let expected = format!("`axis` to name new axes beside those of {x}");
+            ShapeError::new(expected, format!("{:?}", self.axes))
+        })?;
         let mut shape = x.shape.clone();
-        shape.insert(axis, Dim::constant(1));
+        places.into_iter().for_each(|place| shape.insert(place, Dim::constant(1)));
         Ok(vec![Type::new(x.dtype, shape)])
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = arguments.data()[0].clone();
         let mut shape = scope.builder.type_of(&x).shape;
-        let axis = resolve_axis(self.axis, shape.len() + 1).unwrap_or(0);
-        shape.insert(axis, Dim::constant(1));
+        let places = self.places(shape.len()).unwrap_or_default();
+        places.into_iter().for_each(|place| shape.insert(place, Dim::constant(1)));
         Ok(vec![scope.builder.emit(Shape::Reshape { shape }, &[x])?])
     }
 
     fn as_mask(&self, parts: &MaskParts<'_>) -> Option<MaskId> {
         let mask = *masks_of(parts)?.first()?;
         let mut pool = parts.pool.borrow_mut();
-        (self.axis == -1 || self.axis == i64::from(pool.rank(mask))).then(|| pool.expand_last(mask))
+        let rank = pool.rank(mask) as usize;
+        let last = self.places(rank)?.first().is_none_or(|&first| first == rank);
+        last.then(|| self.axes.iter().fold(mask, |mask, _| pool.expand_last(mask)))
     }
 }
 

@@ -14,7 +14,7 @@ use super::def;
 use super::formula::term;
 use super::shapes::{flat, permuted, with_axis, without_axis};
 use super::stacks::joined;
-use crate::layer::config::brief;
+use crate::layer::config::{LARGEST_SIZE, brief};
 use crate::layer::{Config, ConfigError, Layer, LayerDef, Passed, Scope, Takes};
 
 /// An array that stands in a model's description, as the result of a call without arguments.
@@ -239,17 +239,39 @@ pub(in crate::layers) fn mirrored(
     }
 }
 
-/// `repeat(x, repeats, axis)`: every position several times in a row.
+/// `repeat(x, repeats, axis)`: every position several times in a row, each as often as the others or as a list says.
 fn repeat(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    let times = config.size("repeats")?;
+    let times = integers(config, "repeats")?.unwrap_or_default();
+    let all = times.iter().try_fold(0, |all: i64, &times| all.checked_add(times).filter(|_| times >= 0));
+    if times.len() as i64 > MOST_PIECES || !all.is_some_and(|all| (1..=LARGEST_SIZE).contains(&all)) {
+        let expected = "a positive number of times, not too large, or one for each position";
+        return Err(ConfigError::new("repeats", expected, &times.into()));
+    }
     let axis = optional_integer(config, "axis")?;
     of_one(move |scope, x| {
         let (x, axis) = match axis {
             Some(axis) => (x.clone(), axis_of(scope, x, axis)? as usize),
             None => (flat(scope, x)?, 0),
         };
-        repeated(scope, &x, axis, times)
+        match times[..] {
+            [times] => repeated(scope, &x, axis, times),
+            _ => repeated_each(scope, &x, axis, &times),
+        }
     })
+}
+
+/// Each position of an axis as many times in a row as it has its number.
+fn repeated_each(scope: &mut Scope<'_>, x: &Operand, axis: usize, times: &[i64]) -> Outcome {
+    let size = shape_of(scope, x)[axis].clone();
+    if size != Dim::constant(times.len() as i64) {
+        return refuse(format!("{size} numbers in `repeats`, one for each position"), times.len());
+    }
+    let mut parts = vec![];
+    for (place, &times) in (0..).zip(times) {
+        let position = part(scope, x, axis as u32, Dim::constant(place), Dim::constant(place + 1))?;
+        parts.push(repeated(scope, &position, axis, times)?);
+    }
+    joined(scope, &parts, axis as u32)
 }
 
 /// Every position of an axis several times in a row.

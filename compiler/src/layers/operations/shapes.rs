@@ -4,9 +4,7 @@ use masque_ir::ops::Shape;
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim};
 
-use super::built::{
-    Built, Outcome, axis_of, emit, integers, of_one, optional_integer, refuse, shape_of, tensor,
-};
+use super::built::{Built, Outcome, axis_of, emit, integers, of_one, refuse, shape_of, tensor};
 use super::def;
 use crate::layer::{Config, ConfigError, Layer, LayerDef, Scope, Takes};
 
@@ -222,26 +220,42 @@ fn transpose(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     })
 }
 
-/// `roll(x, shift, axis)`: the last positions come first.
+/// `roll(x, shift, axis)`: the last positions come first, along each axis by its own shift.
 pub(in crate::layers) static ROLL: LayerDef = def("ops.Roll", |config| {
-    let (shift, axis) = (config.integer("shift", None)?, optional_integer(config, "axis")?);
-    of_one(move |scope, x| {
-        let shape = shape_of(scope, x);
-        let (rolled, axis) = match axis {
-            Some(axis) => (x.clone(), axis_of(scope, x, axis)?),
-            None => (flat(scope, x)?, 0),
-        };
-        let size = shape_of(scope, &rolled)[axis as usize].clone();
-        let cut = match size.known() {
-            Some(0) => return Ok(x.clone()),
-            Some(known) => Dim::constant((-shift).rem_euclid(known)),
-            None if shift >= 0 => &size - &Dim::constant(shift),
-            None => Dim::constant(-shift),
-        };
-        let part = |start: Dim, stop: Dim| Shape::Slice { axis, start, stop, step: 1 };
-        let end = emit(scope, part(cut.clone(), size), &[&rolled])?;
-        let start = emit(scope, part(Dim::constant(0), cut), &[&rolled])?;
-        let rolled = emit(scope, Shape::Concat { axis }, &[&end, &start])?;
-        emit(scope, Shape::Reshape { shape }, &[&rolled])
+    let shifts = integers(config, "shift")?.unwrap_or_default();
+    let axes = integers(config, "axis")?;
+    let several = axes.as_ref().map_or(1, Vec::len);
+    if shifts.len() != several {
+        return Err(ConfigError::new(
+            "shift",
+            format!("{several} integer(s), one for each axis"),
+            &shifts.into(),
+        ));
+    }
+    of_one(move |scope, x| match &axes {
+        Some(axes) => axes.iter().zip(&shifts).try_fold(x.clone(), |x, (&axis, &shift)| {
+            let axis = axis_of(scope, &x, axis)?;
+            rolled(scope, &x, axis, shift)
+        }),
+        None => {
+            let (shape, x) = (shape_of(scope, x), flat(scope, x)?);
+            let x = rolled(scope, &x, 0, shifts[0])?;
+            emit(scope, Shape::Reshape { shape }, &[&x])
+        }
     })
 });
+
+/// The positions of an axis moved on, the last ones to its beginning.
+fn rolled(scope: &mut Scope<'_>, x: &Operand, axis: u32, shift: i64) -> Outcome {
+    let size = shape_of(scope, x)[axis as usize].clone();
+    let cut = match size.known() {
+        Some(0) => return Ok(x.clone()),
+        Some(known) => Dim::constant((-shift).rem_euclid(known)),
+        None if shift >= 0 => &size - &Dim::constant(shift),
+        None => Dim::constant(-shift),
+    };
+    let part = |start: Dim, stop: Dim| Shape::Slice { axis, start, stop, step: 1 };
+    let end = emit(scope, part(cut.clone(), size), &[x])?;
+    let start = emit(scope, part(Dim::constant(0), cut), &[x])?;
+    emit(scope, Shape::Concat { axis }, &[&end, &start])
+}
