@@ -520,26 +520,29 @@ pub fn find(class: &str) -> Option<&'static LayerDef> {
     LAYERS.binary_search_by(|def| def.class.cmp(class)).ok().map(|place| LAYERS[place])
 }
 
+/// Name of what rewrites a model that needs Python code as one that does not.
+pub const EXPORT: &str =
+    "the Python package masque_export, which writes the model as a plain file (docs/own-layers.md)";
+
 /// Why a class is not in the registry, and what to do.
 pub fn refusal(class: &str) -> String {
     match class {
-        "Lambda" => {
-            "a Lambda layer holds Python code, and nothing in a model file is run; replace it by layers or \
-                     operations of Keras"
-                .to_owned()
-        }
+        "Lambda" => format!(
+            "a Lambda layer holds Python code, and nothing in a model file is run: use {EXPORT}, or layers and \
+             operations of Keras in its place"
+        ),
         "FlaxLayer" | "JaxLayer" | "TFSMLayer" | "TorchModuleWrapper" => {
             format!("{class} runs code of another framework, and nothing in a model file is run")
         }
         _ if operations::refusal(class).is_some() => {
             format!("{class}: {}", operations::refusal(class).unwrap_or_default())
         }
-        _ if class.contains('>') => {
-            format!("{class} is a class of somebody's own: its code is not in the file; use layers of Keras")
-        }
+        _ if class.contains('>') => format!(
+            "{class} is a custom class, whose code is not in the file: use {EXPORT}, or layers of Keras in its place"
+        ),
         _ => format!(
-            "unknown class {class}; `masque layers` lists the known ones, and the Python code of somebody's own is \
-             not in the file: build the model from layers of Keras in its place"
+            "unknown class {class}: `masque layers` lists the known ones; for a custom class, whose code is not in \
+             the file, use {EXPORT}, or layers of Keras in its place"
         ),
     }
 }

@@ -52,9 +52,10 @@ pub(super) fn read(config: &ConfigText<'_>, dialect: Dialect) -> std::result::Re
         "Sequential" => Kind::Chain(Place::Root),
         "Functional" => Kind::Graph,
         "Model" if dialect == Dialect::Keras2 => Kind::Graph,
-        _ => {
-            class.fail("a model of class Sequential or Functional, which is described by its layers alone")?
-        }
+        _ => class.fail(&format!(
+            "a model of class Sequential or Functional, which is described by its layers alone; for another one use {}",
+            layers::EXPORT
+        ))?,
     };
     let mut model = Reading::new(dialect, kind, &root);
     model.add_listed()?;

@@ -135,6 +135,22 @@ fn what_keras_2_wrote_and_nobody_computes_is_refused_by_name() {
 }
 
 #[test]
+fn what_needs_python_code_is_refused_with_what_can_be_done() {
+    let call = r#"[["x", 0, 0, {}]]"#;
+    let model = with_layer("Dense", r#""units": 2"#, call);
+    for (config, name) in [
+        (with_layer("Lambda", r#""function": "half""#, call), "Lambda"),
+        (with_layer("Custom>Block", r#""width": 2"#, call), "Custom>Block"),
+        (with_layer("Block", r#""width": 2"#, call), "Block"),
+        (model.replacen("Functional", "MyModel", 1), "MyModel"),
+    ] {
+        let refusal = refusal(&config);
+        let told = [name, "masque_export", "docs/own-layers.md"];
+        assert!(told.iter().all(|word| refusal.contains(word)) && !refusal.contains('\n'), "{refusal}");
+    }
+}
+
+#[test]
 fn element_types_have_second_names() {
     let refusals = |dtype: &str| {
         let input = with_layer("Dense", r#""units": 2"#, r#"[["x", 0, 0, {}]]"#);
