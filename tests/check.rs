@@ -113,3 +113,28 @@ fn a_dump_has_the_masks_that_are_asked_for() {
     };
     assert_ne!(dump("keras"), dump("intended"));
 }
+
+/// A model of which the mask ends before the output, compiled with a loss for each step.
+const AUTOENCODER: &str = r#"{"class_name": "Sequential", "keras_version": "2.15.0",
+    "compile_config": {"loss": "mse"}, "config": {"name": "m", "layers": [
+    {"class_name": "Masking", "config": {"name": "gaps", "batch_input_shape": [null, 6, 3], "dtype": "float32"}},
+    {"class_name": "LSTM", "config": {"name": "code", "units": 4}},
+    {"class_name": "RepeatVector", "config": {"name": "again", "n": 6}},
+    {"class_name": "LSTM", "config": {"name": "back", "units": 3, "return_sequences": true}}]}}"#;
+
+#[test]
+fn the_loss_that_a_model_is_compiled_with_may_count_padding() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |text: &str| -> Json {
+        std::fs::write(folder.path().join("model.json"), text).unwrap();
+        let arguments = ["check", "model.json", "--format", "json"];
+        let done = bare(Path::new(MASQUE), folder.path()).args(arguments).output().unwrap();
+        serde_json::from_slice(&done.stdout).unwrap()
+    };
+    let finding = check(AUTOENCODER)["diagnostics"][0].clone();
+    assert_eq!((&finding["code"], &finding["layer"]), (&"loss-unmasked".into(), &"code".into()));
+    let nothing = Json::Array(vec![]);
+    for loss in ["null", "\"dice\"", "\"my_masked_loss\""] {
+        assert_eq!(check(&AUTOENCODER.replace("\"mse\"", loss))["diagnostics"], nothing, "{loss}");
+    }
+}

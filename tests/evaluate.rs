@@ -73,3 +73,11 @@ fn weights_by_class_are_weights_of_samples() {
     let both = ["--class-weights", "{}", "--sample-weights", "x.npz", "--loss", "mse"];
     assert_eq!(evaluate(&case, &both).status, Some(2));
 }
+
+#[test]
+fn a_loss_that_counts_padded_steps_is_noted() {
+    let case = case("field/039-lstm-autoencoder");
+    let done = evaluate(&case, &["--loss", "mse"]).succeeded().unwrap();
+    assert!(done.stderr.contains("the mask ends at `squeeze` (LSTM)"), "{}", done.stderr);
+    assert!(done.stderr.contains("masque explain loss-unmasked"), "{}", done.stderr);
+}

@@ -48,6 +48,7 @@ fn check_page(code: Code) -> Result<(), String> {
         Code::MaskLate | Code::NoMask | Code::PaddingApart | Code::PaddingLeak | Code::StepsUnmasked => {
             "leaks"
         }
+        Code::LossUnmasked => "check\nset loss = mean_squared_error",
         _ => "check",
     };
     let examples: Vec<&str> =

@@ -119,7 +119,12 @@ impl Advisor<'_> {
             Code::MaskDiffers => self.differing(&subject, call),
             Code::PaddingLeak => self.leaking(&subject, call, finding),
             Code::NoMask => vec![self.unmarked(finding)],
-            Code::PaddingApart | Code::MaskLate | Code::MaskRank | Code::MaskUnborn | Code::StepsUnmasked => {
+            Code::LossUnmasked
+            | Code::PaddingApart
+            | Code::MaskLate
+            | Code::MaskRank
+            | Code::MaskUnborn
+            | Code::StepsUnmasked => {
                 vec![]
             }
         }
@@ -216,9 +221,11 @@ impl Advisor<'_> {
                 source.into_iter().chain([words(Way::Warn)]).collect()
             }
             Code::MaskDiffers => vec![words(Way::Intended)],
-            Code::PaddingApart | Code::MaskLate | Code::MaskUnborn | Code::StepsUnmasked => {
-                finding.advice.clone()
-            }
+            Code::LossUnmasked
+            | Code::PaddingApart
+            | Code::MaskLate
+            | Code::MaskUnborn
+            | Code::StepsUnmasked => finding.advice.clone(),
             Code::MaskRank => vec![Suggestion::words(RANK)],
             Code::MaskLost | Code::PaddingLeak | Code::NoMask => vec![],
         }

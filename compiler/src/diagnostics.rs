@@ -12,6 +12,7 @@ mod path;
 mod rank;
 pub mod render;
 mod unborn;
+mod unscored;
 mod unsupported;
 
 use std::fmt;
@@ -29,6 +30,7 @@ pub use differs::differing_masks;
 pub use lost::lost_masks;
 pub use rank::misfit_masks;
 pub use unborn::unborn_masks;
+pub use unscored::unmasked_losses;
 pub use unsupported::unsupported_masks;
 
 /// How bad it is.
@@ -66,6 +68,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// A loss counts padded steps, because a mask ended before the output.
+    LossUnmasked = "loss-unmasked";
     /// The mask that a running Keras model uses is not the one that its layers' rules intend.
     MaskDiffers = "mask-differs";
     /// A mask looks for padding where it is no longer what callers pad with.

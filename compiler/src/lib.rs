@@ -91,6 +91,7 @@ use masque_runtime::Tensor;
 
 use diagnostics::{Diagnostic, Severity, UnsupportedMask};
 pub use error::Error;
+use evaluate::Objective;
 pub use frontend::OpenOptions;
 use frontend::{Assembled, LoadError, ModelFile, Problem, RawModel, WeightError, WeightSource};
 use layer::config::{NARROW_POLICIES, QUANTIZED_POLICIES};
@@ -326,6 +327,11 @@ impl Inferred {
         let missing = lost.iter().flat_map(Diagnostic::missed_by).collect();
         findings.extend(lost);
         findings.extend(diagnostics::unborn_masks(&self.graph, &self.layers, &self.pointers));
+        let (loss, weights) = (&self.compiled["loss"], &self.compiled["loss_weights"]);
+        // A loss that is not known may well do without padding by itself.
+        if let Ok(objective) = Objective::new(loss, weights, &self.output_layers()) {
+            findings.extend(self.unmasked_losses(&objective));
+        }
         findings.extend(diagnostics::differing_masks(
             &self.graph,
             &self.others,
@@ -336,6 +342,19 @@ impl Inferred {
         ));
         findings.sort_by_key(|finding| finding.labels.last().map(|label| label.call));
         findings
+    }
+
+    /// Losses that count padded steps, because a mask ended before the output. [`Inferred::findings`] has those of the
+    /// losses that the model was compiled with.
+    pub fn unmasked_losses(&self, objective: &Objective) -> Vec<Diagnostic> {
+        diagnostics::unmasked_losses(&self.graph, &self.layers, &self.pointers, objective)
+    }
+
+    /// Names of the layers that make the outputs, by which losses are assigned to them.
+    pub fn output_layers(&self) -> Vec<&str> {
+        let graph = &self.graph.graph;
+        let layer = |output: &masque_ir::layers::Output| graph.layer_of(output.tensor.call).name.as_str();
+        graph.outputs().iter().map(layer).collect()
     }
 
     /// Reads the weights, and writes their hashes into the facts. A model without weights stays without.

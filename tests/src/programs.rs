@@ -15,7 +15,7 @@
 //! ; ---- expected
 //! ```
 //!
-//! The header says what is done (`test`: the name of the file's folder) and how (`set on-unsupported-mask = warn`); it is
+//! The header says what is done (`test`: the name of the file's folder) and how (`set on-unsupported-mask = warn`, `set loss = mse`); it is
 //! grammar, so a typing error there is an error. Facts stand below the call that they are about: a comment whose first
 //! word ends in a colon is a directive, and one that nobody knows is an error. `type:`, `mask:` and `status:` are checked
 //! where they are written; **every** diagnostic has to be expected, so silence is asserted, too. What a program becomes
@@ -29,8 +29,11 @@ use std::{env, fs};
 
 use masque::diagnostics::render::render;
 use masque::diagnostics::{Diagnostic, Severity};
+use masque::evaluate::Objective;
 use masque::{Inferred, Model, Options};
 use masque_ir::text::{Document, ProgramStage, parse, print_plan, print_program};
+
+use serde_json::Value as Json;
 
 use directives::{Directive, Fixture};
 
@@ -140,6 +143,10 @@ fn plan(lowered: masque::Lowered) -> Result<String, String> {
 /// What is found; leaks of padding are looked for in `test leaks`.
 fn findings(fixture: &Fixture, inferred: &Inferred) -> Result<Vec<Diagnostic>, String> {
     let mut findings = inferred.findings(fixture.policy);
+    if let Some(loss) = &fixture.loss {
+        let objective = Objective::new(&loss.as_str().into(), &Json::Null, &inferred.output_layers());
+        findings.extend(inferred.unmasked_losses(&objective.map_err(|error| error.to_string())?));
+    }
     if fixture.test == "leaks" {
         findings.extend(inferred.leaks(&inferred.padding().map_err(|error| error.to_string())?));
     }

@@ -183,6 +183,15 @@ impl Loss {
         Ok(Loss { function, reduction })
     }
 
+    /// Is it a number for each position, and not one for a whole sequence or batch?
+    pub fn is_of_positions(&self) -> bool {
+        let whole = matches!(
+            self.function,
+            Function::Circle(_) | Function::Ctc | Function::Dice { .. } | Function::Tversky { .. }
+        );
+        !whole
+    }
+
     /// Does the loss look behind a softmax or sigmoid?
     pub fn wants_logits(&self) -> bool {
         matches!(

@@ -60,6 +60,11 @@ impl Objective {
         self.losses.get(output).is_some_and(Option::is_some)
     }
 
+    /// Has this output a loss that is one number for each position, which a mask could leave out?
+    pub fn scores_positions(&self, output: usize) -> bool {
+        self.losses.get(output).and_then(Option::as_ref).is_some_and(|(loss, _)| loss.is_of_positions())
+    }
+
     /// The loss of one output, and what it adds to the whole; `None` if it has no loss.
     ///
     /// # Errors

@@ -38,6 +38,8 @@ pub(super) struct Fixture {
     pub(super) test: String,
     /// What becomes of masks that are not supported.
     pub(super) policy: UnsupportedMask,
+    /// Name of the loss that the model is compiled with.
+    pub(super) loss: Option<String>,
     /// The program without header and expectation.
     pub(super) program: String,
     /// What it becomes.
@@ -58,6 +60,7 @@ impl Fixture {
         let mut fixture = Fixture {
             test: String::new(),
             policy: UnsupportedMask::Error,
+            loss: None,
             program: program.to_owned(),
             expected,
             header: header.to_owned(),
@@ -91,9 +94,11 @@ impl Fixture {
                     _ => return Err(format!("`{line}`: expected error, warn or drop")),
                 }
             }
+            ["set", "loss", "=", loss] => self.loss = Some(loss.to_owned()),
             _ => {
                 return Err(format!(
-                    "`{line}` is no line of a header: expected `test NAME` or `set on-unsupported-mask = …`"
+                    "`{line}` is no line of a header: expected `test NAME`, `set on-unsupported-mask = …` or \
+                     `set loss = …`"
                 ));
             }
         }

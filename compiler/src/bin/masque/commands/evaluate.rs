@@ -24,6 +24,10 @@ pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) ->
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
         return Ok(ExitCode::from(1));
     };
+    for finding in inferred.unmasked_losses(&objective) {
+        let code = finding.code;
+        terminal.inform(&format!("note: {}; see `masque explain {code}`", finding.message));
+    }
     let logits = objective.wants_logits() || metrics.wants_logits();
     let options = Options { mask_outputs: true, logits, ..Options::default() };
     let planned = commands::plan(inferred, common, options, terminal)?;
