@@ -1,6 +1,6 @@
 //! Stages as JSON, for programs that look at models: `docs/dump.schema.json` describes it.
 
-use masque_ir::facts::{InferredGraph, MaskStatus};
+use masque_ir::facts::{InferredGraph, MaskStatus, WeightDecl};
 use masque_ir::layers::{ArgumentValue, CallId, LayerGraph, LayerId, TensorRef};
 use masque_ir::mask::{Band, MaskExpr, MaskId};
 use masque_ir::program::{Operand, Program};
@@ -45,7 +45,9 @@ fn of_layers(graph: &LayerGraph, inferred: Option<&InferredGraph>, pointers: &[S
         let masks = inferred.facts.masks.iter().map(|(id, expression)| mask(inferred, id, expression));
         said["masks"] = masks.collect();
         said["mask_source"] = json!(inferred.facts.source.name());
-        said["weights"] = json!(inferred.facts.weights);
+        let weight =
+            |weight: &WeightDecl| json!({ "name": weight.name, "type": weight.ty, "hash": weight.hash });
+        said["weights"] = inferred.facts.weights.iter().map(weight).collect();
     }
     said
 }
