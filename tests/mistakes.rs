@@ -194,8 +194,19 @@ fn options_are_not_passed_over() {
 #[test]
 fn an_unknown_word_gets_the_list_of_those_there_are() {
     let message = Desk::new().refusal("explain padding");
-    assert!(message.starts_with("padding: neither a file nor a code; the codes are "), "{message}");
+    assert!(
+        message.starts_with("padding: neither a file nor a code nor a word; the codes are "),
+        "{message}"
+    );
     for code in masque::diagnostics::Code::ALL {
         assert!(message.contains(code.name()), "{message}");
+    }
+    let words = message.split("the words are ").nth(1).unwrap();
+    for status in masque_ir::facts::MaskStatus::ALL {
+        assert!(words.contains(status.name()), "{status}: {words}");
+    }
+    for word in words.trim_end().split(", ") {
+        let done = Desk::new().masque(&format!("explain {word}")).succeeded().unwrap();
+        assert!(done.text().starts_with(&format!("{word}: ")), "{word}");
     }
 }

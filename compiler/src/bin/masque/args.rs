@@ -209,7 +209,7 @@ pub(crate) enum Command {
     Dump(Dump),
     /// Compute a masked loss and metrics, as Keras does
     Evaluate(Evaluate),
-    /// Show what a model computes, as mathematics; or explain a code of `check`
+    /// Show what a model computes, as mathematics; or explain a code of `check` or a word of a table
     Explain(Explain),
     /// List the layers known, and what each does with masks
     Layers(Layers),
@@ -308,7 +308,7 @@ pub(crate) struct Evaluate {
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// A model, whose mathematics is shown, or a code of `check`, such as mask-unsupported
+    /// A model, whose mathematics is shown, or a code of `check`, such as mask-unsupported, or a word, such as consumed
     pub(crate) what: PathBuf,
     /// One call of the model, such as gru or dense:1; all of them if absent
     pub(crate) call: Option<String>,

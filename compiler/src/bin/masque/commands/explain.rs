@@ -1,4 +1,4 @@
-//! `masque explain MODEL [CALL]`, `masque explain MODEL --padding OUTPUT`, `masque explain CODE`
+//! `masque explain MODEL [CALL]`, `masque explain MODEL --padding OUTPUT`, `masque explain CODE`, `masque explain WORD`
 
 use std::process::ExitCode;
 
@@ -10,6 +10,7 @@ use masque::{Error, Inferred};
 use crate::args::{Common, Explain, MathFormat};
 use crate::commands;
 use crate::report::{Failure, Terminal};
+use crate::words;
 
 pub(crate) fn run(arguments: &Explain, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     if let (Some(code), None, None) = (code(arguments), &arguments.call, &arguments.padding) {
@@ -17,9 +18,15 @@ pub(crate) fn run(arguments: &Explain, common: &Common, terminal: &Terminal) -> 
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(word) = arguments.what.to_str().filter(|word| !arguments.what.exists() && is_word(word)) {
+        if let (Some(meaning), None, None) = (words::meaning(word), &arguments.call, &arguments.padding) {
+            commands::print(&format!("{word}: {meaning}\n"))?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
-        let codes = codes.join(", ");
-        return Err(Failure::Other(format!("{word}: neither a file nor a code; the codes are {codes}")));
+        let (codes, words) = (codes.join(", "), words::all().collect::<Vec<_>>().join(", "));
+        return Err(Failure::Other(format!(
+            "{word}: neither a file nor a code nor a word; the codes are {codes}; the words are {words}"
+        )));
     }
     let inferred = commands::infer(&arguments.what, common, terminal)?;
     let file = arguments.what.display().to_string();
