@@ -308,6 +308,6 @@ fn names_are_text_on_the_page() {
     });
     fs::write(folder.path().join("m.json"), config.to_string()).unwrap();
     let page = masque(folder.path(), &["dump", "m.json", "--format", "html"]).succeeded().unwrap().text();
-    assert_eq!(page.matches("<script").count(), 2, "its own, and its data");
+    assert_eq!(page.matches("<script").count(), 6, "its own, its data, and one for each stage");
     assert!(!page.contains("<img"), "{page}");
 }

@@ -14,6 +14,8 @@ enum Seen {
     Node(usize),
     /// One of a folded group.
     In(usize),
+    /// Itself, outside of what is shown.
+    Outside(usize),
 }
 
 impl Picture {
@@ -57,23 +59,13 @@ impl Picture {
             };
         }
         let seen = |node: usize| match within(node) {
-            false => beside.contains(&node).then_some(Seen::Node(node)),
+            false => beside.contains(&node).then_some(Seen::Outside(node)),
             true => {
                 let around = self.around(self.nodes[node].group).take_while(|&around| around != group);
                 Some(around.last().map_or(Seen::Node(node), Seen::In))
             }
         };
-        let mut inside = self.made_of(self.groups[group].name.clone(), Some(group), seen);
-        let within: HashSet<&str> = (0..self.nodes.len())
-            .filter(|&node| within(node))
-            .map(|node| self.nodes[node].name.as_str())
-            .collect();
-        for node in &mut inside.nodes {
-            if node.role != Role::Group && !within.contains(node.name.as_str()) {
-                *node = Node { role: Role::Outside, group: None, finding: None, ..node.clone() };
-            }
-        }
-        inside
+        self.made_of(self.groups[group].name.clone(), Some(group), seen)
     }
 
     /// The picture of what is seen of every node, below `root`.
@@ -89,6 +81,7 @@ impl Picture {
             }
             places.insert(seen, picture.nodes.len());
             let made = match seen {
+                Seen::Outside(_) => Node { role: Role::Outside, group: None, finding: None, ..node.clone() },
                 Seen::Node(_) => Node { group: picture.kept(self, node.group, root), ..node.clone() },
                 Seen::In(group) => Node {
                     group: picture.kept(self, self.groups[group].parent, root),

@@ -20,16 +20,18 @@ const UNFOLDED: usize = 80;
 /// A picture with more boxes than this is never shown as a whole.
 const WHOLE: usize = 1500;
 
-/// What the page's program reads.
+/// What the page's program reads when it begins.
 #[derive(Serialize)]
 struct Data {
     title: String,
-    stages: Vec<Stage>,
+    /// The names of the stages; each is an element of its own, read when it is looked at.
+    stages: Vec<&'static str>,
     calls: BTreeMap<String, Call>,
 }
 
 #[derive(Serialize)]
 struct Stage {
+    #[serde(skip)]
     name: &'static str,
     masks: Vec<String>,
     leaks: bool,
@@ -114,14 +116,23 @@ pub fn write(
         add("optimized", optimized.program());
         add("packed", &optimized.packed());
     }
-    let data =
-        serde_json::to_string(&Data { title: title.clone(), stages, calls }).expect("strings and numbers");
+    let names = stages.iter().map(|stage| stage.name).collect();
+    let mut data = element("data", &Data { title: title.clone(), stages: names, calls });
+    for stage in &stages {
+        data.push_str(&element(stage.name, stage));
+    }
     let page = include_str!("page/page.html")
         .replace("{{title}}", &svg::escaped(&title))
         .replace("{{style}}", &format!("{}{}", style::sheet(), include_str!("page/page.css")))
         .replace("{{program}}", include_str!("page/page.js"));
-    // Put in last, and nothing in it may end the element that it stands in.
-    Ok(page.replacen("{{data}}", &data.replace('<', "\\u003c"), 1))
+    // Put in last: what it holds is not looked at again.
+    Ok(page.replacen("{{data}}", &data, 1))
+}
+
+/// Data as an element of the page. Nothing in it may end the element.
+fn element(id: &str, data: &impl Serialize) -> String {
+    let data = serde_json::to_string(data).expect("strings and numbers").replace('<', "\\u003c");
+    format!("<script type=\"application/json\" id=\"{id}\">{data}</script>\n")
 }
 
 fn calls(inferred: &Inferred, findings: &[Diagnostic]) -> Result<BTreeMap<String, Call>, Error> {

@@ -16,7 +16,12 @@ const button = (text, press, attributes) => {
   made.addEventListener("click", press);
   return made;
 };
-const stage = () => data.stages[now.stage];
+const known = new Map();
+const stageAt = (place) => {
+  if (!known.has(place)) known.set(place, JSON.parse(element(data.stages[place]).textContent));
+  return known.get(place);
+};
+const stage = () => stageAt(now.stage);
 const view = () => stage().views[now.view];
 const drawn = (kind) => Array.from(element("view").querySelectorAll(kind));
 
@@ -76,7 +81,7 @@ function show(where, into) {
 }
 function buttons() {
   element("stages").replaceChildren(
-    ...data.stages.map((other, place) => button(other.name, () => change(place), { "aria-pressed": place === now.stage }))
+    ...data.stages.map((name, place) => button(name, () => change(place), { "aria-pressed": place === now.stage }))
   );
   const trail = [];
   for (let at = now.view; at !== null && at !== undefined; at = stage().views[at].parent) trail.unshift(at);
@@ -91,7 +96,7 @@ function buttons() {
 }
 function change(place) {
   const call = now.call;
-  const nodes = Object.entries(data.stages[place].nodes);
+  const nodes = Object.entries(stageAt(place).nodes);
   const [name, found] = nodes.find(([name]) => name === now.chosen) ??
     nodes.find(([, node]) => call !== null && node.call === call && node.role !== "weight") ?? [null, null];
   show(place, found === null ? 0 : found.views[0] ?? 0);
@@ -114,9 +119,9 @@ function choose(name) {
 }
 function mark() {
   for (const node of drawn(".node")) {
-    const known = stage().nodes[node.dataset.node];
+    const call = stage().nodes[node.dataset.node]?.call;
     node.classList.toggle("chosen", node.dataset.node === now.chosen);
-    node.classList.toggle("same", now.call !== null && known?.call === now.call && node.dataset.node !== now.chosen);
+    node.classList.toggle("same", now.call !== null && call === now.call && node.dataset.node !== now.chosen);
   }
   element("view").classList.toggle("lighting", now.mask !== null);
   for (const part of drawn("[data-mask]")) part.classList.toggle("lit", Number(part.dataset.mask) === now.mask);
@@ -140,16 +145,16 @@ function details() {
     head(title);
     parts.push(...texts.map((text) => make(tag, text)));
   };
-  const known = now.chosen === null ? undefined : stage().nodes[now.chosen];
+  const chosen = now.chosen === null ? undefined : stage().nodes[now.chosen];
   const call = data.calls[now.call];
-  if (known === undefined) {
+  if (chosen === undefined) {
     parts.push(make("h2", data.title), make("p", "Choose a box to see what is known of it.", { class: "dim" }));
   } else {
-    parts.push(make("h2", now.chosen), make("p", known.does, { class: "dim" }));
-    if (known.call && known.call !== now.chosen) lines("Lowered from", [`${known.call}: ${call.class}`]);
-    lines("Gives", known.types, "pre");
+    parts.push(make("h2", now.chosen), make("p", chosen.does, { class: "dim" }));
+    if (chosen.call && chosen.call !== now.chosen) lines("Lowered from", [`${chosen.call}: ${call.class}`]);
+    lines("Gives", chosen.types, "pre");
   }
-  if (known !== undefined && call !== undefined) {
+  if (chosen !== undefined && call !== undefined) {
     for (const finding of call.findings) {
       head("Finding");
       parts.push(make("p", `${finding.severity}[${finding.code}]: ${finding.message}`, { class: finding.severity }));
@@ -162,7 +167,7 @@ function details() {
     lines("Mathematics", call.mathematics ? [call.mathematics] : [], "pre");
     lines("Weights", call.weights, "pre");
   }
-  if (known?.line) lines("Text form", [known.line], "pre");
+  if (chosen?.line) lines("Text form", [chosen.line], "pre");
   if (stage().masks.length > 0) {
     head("Masks of this stage: light one up");
     stage().masks.forEach((text, mask) => {
