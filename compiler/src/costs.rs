@@ -12,17 +12,21 @@ use masque_ir::layers::LayerGraph;
 use masque_ir::program::{Node, Program};
 use masque_ir::ty::Type;
 
+use crate::decompose::{decompose, has_meaning};
 use crate::origins::Origins;
-use crate::{Error, Inferred, decompose, lower, pack, rewrite};
+use crate::{Error, Inferred, lower, pack, rewrite};
+
+/// The multiply-adds of a call; none where an operation has no decomposition at sizes that only a run knows.
+pub type Cost = Option<Dim>;
 
 /// The multiply-adds of each call that takes any, by its name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Costs {
     /// As the model says.
-    pub dense: BTreeMap<String, Dim>,
+    pub dense: BTreeMap<String, Cost>,
     /// After rewriting, without the rows of padding that nobody sees: `N` is the number of valid positions. Recurrent
     /// steps and attention under a mask skip padding as well, which these numbers do not show: they are an upper bound.
-    pub packed: BTreeMap<String, Dim>,
+    pub packed: BTreeMap<String, Cost>,
 }
 
 impl Inferred {
@@ -40,30 +44,39 @@ impl Inferred {
     }
 }
 
-fn by_call(program: &Program, graph: &LayerGraph) -> BTreeMap<String, Dim> {
-    let mut costs: BTreeMap<String, Dim> = BTreeMap::new();
+/// The sum of two costs, known if both are.
+pub fn sum(one: Cost, other: &Cost) -> Cost {
+    Some(&one? + other.as_ref()?)
+}
+
+fn by_call(program: &Program, graph: &LayerGraph) -> BTreeMap<String, Cost> {
+    let none = Some(Dim::constant(0));
+    let mut costs: BTreeMap<String, Cost> = BTreeMap::new();
     let (primitives, origins) = (primitives(program), Origins::of(graph));
     for node in &primitives.nodes {
         let cost = multiply_adds(&primitives, node);
-        if cost == Dim::constant(0) {
+        if cost == none {
             continue;
         }
         if let Some(call) = origins.call(&node.results[0].name) {
-            let sum = costs.entry(graph.call_name(call)).or_insert_with(|| Dim::constant(0));
-            *sum = &*sum + &cost;
+            let known = costs.entry(graph.call_name(call)).or_insert_with(|| none.clone());
+            *known = sum(known.take(), &cost);
         }
     }
     costs
 }
 
-/// A program without composites. They were decomposed before, when their types were checked.
+/// A program without the composites that can be taken apart.
 fn primitives(program: &Program) -> Cow<'_, Program> {
-    decompose::decompose(program, |_, _| true).unwrap_or(Cow::Borrowed(program))
+    decompose(program, has_meaning).unwrap_or(Cow::Borrowed(program))
 }
 
-/// The multiply-adds of a primitive.
-fn multiply_adds(program: &Program, node: &Node) -> Dim {
-    let none = Dim::constant(0);
+/// The multiply-adds of a primitive; a composite that is still there has none that are known.
+fn multiply_adds(program: &Program, node: &Node) -> Cost {
+    let none = Some(Dim::constant(0));
+    if node.op.is_composite() {
+        return None;
+    }
     let types: Vec<Option<Type>> =
         node.operands.iter().map(|operand| program.operand_type(operand)).collect();
     let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
@@ -75,13 +88,14 @@ fn multiply_adds(program: &Program, node: &Node) -> Dim {
             let roles = joint.operands.get(1).map_or(&[][..], Vec::as_slice);
             let summed =
                 second.shape.iter().zip(roles).filter(|(_, role)| folded(role)).map(|(size, _)| size);
-            node.results[0].ty.shape.iter().chain(summed).fold(Dim::constant(1), |cost, size| &cost * size)
+            let sizes = node.results[0].ty.shape.iter().chain(summed);
+            Some(sizes.fold(Dim::constant(1), |cost, size| &cost * size))
         }
         Flow::Loop { carried, body, .. } => {
-            let steps = types.get(carried).copied().flatten().and_then(|sequence| sequence.shape.get(1));
+            let steps = &types.get(carried).copied().flatten()?.shape.get(1)?;
             let body = primitives(body);
-            let step = body.nodes.iter().fold(none, |sum, node| &sum + &multiply_adds(&body, node));
-            steps.map_or(Dim::constant(0), |steps| &step * steps)
+            let step = body.nodes.iter().fold(none, |known, node| sum(known, &multiply_adds(&body, node)))?;
+            Some(&step * steps)
         }
         _ => none,
     }

@@ -25,6 +25,17 @@ pub(crate) fn decompose(
     Ok(program)
 }
 
+/// Does a composite have a decomposition at the sizes that it has here? Some are known only at the sizes of a run.
+pub(crate) fn has_meaning(program: &Program, node: &Node) -> bool {
+    let mut builder = Builder::new("meaning", program.semantics);
+    let operands = node.operands.iter().map(|operand| match operand {
+        Operand::Value(value) => builder.input("x", program.result(*value).ty.clone()),
+        other => other.clone(),
+    });
+    let operands: Vec<Operand> = operands.collect();
+    matches!(node.op.decompose(&mut builder, &operands), Some(Ok(_)))
+}
+
 fn one_level(program: &Program, unwanted: &impl Fn(&Program, &Node) -> bool) -> Result<Program, OpError> {
     let mut rebuild = Rebuild::of(program);
     for (place, node) in program.nodes.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Stages as JSON, for programs that look at models: `docs/dump.schema.json` describes it.
 
-use masque_ir::facts::{InferredGraph, MaskStatus, WeightDecl};
+use masque_ir::facts::{InferredGraph, WeightDecl};
 use masque_ir::layers::{ArgumentValue, CallId, LayerGraph, LayerId, TensorRef};
 use masque_ir::mask::{Band, MaskExpr, MaskId};
 use masque_ir::program::{Operand, Program};
@@ -79,8 +79,7 @@ fn call(graph: &LayerGraph, inferred: Option<&InferredGraph>, id: CallId) -> Jso
     });
     if let Some(inferred) = inferred {
         let fact = inferred.facts.call(id);
-        let status: MaskStatus = fact.status;
-        said["status"] = json!(status);
+        said["status"] = json!(fact.status);
         said["mask_in"] = fact.mask_in.iter().map(|mask| json!(mask.map(|mask| mask.0))).collect();
     }
     said

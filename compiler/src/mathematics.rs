@@ -22,9 +22,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use masque_ir::activation::Activation;
 use masque_ir::layers::CallId;
 use masque_ir::ops::Op;
-use masque_ir::program::{Builder, Node, Operand, Program, Value};
+use masque_ir::program::{Node, Program, Value};
 
-use crate::decompose::decompose;
+use crate::decompose::{decompose, has_meaning};
 use crate::layer::KernelCondition;
 use crate::lower::LowerError;
 use crate::table::{self, Row};
@@ -138,16 +138,7 @@ fn define_hidden(
 /// Is it a composite that its decomposition says more of? Activation functions have names, and what is known only at the
 /// sizes of a run has no other form.
 fn can_be_told(program: &Program, node: &Node) -> bool {
-    let mut builder = Builder::new("meaning", program.semantics);
-    let operands: Vec<Operand> = node
-        .operands
-        .iter()
-        .map(|operand| match operand {
-            Operand::Value(value) => builder.input("x", program.result(*value).ty.clone()),
-            other => other.clone(),
-        })
-        .collect();
-    !matches!(node.op, Op::Activate(_)) && matches!(node.op.decompose(&mut builder, &operands), Some(Ok(_)))
+    !matches!(node.op, Op::Activate(_)) && has_meaning(program, node)
 }
 
 /// The names that equations read, and those of the program's values that they are.

@@ -7,6 +7,7 @@ use masque_ir::layers::{CallId, LayerGraph};
 use masque_ir::ty::DType;
 use serde::Serialize;
 
+use crate::costs::{Cost, sum};
 use crate::table::{self, Row};
 use crate::{Error, Inferred};
 
@@ -33,7 +34,8 @@ pub struct Line {
     pub reads: Vec<String>,
     /// The elements of its weights; none where they were counted at an earlier call of the layer.
     pub parameters: Option<u64>,
-    /// Its multiply-adds: a number, or a formula in the sizes that only a run knows.
+    /// Its multiply-adds: a number, or a formula in the sizes that only a run knows; `unknown` where these decide what is
+    /// computed at all.
     pub multiply_adds: String,
     /// The same without the padding that nobody sees.
     pub packed: String,
@@ -47,10 +49,11 @@ pub struct Line {
 pub fn of_model(inferred: &Inferred, sizes: &Bindings) -> Result<Summary, Error> {
     let model = inferred.graph();
     let costs = inferred.costs()?;
-    let none = Dim::constant(0);
-    let written = |cost: &Dim| match cost.eval(sizes) {
-        Some(number) => grouped(number.unsigned_abs()),
-        None => cost.to_string(),
+    let none = Some(Dim::constant(0));
+    let written = |cost: &Cost| match cost.as_ref().map(|cost| (cost, cost.eval(sizes))) {
+        Some((_, Some(number))) => grouped(number.unsigned_abs()),
+        Some((formula, None)) => formula.to_string(),
+        None => "unknown".to_owned(),
     };
     let (mut seen, parameters) = (HashSet::new(), parameters(inferred));
     let calls = model.graph.calls().zip(table::rows(model)).filter(|(_, row)| !row.plumbing);
@@ -62,9 +65,7 @@ pub fn of_model(inferred: &Inferred, sizes: &Bindings) -> Result<Summary, Error>
         row,
     });
     let lines: Vec<Line> = lines.collect();
-    let total = |costs: &BTreeMap<String, Dim>| {
-        written(&costs.values().fold(Dim::constant(0), |sum, cost| &sum + cost))
-    };
+    let total = |costs: &BTreeMap<String, Cost>| written(&costs.values().fold(none.clone(), sum));
     Ok(Summary {
         parameters: lines.iter().filter_map(|line| line.parameters).sum(),
         multiply_adds: total(&costs.dense),

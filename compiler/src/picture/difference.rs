@@ -47,9 +47,7 @@ impl Picture {
             edge.from += usize::from(edge.from >= first);
             edge.to += usize::from(edge.to >= first);
         }
-        let groups: Vec<String> =
-            other.around(node.group).map(|group| other.groups[group].name.clone()).collect();
-        let group = self.group_of(&groups.into_iter().rev().collect::<Vec<_>>());
+        let group = self.kept(other, node.group, None);
         let mask = node.mask.map(|mask| self.mask_of(&other.masks[mask]));
         // An added call may have taken the name.
         let taken = self.nodes.iter().any(|known| known.name == node.name);

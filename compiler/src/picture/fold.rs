@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use masque_ir::facts::MaskStatus;
 
-use super::{Edge, Group, Node, Picture, Role};
+use super::{Edge, Node, Picture, Role};
 use crate::diagnostics::Severity;
 
 /// What a box is in the smaller picture.
@@ -30,7 +30,7 @@ impl Picture {
     }
 
     /// What is at most so many lines away from a box; `None` if there is none of that name.
-    pub fn around_node(&self, name: &str, hops: usize) -> Option<Picture> {
+    pub fn near(&self, name: &str, hops: usize) -> Option<Picture> {
         let middle = self.nodes.iter().position(|node| node.name == name)?;
         let mut near = HashSet::from([middle]);
         for _ in 0..hops.min(self.nodes.len()) {
@@ -102,17 +102,16 @@ impl Picture {
     }
 
     /// The group as one of this picture, with those around it as far as `root`.
-    fn kept(&mut self, whole: &Picture, group: Option<usize>, root: Option<usize>) -> Option<usize> {
-        let around: Vec<usize> = whole.around(group).take_while(|&group| Some(group) != root).collect();
-        let mut parent = None;
-        for &group in around.iter().rev() {
-            let name = &whole.groups[group].name;
-            parent = Some(self.groups.iter().position(|known| known.name == *name).unwrap_or_else(|| {
-                self.groups.push(Group { name: name.clone(), parent });
-                self.groups.len() - 1
-            }));
-        }
-        parent
+    pub(super) fn kept(
+        &mut self,
+        whole: &Picture,
+        group: Option<usize>,
+        root: Option<usize>,
+    ) -> Option<usize> {
+        let around = whole.around(group).take_while(|&group| Some(group) != root);
+        let mut names: Vec<String> = around.map(|group| whole.groups[group].name.clone()).collect();
+        names.reverse();
+        self.group_of(&names)
     }
 
     fn group_as_node(&self, group: usize, first: &Node) -> Node {

@@ -11,14 +11,12 @@ use crate::diagnostics::Severity;
 /// Draws a picture: boxes from the top down, masks as coloured wires beside the tensors that carry them, a legend.
 /// The text looks right by day and by night, and is the same bytes for the same picture.
 pub fn draw(picture: &Picture) -> String {
-    let mut svg = String::new();
-    let lines: Vec<Vec<String>> = picture.nodes.iter().map(|node| style::lines(picture, node)).collect();
-    let sizes: Vec<(f64, f64)> = lines.iter().map(|lines| style::size(lines)).collect();
-    let layout = layout(picture, &sizes);
+    let (body, width, top) = fragment(picture);
     let legend = legend(picture);
     let widest = legend.iter().map(|(_, line)| line.chars().count()).max().unwrap_or(0);
-    let width = layout.width.max(widest as f64 * style::LETTER + 80.0);
-    let height = layout.height + legend.len() as f64 * LINE + if legend.is_empty() { 0.0 } else { 24.0 };
+    let width = width.max(widest as f64 * style::LETTER + 80.0);
+    let height = top + legend.len() as f64 * LINE + if legend.is_empty() { 0.0 } else { 24.0 };
+    let mut svg = String::new();
     let _ = write!(
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"masque\" viewBox=\"0 0 {width:.0} {height:.0}\" \
@@ -26,8 +24,8 @@ pub fn draw(picture: &Picture) -> String {
         escaped(&picture.title),
         style::sheet()
     );
-    body(picture, &layout, &lines, &mut svg);
-    draw_legend(&legend, layout.height + 12.0, &mut svg);
+    svg.push_str(&body);
+    draw_legend(&legend, top + 12.0, &mut svg);
     svg.push_str("</svg>\n");
     svg
 }

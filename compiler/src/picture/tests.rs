@@ -142,12 +142,15 @@ fn names_that_would_be_markup_are_text() {
     assert!(drawn.contains("&lt;/title&gt;&lt;script&gt;") && !drawn.contains("<script"), "{drawn}");
 }
 
+/// However deep a model is: nothing calls itself along its edges.
 #[test]
-fn a_large_picture_takes_no_more_than_its_size() {
+fn a_deep_picture_is_placed_on_a_small_stack() {
     let many = 3_000;
     let nodes = (0..many).map(|place| node(place, None)).collect();
     let edges =
         (1..many).flat_map(|place| [edge(place - 1, place), edge(place.saturating_sub(7), place)]).collect();
     let picture = Picture { nodes, edges, ..Picture::default() };
-    assert_eq!(layout(&picture, &vec![(80.0, 40.0); many]).nodes.len(), many);
+    let placed = move || layout(&picture, &vec![(80.0, 40.0); many]).nodes.len();
+    let thread = std::thread::Builder::new().stack_size(64 * 1024).spawn(placed);
+    assert_eq!(thread.unwrap().join().unwrap(), many);
 }

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
             commands::print(&page(*model, common)?)?;
             Ok(ExitCode::SUCCESS)
         }
-        Given::Model(model) if drawn && of_layers => draw(of_layers_of(*model, common)?, arguments),
+        Given::Model(model) if drawn && of_layers => draw(picture_of_layers(*model, common)?, arguments),
         Given::Text(_) if arguments.open || arguments.format == DumpFormat::Html => {
             let message = "a page is made from a model: a text of a later stage has a picture, --format svg";
             Err(Failure::Other(format!("{}: {message}", arguments.model.display())))
@@ -174,7 +174,7 @@ fn difference(
 }
 
 /// The layers as a picture, with what is found in them.
-fn of_layers_of(model: Model, common: &Common) -> Result<Picture, Failure> {
+fn picture_of_layers(model: Model, common: &Common) -> Result<Picture, Failure> {
     let inferred = inferred(model, common)?;
     let padding = inferred.padding()?;
     let mut findings = inferred.findings(common.on_unsupported_mask.into());
@@ -191,7 +191,7 @@ fn inferred(model: Model, common: &Common) -> Result<Inferred, Failure> {
 fn draw(picture: Picture, arguments: &Dump) -> Result<ExitCode, Failure> {
     let picture = match &arguments.focus {
         None => picture,
-        Some(name) => picture.around_node(name, arguments.hops).ok_or_else(|| {
+        Some(name) => picture.near(name, arguments.hops).ok_or_else(|| {
             Failure::Other(format!(
                 "--focus {name}: there is no box of this name; `--format text` has the names"
             ))
