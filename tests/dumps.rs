@@ -159,6 +159,14 @@ fn a_focus_leaves_the_rest_out() {
 }
 
 #[test]
+fn what_is_for_pictures_is_refused_elsewhere() {
+    let folder = case("seed/stacked-gru").folder;
+    let said = Ok("--collapse and --focus are for pictures: --format svg or dot");
+    assert_eq!(dump(&folder, &["model.keras", "--collapse"]).refusal(), said);
+    assert_eq!(dump(&folder, &["model.keras", "--focus", "first", "--format", "json"]).refusal(), said);
+}
+
+#[test]
 fn a_stage_that_a_text_does_not_lead_to_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let model = case("seed/stacked-gru").model();

@@ -26,6 +26,10 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
     }
     let of_layers = matches!(arguments.stage, Stage::Layers | Stage::Masks);
     let drawn = matches!(arguments.format, DumpFormat::Dot | DumpFormat::Svg);
+    if !drawn && (arguments.collapse || arguments.focus.is_some()) {
+        let message = "--collapse and --focus are for pictures: --format svg or dot";
+        return Err(Failure::Other(message.to_owned()));
+    }
     let given = match given(&arguments.model, common, terminal)? {
         Given::Text(document) if drawn && of_layers => match *document {
             Document::Masks(inferred) => Given::Model(Box::new(Model::of_graph(&inferred.graph)?)),
