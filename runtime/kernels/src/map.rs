@@ -8,8 +8,6 @@
 mod block;
 mod load;
 
-use masque_ir::ops::Elementwise;
-
 use super::activation::Activation;
 use super::level;
 use super::threads::parts;
@@ -48,11 +46,82 @@ pub enum Kind {
     Bool,
 }
 
+/// An operation of elements. Where it has no meaning for a type, there is none: code does not ask for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Element {
+    /// `-x`
+    Neg,
+    /// The magnitude of `x`.
+    Abs,
+    /// -1, 0 or 1.
+    Sign,
+    /// e to the power of `x`.
+    Exp,
+    /// The natural logarithm of `x`.
+    Log,
+    /// The square root of `x`.
+    Sqrt,
+    /// The hyperbolic tangent of `x`.
+    Tanh,
+    /// The sine of `x`.
+    Sin,
+    /// The cosine of `x`.
+    Cos,
+    /// The error function of `x`.
+    Erf,
+    /// The largest integer not above `x`.
+    Floor,
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
+    /// `a * b`
+    Mul,
+    /// `a / b`; floats only.
+    Div,
+    /// `a` to the power of `b`.
+    Pow,
+    /// What is left of `a` after whole `b`s, with the sign of `b`; floats only.
+    Mod,
+    /// The angle of the point `(x, y)` from the positive `x` axis, between -pi and pi; floats only.
+    Atan2,
+    /// The greatest common divisor, not negative; integers only.
+    Gcd,
+    /// The bits that both integers have.
+    BitAnd,
+    /// The larger one; NaN if either is.
+    Max,
+    /// The smaller one; NaN if either is.
+    Min,
+    /// `a == b`
+    Eq,
+    /// `a != b`
+    Ne,
+    /// `a < b`
+    Lt,
+    /// `a <= b`
+    Le,
+    /// `a > b`
+    Gt,
+    /// `a >= b`
+    Ge,
+    /// True where both are.
+    And,
+    /// True where either is.
+    Or,
+    /// True where `x` is false.
+    Not,
+    /// `on_true` where `mask` holds, `on_false` elsewhere; the other one is not looked at.
+    Select,
+    /// The same numbers as another element type; to bool: not zero; to integers: toward zero.
+    Cast(Kind),
+}
+
 /// What is applied to blocks.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Function {
-    /// An operation of the tensor graph, on operands of this type (of a selection: of what is selected).
-    Element(Elementwise, Kind),
+    /// An operation on operands of this type (of a selection: of what is selected).
+    Element(Element, Kind),
     /// An activation function of every element.
     Activation(Activation),
 }

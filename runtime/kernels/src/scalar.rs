@@ -76,8 +76,6 @@ reals! { f32 f64 }
 
 /// Arithmetic of integers alone.
 pub(crate) trait Whole: Copy {
-    /// The quotient rounded down; `other` is not 0.
-    fn floor_quotient(self, other: Self) -> Self;
     fn common_divisor(self, other: Self) -> Self;
     fn common_bits(self, other: Self) -> Self;
 }
@@ -85,13 +83,6 @@ pub(crate) trait Whole: Copy {
 macro_rules! wholes {
     ($($integer:ty)*) => {$(
         impl Whole for $integer {
-            #[inline(always)]
-            fn floor_quotient(self, other: Self) -> Self {
-                let quotient = self.wrapping_div(other);
-                let rest = self.wrapping_rem(other);
-                if rest != 0 && (rest < 0) != (other < 0) { quotient - 1 } else { quotient }
-            }
-
             #[inline(always)]
             fn common_divisor(mut self, mut other: Self) -> Self {
                 while other != 0 {

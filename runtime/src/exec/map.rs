@@ -10,7 +10,7 @@ use masque_ir::{DType, Type};
 use super::{Call, Writes, function};
 use crate::data::{Elements, ElementsMut};
 use crate::error::OpFailure;
-use crate::kernels::map::{self, Code, Constant, Function, Input, Kind, Output, Place, Step, map};
+use crate::kernels::map::{self, Code, Constant, Element, Function, Input, Kind, Output, Place, Step, map};
 
 #[derive(Debug)]
 struct Mapped(Code);
@@ -77,11 +77,51 @@ fn what(op: &Op, types: &[Option<DType>]) -> Option<Function> {
     match op {
         Op::Elementwise(op) => {
             let place = usize::from(*op == Elementwise::Select);
-            Some(Function::Element(op.clone(), kind(types.get(place).copied().flatten()?)?))
+            Some(Function::Element(element(op)?, kind(types.get(place).copied().flatten()?)?))
         }
         Op::Activate(Activate::Activate { f }) => Some(Function::Activation(function(f)?)),
         _ => None,
     }
+}
+
+/// An operation's function of elements. A division that may fail has none.
+fn element(op: &Elementwise) -> Option<Element> {
+    Some(match op {
+        Elementwise::Neg => Element::Neg,
+        Elementwise::Abs => Element::Abs,
+        Elementwise::Sign => Element::Sign,
+        Elementwise::Exp => Element::Exp,
+        Elementwise::Log => Element::Log,
+        Elementwise::Sqrt => Element::Sqrt,
+        Elementwise::Tanh => Element::Tanh,
+        Elementwise::Sin => Element::Sin,
+        Elementwise::Cos => Element::Cos,
+        Elementwise::Erf => Element::Erf,
+        Elementwise::Floor => Element::Floor,
+        Elementwise::Add => Element::Add,
+        Elementwise::Sub => Element::Sub,
+        Elementwise::Mul => Element::Mul,
+        Elementwise::Div => Element::Div,
+        Elementwise::Pow => Element::Pow,
+        Elementwise::Mod => Element::Mod,
+        Elementwise::Atan2 => Element::Atan2,
+        Elementwise::Gcd => Element::Gcd,
+        Elementwise::BitAnd => Element::BitAnd,
+        Elementwise::Max => Element::Max,
+        Elementwise::Min => Element::Min,
+        Elementwise::Eq => Element::Eq,
+        Elementwise::Ne => Element::Ne,
+        Elementwise::Lt => Element::Lt,
+        Elementwise::Le => Element::Le,
+        Elementwise::Gt => Element::Gt,
+        Elementwise::Ge => Element::Ge,
+        Elementwise::And => Element::And,
+        Elementwise::Or => Element::Or,
+        Elementwise::Not => Element::Not,
+        Elementwise::Select => Element::Select,
+        Elementwise::Cast { to } => Element::Cast(kind(*to)?),
+        Elementwise::FloorDiv => return None,
+    })
 }
 
 /// The code of one operation.
@@ -208,7 +248,8 @@ impl Compiler<'_> {
             let operand = &self.body.outputs[place].operand;
             let dtype = self.body.operand_type(operand)?.dtype;
             let operands = [self.operand(operand)?, Place::Register(0), Place::Register(0)];
-            let function = Function::Element(Elementwise::Cast { to: dtype }, kind(dtype)?);
+            let kind = kind(dtype)?;
+            let function = Function::Element(Element::Cast(kind), kind);
             self.code.steps.push(Step { function, operands, to });
         }
         Some(())

@@ -1,11 +1,9 @@
 //! The operations on blocks.
 
 use fearless_simd::Simd;
-use masque_ir::DType;
-use masque_ir::ops::Elementwise;
 
 use super::load::Elements;
-use super::{BLOCK, Code, Function, Input, Kind, Output, Place, Step};
+use super::{BLOCK, Code, Element, Function, Input, Kind, Output, Place, Step};
 use crate::lanes::{self, LANES};
 use crate::scalar;
 
@@ -258,8 +256,8 @@ macro_rules! vector {
 
 #[inline(always)]
 fn apply<S: Simd>(simd: S, frame: &mut Frame<'_, '_>, step: &Step) {
-    match &step.function {
-        Function::Activation(f) => write(frame, step.to, |frame, to: &mut [f32]| {
+    match step.function {
+        Function::Activation(ref f) => write(frame, step.to, |frame, to: &mut [f32]| {
             to.copy_from_slice(read(frame, step.operands[0]));
             f.apply(to, 1);
         }),
@@ -272,8 +270,8 @@ fn apply<S: Simd>(simd: S, frame: &mut Frame<'_, '_>, step: &Step) {
 }
 
 #[inline(always)]
-fn floats32<S: Simd>(simd: S, frame: &mut Frame<'_, '_>, step: &Step, op: &Elementwise) {
-    use Elementwise::{Atan2, Cos, Div, Erf, Exp, Floor, Log, Mod, Pow, Sin, Sqrt, Tanh};
+fn floats32<S: Simd>(simd: S, frame: &mut Frame<'_, '_>, step: &Step, op: Element) {
+    use Element::{Atan2, Cos, Div, Erf, Exp, Floor, Log, Mod, Pow, Sin, Sqrt, Tanh};
     match op {
         Exp => vector!(simd, frame, step, lanes::exp),
         Log => vector!(simd, frame, step, lanes::ln),
@@ -291,8 +289,8 @@ fn floats32<S: Simd>(simd: S, frame: &mut Frame<'_, '_>, step: &Step, op: &Eleme
     }
 }
 
-fn floats64(frame: &mut Frame<'_, '_>, step: &Step, op: &Elementwise) {
-    use Elementwise::{Atan2, Cos, Div, Erf, Exp, Floor, Log, Mod, Pow, Sin, Sqrt, Tanh};
+fn floats64(frame: &mut Frame<'_, '_>, step: &Step, op: Element) {
+    use Element::{Atan2, Cos, Div, Erf, Exp, Floor, Log, Mod, Pow, Sin, Sqrt, Tanh};
     match op {
         Exp => one(frame, step, libm::exp),
         Log => one(frame, step, libm::log),
@@ -310,22 +308,17 @@ fn floats64(frame: &mut Frame<'_, '_>, step: &Step, op: &Elementwise) {
     }
 }
 
-fn integers<T: Held + scalar::Number + scalar::Whole>(
-    frame: &mut Frame<'_, '_>,
-    step: &Step,
-    op: &Elementwise,
-) {
+fn integers<T: Held + scalar::Number + scalar::Whole>(frame: &mut Frame<'_, '_>, step: &Step, op: Element) {
     match op {
-        Elementwise::FloorDiv => two(frame, step, T::floor_quotient),
-        Elementwise::Gcd => two(frame, step, T::common_divisor),
-        Elementwise::BitAnd => two(frame, step, T::common_bits),
+        Element::Gcd => two(frame, step, T::common_divisor),
+        Element::BitAnd => two(frame, step, T::common_bits),
         op => numbers::<T>(frame, step, op),
     }
 }
 
 #[inline(always)]
-fn numbers<T: Held + scalar::Number>(frame: &mut Frame<'_, '_>, step: &Step, op: &Elementwise) {
-    use Elementwise::{Abs, Add, Ge, Gt, Le, Lt, Max, Min, Mul, Neg, Sign, Sub};
+fn numbers<T: Held + scalar::Number>(frame: &mut Frame<'_, '_>, step: &Step, op: Element) {
+    use Element::{Abs, Add, Ge, Gt, Le, Lt, Max, Min, Mul, Neg, Sign, Sub};
     match op {
         Neg => one(frame, step, T::negative),
         Abs => one(frame, step, T::magnitude),
@@ -343,31 +336,31 @@ fn numbers<T: Held + scalar::Number>(frame: &mut Frame<'_, '_>, step: &Step, op:
     }
 }
 
-fn flags(frame: &mut Frame<'_, '_>, step: &Step, op: &Elementwise) {
+fn flags(frame: &mut Frame<'_, '_>, step: &Step, op: Element) {
     match op {
-        Elementwise::And => two(frame, step, |a: bool, b: bool| a & b),
-        Elementwise::Or => two(frame, step, |a: bool, b: bool| a | b),
-        Elementwise::Not => one(frame, step, |a: bool| !a),
+        Element::And => two(frame, step, |a: bool, b: bool| a & b),
+        Element::Or => two(frame, step, |a: bool, b: bool| a | b),
+        Element::Not => one(frame, step, |a: bool| !a),
         op => anything::<bool>(frame, step, op),
     }
 }
 
 #[inline(always)]
-fn anything<T: Held + scalar::Cast + PartialEq>(frame: &mut Frame<'_, '_>, step: &Step, op: &Elementwise) {
+fn anything<T: Held + scalar::Cast + PartialEq>(frame: &mut Frame<'_, '_>, step: &Step, op: Element) {
     match op {
-        Elementwise::Eq => two(frame, step, |a: T, b: T| a == b),
-        Elementwise::Ne => two(frame, step, |a: T, b: T| a != b),
-        Elementwise::Select => write(frame, step.to, |frame, to: &mut [T]| {
+        Element::Eq => two(frame, step, |a: T, b: T| a == b),
+        Element::Ne => two(frame, step, |a: T, b: T| a != b),
+        Element::Select => write(frame, step.to, |frame, to: &mut [T]| {
             let mask: &[bool] = read(frame, step.operands[0]);
             let (a, b): (&[T], &[T]) = (read(frame, step.operands[1]), read(frame, step.operands[2]));
             let chosen = mask.iter().zip(a.iter().zip(b));
             to.iter_mut().zip(chosen).for_each(|(to, (mask, (a, b)))| *to = if *mask { *a } else { *b });
         }),
-        Elementwise::Cast { to: DType::F32 } => one(frame, step, T::f32),
-        Elementwise::Cast { to: DType::F64 } => one(frame, step, T::f64),
-        Elementwise::Cast { to: DType::I32 } => one(frame, step, T::i32),
-        Elementwise::Cast { to: DType::I64 } => one(frame, step, T::i64),
-        Elementwise::Cast { to: DType::Bool } => one(frame, step, T::bool),
+        Element::Cast(Kind::F32) => one(frame, step, T::f32),
+        Element::Cast(Kind::F64) => one(frame, step, T::f64),
+        Element::Cast(Kind::I32) => one(frame, step, T::i32),
+        Element::Cast(Kind::I64) => one(frame, step, T::i64),
+        Element::Cast(Kind::Bool) => one(frame, step, T::bool),
         // The table of kernels has no other operation for this type.
         _ => {}
     }

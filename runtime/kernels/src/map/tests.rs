@@ -5,22 +5,18 @@ use crate::testing::{Lcg, bits, with_threads};
 
 /// `tanh(x) + select(x < y, x, y * 2)`, with `y` along the last axis alone.
 fn code() -> Code {
-    let element = |op: Elementwise, kind| Function::Element(op, kind);
+    let element = |op: Element, kind| Function::Element(op, kind);
     let none = Place::Register(0);
     let step = |function, operands, to| Step { function, operands, to };
     let (x, y) = (Place::Input(0), Place::Input(1));
     let register = Place::Register;
     Code {
         steps: vec![
-            step(element(Elementwise::Lt, Kind::F32), [x, y, none], register(0)),
-            step(element(Elementwise::Mul, Kind::F32), [y, register(2), none], register(3)),
-            step(element(Elementwise::Select, Kind::F32), [register(0), x, register(3)], register(4)),
-            step(element(Elementwise::Tanh, Kind::F32), [x, none, none], Place::Output(1)),
-            step(
-                element(Elementwise::Add, Kind::F32),
-                [Place::Output(1), register(4), none],
-                Place::Output(0),
-            ),
+            step(element(Element::Lt, Kind::F32), [x, y, none], register(0)),
+            step(element(Element::Mul, Kind::F32), [y, register(2), none], register(3)),
+            step(element(Element::Select, Kind::F32), [register(0), x, register(3)], register(4)),
+            step(element(Element::Tanh, Kind::F32), [x, none, none], Place::Output(1)),
+            step(element(Element::Add, Kind::F32), [Place::Output(1), register(4), none], Place::Output(0)),
         ],
         constants: vec![Constant { kind: Kind::F32, register: 2, number: 2.0 }],
         inputs: vec![(Kind::F32, 0), (Kind::F32, 1)],
