@@ -1,22 +1,35 @@
 //! Every golden model at every stage is a text that reads back to the same thing; the same model gives the same bytes.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::sync::{LazyLock, Mutex};
 
 use masque::Model;
 use masque::rewrite::{self, Limits};
+use masque_ir::plan::Kernel;
 use masque_ir::text::{parse, print_layers};
 use masque_tests::corpus::{self, Case};
 use masque_tests::stages::{KERAS, Stages, verified};
+
+/// Every case with its stages, which all tests look at.
+static CASES: LazyLock<Vec<(Case, Result<Stages, String>)>> = LazyLock::new(|| {
+    let stages = |case: &Case| Stages::of(&case.model(), KERAS).map_err(|error| error.to_string());
+    corpus::cases()
+        .into_iter()
+        .map(|case| (stages(&case), case))
+        .map(|(stages, case)| (case, stages))
+        .collect()
+});
 
 /// What is wrong with any of the cases, all at once. A case that is not done yet may not compile.
 fn for_every_case(check: impl Fn(&Case, &Stages) -> Result<(), String>) {
     let not_yet = corpus::listed("not-yet.txt");
     let mut failures = vec![];
-    for case in corpus::cases() {
-        let checked = match Stages::of(&case.model(), KERAS) {
-            Ok(stages) => check(&case, &stages),
+    for (case, stages) in CASES.iter() {
+        let checked = match stages {
+            Ok(stages) => check(case, stages),
             Err(_) if not_yet.contains_key(&case.name) => Ok(()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error.clone()),
         };
         failures.extend(checked.err().map(|failure| format!("{}: {failure}", case.name)));
     }
@@ -47,6 +60,30 @@ fn every_stage_is_well_formed_and_reads_back() {
         }
         Ok(())
     });
+}
+
+/// Operations that have no kernel, each with the reason.
+const BY_MEANING: &[(&str, &str)] = &[
+    ("bucket", "hashes texts; its meaning is the function that a kernel would call"),
+    ("contract", "of integers: no layer of Keras asks for it on more than a handful"),
+    ("cross", "hashes texts; its meaning is the function that a kernel would call"),
+    ("floor_div", "of integers, where a division by 0 ends the run: sizes and positions"),
+    ("gather", "of texts, which have no fixed size"),
+    ("reshape", "of a weight, which a run reads as it is stored"),
+    ("tally", "counts; its meaning is the function that a kernel would call"),
+];
+
+#[test]
+fn what_has_no_kernel_is_listed() {
+    let found = Mutex::new(BTreeSet::new());
+    for_every_case(|_, stages| {
+        let steps = stages.planned.iter().flat_map(|planned| &planned.plan.steps);
+        let meant = steps.filter(|step| step.kernel == Kernel::Reference);
+        found.lock().unwrap().extend(meant.map(|step| step.op.info().mnemonic));
+        Ok(())
+    });
+    let listed: BTreeSet<&str> = BY_MEANING.iter().map(|(name, _)| *name).collect();
+    assert_eq!(found.into_inner().unwrap(), listed);
 }
 
 #[test]

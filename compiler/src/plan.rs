@@ -10,7 +10,7 @@ use std::path::Path;
 use masque_ir::by_value::ByValue;
 use masque_ir::float::Float;
 use masque_ir::kernel::Kernel;
-use masque_ir::ops::{Elementwise, Leaf, Op, OpError};
+use masque_ir::ops::{Elementwise, Leaf, Op, OpError, Scan};
 use masque_ir::plan::{
     Layout, Plan, PlanInput, PlanOutput, PlanState, PlanValue, PlanWeight, Provenance, Source, Step,
 };
@@ -78,7 +78,7 @@ pub fn plan(
     weights: &BTreeMap<String, Tensor>,
     provenance: Provenance,
 ) -> Result<Planned, PlanError> {
-    let program = decompose(program, |program, node| chosen(program, node).is_none())?;
+    let program = ready(program)?;
     let (program, moved) = stored::fold(&program, weights);
     let program = fuse::fuse(&program);
     let mut planner = Planner::new(&program, weights.iter().chain(&moved));
@@ -114,6 +114,18 @@ pub fn plan(
         masks,
     };
     Ok(Planned { plan, weights: planner.bytes })
+}
+
+/// The program without composites that have no kernel, neither outside of loops nor in their bodies; what is element-wise
+/// in a body is fused.
+fn ready(program: &Program) -> Result<Program, OpError> {
+    let mut program = decompose(program, |program, node| chosen(program, node).is_none())?.into_owned();
+    for node in &mut program.nodes {
+        if let Op::Scan(Scan::Scan { body, .. }) = &mut node.op {
+            *body = fuse::fuse(&ready(body)?).into();
+        }
+    }
+    Ok(program)
 }
 
 struct Planner<'a> {

@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::activation::Activation;
 use crate::ops::{
-    Activate, Attention, Convolve, Dense, Index, Lookup, Op, OperandTypes, Product, Recurrent, Rows, Shape,
-    Text, Window, is_elementwise,
+    Activate, Attention, Convolve, Dense, Index, Leaf, Lookup, Op, OperandTypes, Product, Recurrent, Rows,
+    Scan, Shape, Text, Window, is_elementwise,
 };
 use crate::plan::Layout;
+use crate::program::{Node, Operand, Program};
 use crate::ty::{DType, Type, resolve_axis};
 
 /// A row of the table of kernels.
@@ -24,9 +25,9 @@ pub struct KernelInfo {
     pub summary: &'static str,
     /// Does it compute this operation on operands of these types?
     takes: fn(&Op, OperandTypes<'_>) -> bool,
-    /// The operands that are matrices in panels, where they are weights; of more than two axes, all but the last one are
-    /// the matrix' rows.
-    matrices: fn(&Op) -> &'static [usize],
+    /// Is this operand a matrix in panels, where it is a weight? Of more than two axes, all but the last one are the
+    /// matrix' rows.
+    matrices: fn(&Op, usize) -> bool,
     /// The operand whose memory the first result may take.
     over: Option<usize>,
     /// Are the results made by the kernel, because their sizes or their elements' sizes are known only after it ran?
@@ -55,8 +56,12 @@ macro_rules! kernels {
 kernels! {
     /// The same elements under another shape: nothing is moved.
     Alias = "alias" { takes: aliases, over: Some(0) };
-    /// Rows of a table of floats, by number.
+    /// Rows of a table, by number.
     Gather = "gather" { takes: gathers };
+    /// Elements along an axis, by number.
+    GatherAlong = "gather_along" { takes: gathers_along };
+    /// Positions along an axis, by ascending element.
+    Order = "order" { takes: orders };
     /// Texts to numbers, with a vocabulary that is read once.
     Vectorize = "vectorize" { takes: vectorizes, gives: true };
     /// Tokens to numbers, with a list that is read once.
@@ -99,6 +104,8 @@ kernels! {
     Lstm = "lstm" { takes: is_lstm, matrices: second_and_third };
     /// A gated recurrent unit.
     Gru = "gru" { takes: is_gru, matrices: gru_matrices };
+    /// A loop over time, the operations of its body by kernels.
+    Loop = "loop" { takes: loops, matrices: read_as_matrix };
     /// Any primitive operation by its own meaning, element by element.
     Reference = "reference" { takes: is_primitive, gives: true };
 }
@@ -131,7 +138,7 @@ impl Kernel {
     pub fn layout(self, op: &Op, place: usize, dtype: DType) -> Layout {
         match dtype {
             DType::Str => Layout::Texts,
-            DType::F32 if (self.info().matrices)(op).contains(&place) => Layout::Panels,
+            DType::F32 if (self.info().matrices)(op, place) => Layout::Panels,
             _ => Layout::Rows,
         }
     }
@@ -147,34 +154,56 @@ impl Kernel {
     }
 }
 
-fn none(_: &Op) -> &'static [usize] {
-    &[]
+fn none(_: &Op, _: usize) -> bool {
+    false
 }
 
-fn second(_: &Op) -> &'static [usize] {
-    &[1]
+fn second(_: &Op, place: usize) -> bool {
+    place == 1
 }
 
-fn second_and_third(_: &Op) -> &'static [usize] {
-    &[1, 2]
+fn second_and_third(_: &Op, place: usize) -> bool {
+    matches!(place, 1 | 2)
 }
 
 /// A GRU that resets before the product multiplies two parts of its matrix at different times.
-fn gru_matrices(op: &Op) -> &'static [usize] {
-    match op {
-        Op::Recurrent(Recurrent::Gru { reset_after: false, .. }) => &[1],
-        _ => &[1, 2],
-    }
+fn gru_matrices(op: &Op, place: usize) -> bool {
+    let resets_before = matches!(op, Op::Recurrent(Recurrent::Gru { reset_after: false, .. }));
+    place == 1 || place == 2 && !resets_before
 }
 
 /// Groups of channels have a matrix each.
-fn ungrouped(op: &Op) -> &'static [usize] {
-    match op {
-        Op::Window(Window::Conv { groups: 1, .. }) | Op::Convolve(Convolve::Convolve { groups: 1, .. }) => {
-            &[1]
-        }
-        _ => &[],
-    }
+fn ungrouped(op: &Op, place: usize) -> bool {
+    let one = matches!(
+        op,
+        Op::Window(Window::Conv { groups: 1, .. }) | Op::Convolve(Convolve::Convolve { groups: 1, .. })
+    );
+    one && place == 1
+}
+
+/// What is the same in every step of a loop is a matrix where every operation that reads it says so.
+fn read_as_matrix(op: &Op, place: usize) -> bool {
+    let Op::Scan(Scan::Scan { carried, sequences, body }) = op else { return false };
+    let input = body.inputs().nth(place).map(|(value, _)| Operand::Value(value));
+    let Some(input) = input.filter(|_| place >= *carried as usize + *sequences as usize) else {
+        return false;
+    };
+    let mut reads = body.nodes.iter().flat_map(|node| {
+        let reads = node.operands.iter().enumerate().filter(|(_, operand)| **operand == input);
+        reads.map(move |(at, _)| (node, at))
+    });
+    let is_matrix = |(node, at): (&Node, usize)| {
+        let kernel = inside(body, node);
+        kernel.is_some_and(|kernel| kernel.layout(&node.op, at, DType::F32) == Layout::Panels)
+    };
+    let read = body.nodes.iter().any(|node| node.operands.contains(&input));
+    read && reads.all(is_matrix) && body.outputs.iter().all(|output| output.operand != input)
+}
+
+/// The kernel of an operation of a body.
+fn inside(body: &Program, node: &Node) -> Option<Kernel> {
+    let types: Vec<Option<Type>> = node.operands.iter().map(|operand| body.operand_type(operand)).collect();
+    Kernel::choose(&node.op, &types.iter().map(Option::as_ref).collect::<Vec<_>>())
 }
 
 fn is_primitive(op: &Op, _: OperandTypes<'_>) -> bool {
@@ -186,7 +215,15 @@ fn aliases(op: &Op, operands: OperandTypes<'_>) -> bool {
 }
 
 fn gathers(op: &Op, operands: OperandTypes<'_>) -> bool {
-    matches!(op, Op::Index(Index::Gather)) && operands[0].is_some_and(|table| table.dtype == DType::F32)
+    matches!(op, Op::Index(Index::Gather)) && !has_texts(operands)
+}
+
+fn gathers_along(op: &Op, operands: OperandTypes<'_>) -> bool {
+    matches!(op, Op::Index(Index::GatherAlong { .. })) && !has_texts(operands)
+}
+
+fn orders(op: &Op, operands: OperandTypes<'_>) -> bool {
+    matches!(op, Op::Index(Index::Order { .. })) && !has_texts(operands)
 }
 
 fn vectorizes(op: &Op, _: OperandTypes<'_>) -> bool {
@@ -269,6 +306,19 @@ fn unpacks(op: &Op, _: OperandTypes<'_>) -> bool {
 
 fn folds(op: &Op, operands: OperandTypes<'_>) -> bool {
     matches!(op, Op::Reduce(_)) && !has_texts(operands)
+}
+
+/// Every operation of the body has a kernel, the sizes of its results are known before it runs, and there are no texts.
+fn loops(op: &Op, _: OperandTypes<'_>) -> bool {
+    let Op::Scan(Scan::Scan { body, .. }) = op else { return false };
+    let known = |node: &Node| match &node.op {
+        Op::Leaf(leaf) => matches!(leaf, Leaf::Input { .. } | Leaf::Constant { .. }),
+        Op::Rows(Rows::Places { .. }) => false,
+        _ => inside(body, node).is_some(),
+    };
+    let numbers = |node: &Node| node.results.iter().all(|result| result.ty.dtype != DType::Str);
+    let given = body.outputs.iter().all(|output| output.operand != Operand::Absent);
+    given && body.nodes.iter().all(|node| known(node) && numbers(node))
 }
 
 fn is_simple_rnn(op: &Op, operands: OperandTypes<'_>) -> bool {

@@ -6,6 +6,7 @@
 //! types that the plan declares: the session has held the sizes of the inputs against them.
 
 mod activate;
+mod along;
 mod attention;
 mod contract;
 mod conv;
@@ -14,6 +15,7 @@ mod fold;
 mod gather;
 mod layer_norm;
 mod look_up;
+mod loops;
 mod map;
 mod mean_over_time;
 mod moves;
@@ -83,6 +85,8 @@ pub(crate) fn prepare(
         Kernel::LookUp => return Prepared::Gives(look_up::prepare(op, weights)),
         Kernel::Reference => None,
         Kernel::Gather => Some(Box::new(gather::Gather)),
+        Kernel::GatherAlong => Some(Box::new(along::GatherAlong)),
+        Kernel::Order => Some(Box::new(along::Order)),
         Kernel::Activate => activate::prepare(op),
         Kernel::Dense => dense::prepare(op),
         Kernel::Matmul => Some(Box::new(dense::LINEAR)),
@@ -98,6 +102,7 @@ pub(crate) fn prepare(
         Kernel::Pack => Some(Box::new(rows::Pack)),
         Kernel::Unpack => Some(Box::new(rows::Unpack)),
         Kernel::Fold => Some(Box::new(fold::Folds)),
+        Kernel::Loop => loops::prepare(op, weights),
         Kernel::SimpleRnn | Kernel::Lstm | Kernel::Gru => recurrent::prepare(op, weights),
     };
     made.map_or_else(|| Prepared::Gives(Box::new(reference::Reference)), Prepared::Writes)
@@ -114,6 +119,8 @@ pub(crate) struct Call<'a> {
     pub(crate) results: &'a mut [Room<'a>],
     /// The sizes of this run.
     pub(crate) bindings: &'a Bindings,
+    /// The bytes that the call may take beside its results.
+    pub(crate) free: u64,
 }
 
 impl<'a> Call<'a> {

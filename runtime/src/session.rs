@@ -31,6 +31,7 @@ use crate::exec::{self, Prepared};
 use crate::memory::Aligned;
 use crate::weights::{Section, WeightError, Weights};
 use crate::{Bundle, Tensor};
+pub(crate) use run::in_order;
 use run::{Layout, Run};
 use schedule::Schedule;
 
@@ -266,7 +267,7 @@ fn number(source: &Source) -> Option<Tensor> {
 }
 
 /// A number as a tensor without axes.
-fn literal(Literal { dtype, number }: &Literal) -> Tensor {
+pub(crate) fn literal(Literal { dtype, number }: &Literal) -> Tensor {
     use masque_ir::DType::{Bool, F32, F64, I32, I64, Str};
     let number = number.0;
     match dtype {

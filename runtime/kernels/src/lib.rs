@@ -13,6 +13,7 @@
 mod dispatch;
 
 pub mod activation;
+pub mod along;
 pub mod attention;
 pub mod batch;
 pub mod contract;

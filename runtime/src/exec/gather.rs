@@ -1,7 +1,8 @@
-//! Rows of a table of floats.
+//! Rows of a table.
 
+use super::moves::moved;
 use super::{Call, Writes, elements};
-use crate::data::Elements;
+use crate::data::{Elements, ElementsMut};
 use crate::error::OpFailure;
 use crate::kernels::gather::{OutOfRange, gather};
 
@@ -12,13 +13,12 @@ impl Writes for Gather {
     fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure> {
         let (table, ids) = (call.operand(0)?, call.operand(1)?);
         let (rows, row_shape) = table.shape.split_first().ok_or_else(|| call.unfit(0))?;
-        let (width, unfit, numbers) = (elements(row_shape), call.unfit(1), call.floats(0)?);
-        let out = call.out(0)?;
-        let done = match ids.elements {
-            Elements::I32(ids) => gather(numbers, *rows, width, ids, out),
-            Elements::I64(ids) => gather(numbers, *rows, width, ids, out),
+        let (width, unfit, out) = (elements(row_shape), call.unfit(1), &mut call.results[0].elements);
+        let done = moved!(table.elements, out; (table, out) => match ids.elements {
+            Elements::I32(ids) => gather(table, *rows, width, ids, out),
+            Elements::I64(ids) => gather(table, *rows, width, ids, out),
             _ => return Err(unfit),
-        };
+        });
         done.map_err(|error| out_of_range(error, ids.shape))
     }
 }

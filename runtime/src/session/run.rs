@@ -162,7 +162,7 @@ impl<'r> Run<'r> {
 
     fn write(&mut self, place: usize, step: &Step) -> Result<(), OpFailure> {
         let Prepared::Writes(kernel) = &self.model.steps[place] else { return Ok(()) };
-        let plan = &self.model.plan;
+        let (plan, free) = (&self.model.plan, self.free());
         let Workspace { layout, numbers, flags, .. } = &mut *self.workspace;
         let placement = layout.stages.last().map(|(_, placement)| placement).ok_or(OpFailure::Given)?;
         let in_place = step.results.first().and_then(|&result| plan.value(result).over);
@@ -213,7 +213,7 @@ impl<'r> Run<'r> {
             rooms.push(room.ok_or_else(overlap)?);
         }
         let mut call =
-            Call { op: &step.op, operands: &operands, results: &mut rooms, bindings: &self.bindings };
+            Call { op: &step.op, operands: &operands, results: &mut rooms, bindings: &self.bindings, free };
         kernel.write(&mut call)
     }
 
@@ -225,7 +225,8 @@ impl<'r> Run<'r> {
                 source => self.model.fixed(place, at, source),
             })
             .collect();
-        let call = Call { op: &step.op, operands: &operands, results: &mut [], bindings: &self.bindings };
+        let (bindings, free) = (&self.bindings, self.free());
+        let call = Call { op: &step.op, operands: &operands, results: &mut [], bindings, free };
         let results = kernel.give(&call)?;
         for (&result, tensor) in step.results.iter().zip(results) {
             self.agree(&self.model.plan.value(result).ty.clone(), &tensor)?;
@@ -233,9 +234,19 @@ impl<'r> Run<'r> {
             tensor.shape().clone_into(&mut self.workspace.layout.shapes[result as usize]);
             self.held[result as usize] = Some(in_order(tensor));
         }
-        let placed = self.workspace.layout.stages.last().map_or(0, |(_, placement)| placement.bytes());
-        let (bytes, limit) = (self.used.saturating_add(placed), self.options.memory);
+        let (bytes, limit) = (self.taken(), self.options.memory);
         if bytes > limit { Err(OpFailure::TooLarge { bytes, limit }) } else { Ok(()) }
+    }
+
+    /// The bytes of all that is there.
+    fn taken(&self) -> u64 {
+        let placed = self.workspace.layout.stages.last().map_or(0, |(_, placement)| placement.bytes());
+        self.used.saturating_add(placed)
+    }
+
+    /// The bytes that are left.
+    fn free(&self) -> u64 {
+        self.options.memory.saturating_sub(self.taken())
     }
 
     /// Holds a result against its declared type; symbols that nothing bound yet are bound to what was found.
@@ -326,7 +337,7 @@ fn room<'a>(dtype: DType, shape: &'a [usize], words: &'a mut [u64]) -> Option<Ro
 }
 
 /// The same tensor with its elements in order.
-pub(super) fn in_order(tensor: Tensor) -> Tensor {
+pub(crate) fn in_order(tensor: Tensor) -> Tensor {
     let shape = tensor.shape().to_vec();
     match Operand::of(&tensor) {
         Some(_) => tensor,

@@ -7,5 +7,6 @@
 mod case;
 mod elements;
 mod layers;
+mod loops;
 mod random;
 mod windows;
