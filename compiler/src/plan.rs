@@ -2,6 +2,7 @@
 //! their kernels read them.
 
 mod fuse;
+mod rows;
 mod stored;
 
 use std::collections::{BTreeMap, HashMap};
@@ -78,7 +79,7 @@ pub fn plan(
     weights: &BTreeMap<String, Tensor>,
     provenance: Provenance,
 ) -> Result<Planned, PlanError> {
-    let program = ready(program)?;
+    let program = rows::read_tables(&ready(program)?);
     let (program, moved) = stored::fold(&program, weights);
     let program = fuse::fuse(&program);
     let mut planner = Planner::new(&program, weights.iter().chain(&moved));

@@ -335,7 +335,8 @@ fn is_gru(op: &Op, operands: OperandTypes<'_>) -> bool {
 
 /// Do its activation functions look at every element by itself, and its mask at whole steps?
 fn steps_alone(op: &Recurrent, operands: OperandTypes<'_>) -> bool {
-    floats_and_masks(operands)
+    // The last operand is absent, or integers.
+    operands.split_last().is_some_and(|(_, operands)| floats_and_masks(operands))
         && rank(operands, 4) <= 2
         && op.activations().all(|activation| activation.axis().is_none() && has_function(activation, 2))
 }

@@ -8,7 +8,7 @@ mod unfold;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Family, Op, OpError, OpInfo, OperandTypes, Window, agree, family};
+use super::{Family, Index, Op, OpError, OpInfo, OperandTypes, Window, agree, family};
 use crate::activation::Activation;
 use crate::dim::Dim;
 use crate::program::{Builder, Operand};
@@ -31,22 +31,23 @@ pub struct RecurrentOptions {
 }
 
 family! {
-    /// Recurrent layers. Results: the output, then (with `states`) the final states.
+    /// Recurrent layers. Results: the output, then (with `states`) the final states. With `rows`, integers `[B, T]`, `x` is
+    /// a table, and each step's input the row of that number; a number outside the table is an error of the run.
     Recurrent {
         /// `h' = f(x·W + b + h·R)`
-        SimpleRnn = "simple_rnn" ("x", "kernel", "recurrent", "bias?", "mask?", "state?") {
+        SimpleRnn = "simple_rnn" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "rows?") {
             /// What all recurrent layers have in common.
             options: RecurrentOptions,
         };
         /// Long short-term memory; kernel columns in blocks i, f, c, o. States: h, c.
-        Lstm = "lstm" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "cell?") {
+        Lstm = "lstm" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "cell?", "rows?") {
             /// What all recurrent layers have in common.
             options: RecurrentOptions,
             /// Applied to the gates.
             recurrent_activation: Activation,
         };
         /// Gated recurrent unit; kernel columns in blocks z, r, h.
-        Gru = "gru" ("x", "kernel", "recurrent", "bias?", "mask?", "state?") {
+        Gru = "gru" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "rows?") {
             /// What all recurrent layers have in common.
             options: RecurrentOptions,
             /// Applied to the gates.
@@ -119,6 +120,25 @@ impl Recurrent {
         std::iter::once(&self.options().activation).chain(gates)
     }
 
+    /// Which operand says what rows of a table the steps are; none where the input is never one.
+    pub fn rows(&self) -> Option<usize> {
+        match self {
+            Recurrent::SimpleRnn { .. } | Recurrent::Gru { .. } | Recurrent::Lstm { .. } => {
+                Some(5 + self.states())
+            }
+            Recurrent::ConvLstm { .. } => None,
+        }
+    }
+
+    /// The input's type where it is rows of a table.
+    fn looked_up(&self, table: &Type, rows: &Type) -> Result<Type, OpError> {
+        if table.rank() != 2 || rows.rank() != 2 {
+            return Err(self.expects("a table [V, D] and rows [B, T]", format!("{table} and {rows}")));
+        }
+        let types = Op::from(Index::Gather).infer(&[Some(table), Some(rows)])?;
+        Ok(types[0].clone())
+    }
+
     /// The shape of the bias for that many columns.
     fn bias_shape(&self, columns: &Dim) -> Vec<Dim> {
         match self {
@@ -174,7 +194,12 @@ impl Family for Recurrent {
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
         let required = |place: usize| operands[place].expect("arity was checked");
-        let (x, kernel, recurrent) = (required(0), required(1), required(2));
+        let (kernel, recurrent) = (required(1), required(2));
+        let looked_up = match self.rows().and_then(|place| operands[place]) {
+            Some(rows) => Some(self.looked_up(required(0), rows)?),
+            None => None,
+        };
+        let x = looked_up.as_ref().unwrap_or(required(0));
         let product = self.product(x, kernel)?;
         let rank = product.rank();
         let [.., units, _] = recurrent.shape.as_slice() else {
@@ -195,7 +220,7 @@ impl Family for Recurrent {
             (operands[3], with(self.bias_shape(&columns).into())),
             (operands[4], mask_type(operands[4], x, &state)),
             (operands[5], state.clone()),
-            (operands.get(6).copied().flatten(), state.clone()),
+            (operands[6].filter(|_| self.states() > 1), state.clone()),
         ];
         for (operand, expected) in expected {
             let fits = |ty: &&Type| ty.dtype == expected.dtype && agree(&ty.shape, &expected.shape);

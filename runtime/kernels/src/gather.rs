@@ -48,6 +48,12 @@ pub fn scatter<T: Copy, I: Copy + Into<i64>>(
     Ok(())
 }
 
+/// The ids as numbers of rows that are there, of which there are less than `2^32`.
+pub fn numbers<I: Copy + Into<i64>>(ids: &[I], rows: usize) -> Result<Vec<u32>, OutOfRange> {
+    let number = |(position, &id): (usize, &I)| row(id.into(), position, rows).map(|row| row as u32);
+    ids.iter().enumerate().map(number).collect()
+}
+
 fn row(id: i64, position: usize, rows: usize) -> Result<usize, OutOfRange> {
     usize::try_from(id).ok().filter(|&row| row < rows).ok_or(OutOfRange { id, position, rows })
 }
@@ -80,7 +86,9 @@ mod tests {
     #[test]
     fn a_bad_id_is_named() {
         let table = [0.0; 6];
+        assert_eq!(numbers(&[2, 0i32], 3), Ok(vec![2, 0]));
         for id in [-1, 3, i64::MAX, i64::MIN] {
+            assert_eq!(numbers(&[1, id], 3), Err(OutOfRange { id, position: 1, rows: 3 }));
             let error = gather(&table, 3, 2, &[1, id], &mut [0.0; 4]);
             assert_eq!(error, Err(OutOfRange { id, position: 1, rows: 3 }));
         }

@@ -36,8 +36,10 @@ const CHUNK: usize = 128 * 1024;
 /// A batch of sequences, padded to one length.
 #[derive(Clone, Copy, Debug)]
 pub struct Sequences<'a> {
-    /// Row-major [batch, steps, features].
+    /// Row-major [batch, steps, features], or rows of a table.
     pub x: &'a [f32],
+    /// [batch, steps], for a table: the number of the row that is the step.
+    pub rows: Option<&'a [u32]>,
     /// Number of sequences.
     pub batch: usize,
     /// Length of each, padding included.
@@ -158,7 +160,8 @@ impl<'a> Group<'a> {
 /// Runs a cell over a batch, on several threads if that is worth it.
 fn run<C: Cell>(cell: &C, input: &Sequences<'_>, options: Options, states: States<'_>, out: Output<'_>) {
     let (w, _) = cell.input();
-    debug_assert!(w.k() == input.features && input.x.len() == input.batch * input.steps * input.features);
+    debug_assert_eq!(w.k(), input.features);
+    debug_assert!(input.rows.is_some() || input.x.len() == input.batch * input.steps * input.features);
     debug_assert_eq!(states.h.len(), input.batch * cell.units());
     if cell.units() == 0 {
         return;
@@ -277,7 +280,8 @@ impl<C: Cell> Walk<'_, C> {
         for (i, &end) in chunk.ends.iter().enumerate() {
             let source = self.source(step - chunk.ends.len() + i);
             for row in &chunk.rows[begin..end] {
-                let at = ((group.first + row) * self.input.steps + source) * w.k();
+                let step = (group.first + row) * self.input.steps + source;
+                let at = self.input.rows.map_or(step, |rows| rows[step] as usize) * w.k();
                 chunk.x.extend_from_slice(&self.input.x[at..at + w.k()]);
             }
             begin = end;

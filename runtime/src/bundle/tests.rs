@@ -77,7 +77,7 @@ fn messages_name_the_file_and_the_trouble() {
     version[trailer + 24] = 9;
     let crc = crc32fast::hash(&version[trailer..trailer + 28]);
     version[trailer + 28..trailer + 32].copy_from_slice(&crc.to_le_bytes());
-    assert!(message(&version).ends_with("its format is version 9, this program reads version 1"));
+    assert!(message(&version).ends_with("its format is version 9, this program reads version 2"));
     let missing = Bundle::open(Path::new("/no/such\nfile")).unwrap_err().to_string();
     assert!(missing.starts_with("/no/such file: ") && !missing.contains('\n'), "{missing}");
     assert!(Bundle::open(Path::new("/")).unwrap_err().to_string().contains("not a file"));

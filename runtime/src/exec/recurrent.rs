@@ -2,10 +2,12 @@
 
 use masque_ir::ops::{Op, Recurrent, RecurrentOptions};
 
+use super::gather::out_of_range;
 use super::{Call, Matrix, Writes, function};
 use crate::data::{Elements, Operand};
 use crate::error::OpFailure;
 use crate::kernels::activation::Activation as Function;
+use crate::kernels::gather::numbers;
 use crate::kernels::pack::pack;
 use crate::kernels::recurrent::{
     Gru, GruRecurrent, Lstm, Options, Output, Sequences, SimpleRnn, gru, lstm, simple_rnn,
@@ -70,10 +72,16 @@ fn cut(recurrent: &Operand<'_>) -> Option<[Matrix<'static>; 2]> {
 
 impl Writes for Layer {
     fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure> {
-        let &[batch, steps, features] = call.operand(0)?.shape else { return Err(call.unfit(0)) };
+        let rows = rows(call)?;
+        let (batch, steps, features) = match (call.operand(0)?.shape, &rows) {
+            (&[batch, steps, features], None) => (batch, steps, features),
+            (&[_, features], Some(([batch, steps], _))) => (*batch, *steps, features),
+            _ => return Err(call.unfit(0)),
+        };
         let units = call.operand(2)?.shape.first().copied().unwrap_or(0);
         let (x, mask) = (call.floats(0)?, call.maybe_flags(4)?);
-        let input = Sequences { x, batch, steps, features, mask };
+        let rows = rows.as_ref().map(|(_, rows)| rows.as_slice());
+        let input = Sequences { x, rows, batch, steps, features, mask };
         let initial = |place: usize| -> Result<Vec<f32>, OpFailure> {
             let h = call.maybe_floats(place)?;
             Ok(h.map_or_else(|| vec![0.0; batch.saturating_mul(units)], <[f32]>::to_vec))
@@ -92,6 +100,26 @@ impl Writes for Layer {
         }
         Ok(())
     }
+}
+
+/// The numbers of the table's rows that the steps are, after their shape, if the input is a table.
+type RowNumbers = Option<([usize; 2], Vec<u32>)>;
+
+fn rows(call: &Call<'_>) -> Result<RowNumbers, OpFailure> {
+    let Op::Recurrent(op) = call.op else { return Ok(None) };
+    let Some((place, rows)) = op.rows().and_then(|place| Some((place, call.maybe(place)?))) else {
+        return Ok(None);
+    };
+    let (&[count, _], &[batch, steps]) = (call.operand(0)?.shape, rows.shape) else {
+        return Err(call.unfit(place));
+    };
+    // Of the steps that a mask holds, too: what is wrong there is wrong in the layer before.
+    let numbers = match rows.elements {
+        Elements::I32(ids) => numbers(ids, count),
+        Elements::I64(ids) => numbers(ids, count),
+        _ => return Err(call.unfit(place)),
+    };
+    numbers.map(|numbers| Some(([batch, steps], numbers))).map_err(|error| out_of_range(error, rows.shape))
 }
 
 /// The operands that all cells have.

@@ -44,6 +44,12 @@ impl Case {
         self
     }
 
+    /// An operand that is left out.
+    pub(crate) fn absent(mut self) -> Case {
+        self.operands.push(None);
+        self
+    }
+
     /// The plan of this one step, and its weights section.
     pub(crate) fn plan(&self) -> (Plan, Vec<u8>) {
         let types: Vec<Option<Type>> = self.operands.iter().map(|x| x.as_ref().map(|(x, _)| ty(x))).collect();

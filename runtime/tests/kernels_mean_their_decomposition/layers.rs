@@ -113,7 +113,11 @@ fn recurrent(random: &mut Random, op: Recurrent, bias_rows: usize) -> Case {
     let [batch, steps, features, units] = std::array::from_fn(|_| random.size().min(9));
     let columns = op.gates() as usize * units;
     let states = op.states();
-    let x = random.floats(&[batch, steps, features]);
+    let rows = random.once_in(3).then(|| random.size());
+    let x = match rows {
+        None => random.floats(&[batch, steps, features]),
+        Some(rows) => random.floats(&[rows, features]),
+    };
     let (kernel, inner) = (random.floats(&[features, columns]), random.floats(&[units, columns]));
     let bias: &[usize] = if bias_rows == 2 { &[2, columns] } else { &[columns] };
     let mut case = Case::new(op)
@@ -125,7 +129,10 @@ fn recurrent(random: &mut Random, op: Recurrent, bias_rows: usize) -> Case {
     for _ in 0..states {
         case = case.maybe(random, |random| random.floats(&[batch, units]));
     }
-    case
+    match rows {
+        None => case.absent(),
+        Some(rows) => case.input(random.indices(rows, &[batch, steps])),
+    }
 }
 
 fn options(random: &mut Random) -> RecurrentOptions {

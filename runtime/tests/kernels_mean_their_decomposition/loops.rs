@@ -5,10 +5,8 @@ use masque_ir::ops::{Elementwise, Index, Product, Scan, Shape};
 use masque_ir::program::{Builder, Literal, Operand};
 use masque_ir::{DType, Dim, Semantics, Type};
 use masque_runtime::Tensor;
-use ndarray::IxDyn;
 
 use crate::case::{Case, compare, ty};
-use crate::random::Random;
 
 /// Two carried values that change places now and then, a sequence, a mask, a matrix that is a weight or not, and a number
 /// that is computed from what is the same in every step.
@@ -75,22 +73,16 @@ fn elements_are_picked_and_ordered() {
         let x = random.elements(dtype, &shape);
         match random.below(3) {
             0 => {
-                let ids = indices(random, shape[0], &[3, 2]);
+                let ids = random.indices(shape[0], &[3, 2]);
                 Case::new(Index::Gather).input(x).input(ids)
             }
             1 => {
                 let size = shape[axis];
                 shape[axis] = random.size();
-                let ids = indices(random, size, &shape);
+                let ids = random.indices(size, &shape);
                 Case::new(Index::GatherAlong { axis: axis as u32 }).input(x).input(ids)
             }
             _ => Case::new(Index::Order { axis: axis as u32 }).input(x),
         }
     });
-}
-
-/// Indices below a size, now and then one that is not.
-fn indices(random: &mut Random, size: usize, shape: &[usize]) -> Tensor {
-    let bound = size + usize::from(size == 0 || random.once_in(20));
-    ndarray::ArrayD::from_shape_fn(IxDyn(shape), |_| random.below(bound) as i64).into()
 }

@@ -74,6 +74,12 @@ impl Random {
     }
 
     /// Masks with gaps, full ones, and rows without a valid step.
+    /// Indices below a size, now and then one that is not.
+    pub(crate) fn indices(&mut self, size: usize, shape: &[usize]) -> Tensor {
+        let bound = size + usize::from(size == 0 || self.once_in(20));
+        ArrayD::from_shape_simple_fn(IxDyn(shape), || self.below(bound) as i64).into()
+    }
+
     pub(crate) fn mask(&mut self, batch: usize, steps: usize) -> Tensor {
         let mut mask = ArrayD::from_elem(IxDyn(&[batch, steps]), true);
         for mut row in mask.rows_mut() {

@@ -12,13 +12,16 @@ use crate::activation::Activation;
 use crate::dim::Dim;
 use crate::float::Float;
 use crate::ops::Elementwise::{Add, Mul, Select, Sub};
-use crate::ops::{OpError, Product, Scan, Shape};
+use crate::ops::{Index, OpError, Product, Scan, Shape};
 use crate::program::{Builder, Literal, Operand};
 use crate::ty::{Sizes, Type};
 
 /// Builds the loop and gives the layer's results.
 pub(super) fn unfold(op: &Recurrent, b: &mut Builder, operands: &[Operand]) -> Result<Vec<Operand>, OpError> {
     let [x, kernel, recurrent, bias, mask] = &operands[..5] else { return Ok(vec![]) };
+    let rows = op.rows().and_then(|place| operands.get(place)).filter(|rows| **rows != Operand::Absent);
+    let looked_up = rows.map(|rows| b.emit(Index::Gather, &[x.clone(), rows.clone()])).transpose()?;
+    let x = looked_up.as_ref().unwrap_or(x);
     let options = op.options();
     let (input_bias, hidden_bias) = split_bias(op, b, bias)?;
     let mut projected = project(op, b, x, kernel)?;
@@ -36,7 +39,11 @@ pub(super) fn unfold(op: &Recurrent, b: &mut Builder, operands: &[Operand]) -> R
     let zero = b.number(x, 0.0);
     let zeros = b.emit(Shape::Broadcast { shape }, &[zero])?;
     let initial = |place: usize| {
-        operands.get(place).filter(|state| **state != Operand::Absent).unwrap_or(&zeros).clone()
+        operands[..5 + op.states()]
+            .get(place)
+            .filter(|state| **state != Operand::Absent)
+            .unwrap_or(&zeros)
+            .clone()
     };
     let mut carried: Vec<Operand> = (0..op.states()).map(|state| initial(5 + state)).collect();
     carried.push(zeros.clone());

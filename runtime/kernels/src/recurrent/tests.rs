@@ -225,7 +225,7 @@ fn they_are_keras_loop() {
                 mask.iter_mut().take(steps).for_each(|valid| *valid = false);
                 let initial = lcg.floats(batch * units, 0.8);
                 for mask in [None, Some(&mask[..])] {
-                    let input = Sequences { x: &x, batch, steps, features, mask };
+                    let input = Sequences { x: &x, rows: None, batch, steps, features, mask };
                     let ran = layer.run(&input, options, &initial);
                     let want = layer.naive(&input, options, &initial);
                     for (got, want) in [&ran.sequences, &ran.last, &ran.h, &ran.c].into_iter().zip(&want) {
@@ -242,7 +242,7 @@ fn they_are_keras_loop() {
 fn the_numbers_of_keras() {
     let x: Vec<f32> = (0..12).map(|i| i as f32 / 10.0).collect();
     let mask = [true, true, false, true, false, true];
-    let input = Sequences { x: &x, batch: 2, steps: 3, features: 2, mask: Some(&mask) };
+    let input = Sequences { x: &x, rows: None, batch: 2, steps: 3, features: 2, mask: Some(&mask) };
     let table: [(Kind, [f64; 6], [f64; 6]); 4] = [
         (
             Kind::Simple,
@@ -307,7 +307,8 @@ fn company_order_padding_and_threads_do_not_show() {
         let rows: Vec<Vec<f32>> = (0..33).map(|i| lcg.floats(features * (i % (longest + 1)), 1.0)).collect();
         let run = |rows: &[Vec<f32>], steps, left, options| {
             let (x, mask) = padded(rows, features, steps, left);
-            let input = Sequences { x: &x, batch: rows.len(), steps, features, mask: Some(&mask) };
+            let input =
+                Sequences { x: &x, rows: None, batch: rows.len(), steps, features, mask: Some(&mask) };
             let ran = layer.run(&input, options, &vec![0.0; rows.len() * units]);
             (bits(&ran.last), bits(&ran.h))
         };
@@ -337,7 +338,7 @@ fn any_activation_will_do() {
         layer.activation = Activation::Softmax;
         layer.recurrent_activation = Activation::HardSigmoid;
         let x = lcg.floats(2 * 4 * 3, 1.0);
-        let input = Sequences { x: &x, batch: 2, steps: 4, features: 3, mask: None };
+        let input = Sequences { x: &x, rows: None, batch: 2, steps: 4, features: 3, mask: None };
         let ran = layer.run(&input, Options::default(), &[0.0; 10]);
         assert!(ran.sequences.iter().all(|y| (0.0..=1.0).contains(y)), "{kind:?}");
     }
@@ -350,7 +351,7 @@ fn many_chunks_are_one_run() {
     let layer = Layer::random(Kind::After, features, units, &mut lcg);
     assert!(batch * steps * (features + 3 * units) > CHUNK);
     let (x, mask) = (lcg.floats(batch * steps * features, 1.0), lcg.bools(batch * steps));
-    let input = Sequences { x: &x, batch, steps, features, mask: Some(&mask) };
+    let input = Sequences { x: &x, rows: None, batch, steps, features, mask: Some(&mask) };
     let ran = layer.run(&input, Options::default(), &vec![0.0; batch * units]);
     assert_close(
         &ran.sequences,
@@ -378,7 +379,7 @@ fn speed() {
     for (batch, valid) in [(1, 100), (8, 100), (32, 100), (32, 25)] {
         let x = lcg.floats(batch * steps * features, 1.0);
         let mask: Vec<bool> = (0..batch * steps).map(|i| i % steps < valid).collect();
-        let input = Sequences { x: &x, batch, steps, features, mask: Some(&mask) };
+        let input = Sequences { x: &x, rows: None, batch, steps, features, mask: Some(&mask) };
         let mut out = vec![0.0; batch * units];
         for threads in [1, 2] {
             let once = |_| {
