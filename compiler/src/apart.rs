@@ -30,7 +30,11 @@ fn follow(program: &Program, inputs: &[Batch]) -> Option<Vec<Batch>> {
     let of = |known: &[Vec<Batch>], operand: &Operand| {
         operand.value().and_then(|value| known[value.node as usize][value.result as usize])
     };
-    for node in &program.nodes {
+    for (node, live) in program.nodes.iter().zip(program.live(false)) {
+        if !live && !matches!(node.op, Op::Leaf(_)) {
+            known.push(vec![None; node.results.len()]);
+            continue;
+        }
         let operands: Vec<Batch> = node.operands.iter().map(|operand| of(&known, operand)).collect();
         known.push(match &node.op {
             Op::Leaf(Leaf::Input { .. }) => vec![inputs.next()?],

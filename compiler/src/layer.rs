@@ -262,6 +262,8 @@ pub struct WeightSpec {
     pub trained: bool,
     /// The scales of a weight that quantized models keep as whole numbers.
     pub scales: Option<Scales>,
+    /// Is it a kernel of a transposed convolution, whose last two axes Keras 1 kept the other way round?
+    pub transposed: bool,
 }
 
 /// Where quantized models keep the scales of a weight: each number is a whole number divided by its scale.
@@ -331,7 +333,14 @@ impl WeightSpec {
             place: WeightPlace::Dataset(dataset.to_owned()),
             trained: true,
             scales: None,
+            transposed: false,
         }
+    }
+
+    /// The same weight as a kernel of a transposed convolution.
+    pub fn transposed(mut self) -> WeightSpec {
+        self.transposed = true;
+        self
     }
 
     /// The same weight as one that training does not change by gradients.

@@ -97,7 +97,7 @@ mod vocabulary;
 
 pub(crate) use time_distributed::keeps_states;
 
-use crate::layer::LayerDef;
+use crate::layer::{ConfigError, LayerDef};
 
 /// Every layer known, sorted by class.
 pub static LAYERS: &[&LayerDef] = &[
@@ -523,6 +523,17 @@ pub fn find(class: &str) -> Option<&'static LayerDef> {
 /// Name of what rewrites a model that needs Python code as one that does not.
 pub const EXPORT: &str =
     "the Python package masque_export, which writes the model as a plain file (docs/own-layers.md)";
+
+/// What code needs that a layer of Keras calls in its own way, before it can be exported.
+pub(crate) const CALLED_INSIDE: &str = "write the loop in the `call` of a layer, then ";
+
+/// An error at a setting that holds a layer of another class; one that is not in the registry may be custom.
+fn unfit(field: &str, expected: impl Into<String>, class: &str) -> ConfigError {
+    match find(class) {
+        Some(_) => ConfigError::new(field, expected, &class.into()),
+        None => ConfigError::custom(field, expected, &class.into(), CALLED_INSIDE),
+    }
+}
 
 /// Why a class is not in the registry, and what to do.
 pub fn refusal(class: &str) -> String {

@@ -13,10 +13,9 @@ impl Inferred {
         report::diagnostics(&self.graph, &self.layers, padding, &[])
     }
 
-    /// The same; what no witness shows is said to be possible. The witnesses are those of [`Inferred::witnesses`].
-    pub fn leaks_shown(&self, padding: &Padding, witnesses: &[Vec<Witness>]) -> Vec<Diagnostic> {
-        let shown: Vec<bool> = witnesses.iter().map(|found| !found.is_empty()).collect();
-        report::diagnostics(&self.graph, &self.layers, padding, &shown)
+    /// The same; what no run shows, output by output, is said to be possible: see [`Inferred::shown`].
+    pub fn leaks_shown(&self, padding: &Padding, shown: &[bool]) -> Vec<Diagnostic> {
+        report::diagnostics(&self.graph, &self.layers, padding, shown)
     }
 
     /// Finds out what every output reads of the padding. A mask that reaches a layer without support for it is dropped.
@@ -43,5 +42,11 @@ impl Inferred {
     /// were not loaded gets made-up ones.
     pub fn witnesses(&self, padding: &Padding) -> Vec<Vec<Witness>> {
         witness::search(padding, self.weights.as_ref().unwrap_or(&BTreeMap::new()))
+    }
+
+    /// Says of every output if runs show anything that it is said to read of the padding: if it has witnesses, which is
+    /// known sooner than all of them.
+    pub fn shown(&self, padding: &Padding) -> Vec<bool> {
+        witness::shown(padding, self.weights.as_ref().unwrap_or(&BTreeMap::new()))
     }
 }

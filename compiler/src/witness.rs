@@ -50,12 +50,26 @@ const WORK: usize = 600_000_000;
 /// How often a trial runs the model, and on about how many positions.
 const RUNS: usize = 3 * 12;
 
+/// What is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goal {
+    /// For every output, a witness of each thing that it is said to read.
+    Each,
+    /// For every output, a witness of anything that it is said to read.
+    One,
+    /// Anything that padding shows in any output.
+    Doubt,
+}
+
 /// Looks for witnesses: for every output, those of what it is said to read.
 pub fn search(padding: &Padding, weights: &Named) -> Vec<Vec<Witness>> {
-    match padding.outputs.iter().any(is_wanted) {
-        true => look(padding, weights, false),
-        false => vec![vec![]; padding.outputs.len()],
-    }
+    look(padding, weights, Goal::Each)
+}
+
+/// Is there, for every output, a witness of anything that it is said to read? A shorter search than [`search`], which
+/// would find one for the same outputs.
+pub fn shown(padding: &Padding, weights: &Named) -> Vec<bool> {
+    look(padding, weights, Goal::One).iter().map(|found| !found.is_empty()).collect()
 }
 
 /// Are there to be runs that show what an output reads? Not if it takes callers who pad inputs apart.
@@ -66,18 +80,21 @@ fn is_wanted(output: &Output) -> bool {
 /// Looks for anything that padding shows in any output, whatever the outputs are said to read: for whoever does not
 /// believe the analysis.
 pub fn doubt(padding: &Padding, weights: &Named) -> Vec<Vec<Witness>> {
-    look(padding, weights, true)
+    look(padding, weights, Goal::Doubt)
 }
 
-fn look(padding: &Padding, weights: &Named, doubt: bool) -> Vec<Vec<Witness>> {
+fn look(padding: &Padding, weights: &Named, goal: Goal) -> Vec<Vec<Witness>> {
     let mut found: Vec<Vec<Witness>> = vec![vec![]; padding.outputs.len()];
+    if goal != Goal::Doubt && !padding.outputs.iter().any(is_wanted) {
+        return found;
+    }
     let program = with_masks(&padding.program);
     let trials = (WORK / RUNS / products(&program).max(1)).clamp(1, MOST_TRIALS);
     for trial in 0..trials {
         let mut random = Random(trial as u64);
         let made_up = weights.is_empty().then(|| made_up(&program, &mut random, trial % 2 == 0));
         let search =
-            Search { padding, program: &program, weights: made_up.as_ref().unwrap_or(weights), doubt };
+            Search { padding, program: &program, weights: made_up.as_ref().unwrap_or(weights), goal };
         search.try_once(&mut random, trial, made_up.is_some(), &mut found);
         if search.is_done(&found) {
             break;
@@ -138,7 +155,7 @@ struct Search<'a> {
     padding: &'a Padding,
     program: &'a Program,
     weights: &'a Named,
-    doubt: bool,
+    goal: Goal,
 }
 
 /// Two runs.
@@ -154,13 +171,17 @@ struct Pair<'a> {
 }
 
 impl Search<'_> {
-    /// Has every output a witness of everything that it reads?
+    /// Is everything found that is looked for?
     fn is_done(&self, found: &[Vec<Witness>]) -> bool {
-        let all = |(output, found): (&Output, &Vec<Witness>)| {
-            !is_wanted(output)
-                || output.reads.words().iter().all(|word| found.iter().any(|witness| witness.reads == *word))
+        let shown =
+            |found: &[Witness], word: &&str| found.iter().any(|witness| witness.reads == *word);
+        let done = |(output, found): (&Output, &Vec<Witness>)| match self.goal {
+            Goal::Each => output.reads.words().iter().all(|word| shown(found, word)),
+            Goal::One => !found.is_empty(),
+            Goal::Doubt => false,
         };
-        !self.doubt && self.padding.outputs.iter().zip(found).all(all)
+        let mut wanted = self.padding.outputs.iter().zip(found).filter(|(output, _)| is_wanted(output));
+        self.goal != Goal::Doubt && wanted.all(done)
     }
 
     fn try_once(&self, random: &mut Random, trial: usize, made_up: bool, found: &mut [Vec<Witness>]) {
@@ -214,7 +235,7 @@ impl Search<'_> {
     fn compare(&self, pair: &Pair<'_>, found: &mut [Vec<Witness>]) {
         let count = self.padding.outputs.len();
         for (place, output) in self.padding.outputs.iter().enumerate() {
-            let wanted = self.doubt || is_wanted(output) && output.reads.words().contains(&pair.reads);
+            let wanted = self.goal == Goal::Doubt || is_wanted(output) && output.reads.words().contains(&pair.reads);
             if !wanted || found[place].iter().any(|witness| witness.reads == pair.reads) {
                 continue;
             }

@@ -33,6 +33,13 @@ fn what_looks_at_one_example_is_apart() {
 }
 
 #[test]
+fn what_no_output_needs_is_not_looked_at() {
+    let dead = "%first = slice(%x) {axis = 0, start = 0, step = 1, stop = 1} : f32[1, T, 4]\n";
+    check(&format!("{dead}%y = exp(%x) : f32[B, T, 4]\n"), "%y", true);
+    check(&format!("{dead}%y = sub(%x, %first) : f32[B, T, 4]\n"), "%y", false);
+}
+
+#[test]
 fn where_examples_meet_it_is_seen() {
     check("%y = sum(%x) {axes = [0], keep = true} : f32[1, T, 4]\n", "%y", false);
     check(

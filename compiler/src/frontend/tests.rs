@@ -98,7 +98,7 @@ fn what_keras_2_wrote_and_nobody_computes_is_refused_by_name() {
     let call = r#"[["x", 0, 0, {}]]"#;
     let of_function = |name: &str| format!(r#""function": "{name}""#);
     for (class, settings, node, words) in [
-        ("LSTM", r#""units": 2, "time_major": true"#, call, "time_major"),
+        ("ConvLSTM1D", r#""filters": 2, "kernel_size": 2, "time_major": true"#, call, "time_major"),
         ("LSTM", r#""units": 2, "stateful": true"#, call, "stateful"),
         ("LocallyConnected1D", r#""filters": 2"#, call, "LocallyConnected1D"),
         ("Dense", r#""units": 2, "dtype": "float64""#, call, "dtype"),

@@ -10,6 +10,7 @@ use masque_ir::{DType, Float};
 use serde_json::{Map, Value as Json};
 
 use super::activations;
+use crate::layers::EXPORT;
 
 /// A setting is not what the layer expects.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +28,13 @@ impl ConfigError {
     /// An error at a setting.
     pub fn new(field: &str, expected: impl Into<String>, found: &Json) -> ConfigError {
         ConfigError { field: field.to_owned(), expected: expected.into(), found: brief(found) }
+    }
+
+    /// An error at a setting that may name custom code; `first` is what the code needs before it can be exported.
+    pub fn custom(field: &str, expected: impl Into<String>, found: &Json, first: &str) -> ConfigError {
+        let mut error = ConfigError::new(field, expected, found);
+        error.found.push_str(&format!("; custom code is not in the file: {first}use {EXPORT}"));
+        error
     }
 }
 
@@ -315,7 +323,12 @@ impl Config {
     pub fn activation(&mut self, key: &str, default: Activation) -> Result<Activation, ConfigError> {
         self.name_null(key, "linear");
         self.name_function(key);
-        self.typed(key, "a supported activation function of Keras", Some(default), activations::read)
+        let Some(value) = self.rest.get(key) else { return Ok(default) };
+        if activations::read(value).is_none() {
+            let expected = "a supported activation function of Keras";
+            return Err(ConfigError::custom(key, expected, value, ""));
+        }
+        self.typed(key, "an activation function", Some(default), activations::read)
     }
 
     /// Is there such a setting, not read yet?

@@ -56,8 +56,9 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     };
     let (f, b) = (&forward.walk, &backward.walk);
     let same = f.sequences == b.sequences && f.states == b.states && f.stateful == b.stateful;
-    if !same || f.backwards == b.backwards {
-        let expected = "return_sequences, return_state and stateful as in `layer`, and the other direction";
+    if !same || forward.time_major != backward.time_major || f.backwards == b.backwards {
+        let expected =
+            "return_sequences, return_state, stateful and time_major as in `layer`, and the other direction";
         return Err(ConfigError::new("backward_layer", expected, &"other settings".into()));
     }
     if f.stateful && f.states {
@@ -99,7 +100,7 @@ fn over_time(
     (class, settings): (String, Map<String, Json>),
 ) -> Result<(Json, Recurrent), ConfigError> {
     if !Recurrent::is_class(&class) {
-        return Err(ConfigError::new(key, format!("one of {}", Recurrent::classes()), &class.into()));
+        return Err(super::unfit(key, format!("one of {}", Recurrent::classes()), &class));
     }
     let mut inner = Config::new(settings)?;
     let layer = Recurrent::parse(&class, &mut inner)?;
@@ -211,8 +212,9 @@ impl Layer for Bidirectional {
         let mut backward = self.backward.build(&mut scope.inside("backward"), x, mask, back)?;
         let (ahead, behind) = (forward.remove(0), backward.remove(0));
         // The second direction's sequence comes in its own order; turned round it stands step beside step.
+        let axis = self.backward.time_axis();
         let behind = match self.backward.walk.sequences {
-            true => scope.builder.emit(Shape::Reverse { axis: 1 }, &[behind])?,
+            true => scope.builder.emit(Shape::Reverse { axis }, &[behind])?,
             false => behind,
         };
         let merged = self.merge(scope, ahead, behind)?;

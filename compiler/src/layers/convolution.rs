@@ -175,25 +175,67 @@ impl Layer for Convolution {
 struct Transposed {
     sliding: Sliding,
     filters: i64,
-    /// What the results are longer by than they would be at least.
-    output_padding: Option<Vec<u32>>,
+    /// How long the results are.
+    lengths: Lengths,
+}
+
+/// How long the results of a transposed convolution are along its axes.
+#[derive(Debug)]
+enum Lengths {
+    /// As long as Keras makes them.
+    Usual,
+    /// Longer than they would be at least.
+    Padded(Vec<u32>),
+    /// As long as this: Keras 1 was told the shape.
+    Told(Vec<u32>),
 }
 
 fn transposed(config: &mut Config, axes: usize) -> Result<Box<dyn Layer>, ConfigError> {
     let filters = config.size("filters")?;
     let sliding = Sliding::parse(config, axes, false)?;
-    let output_padding = config.optional_sizes("output_padding", axes, 0)?;
-    let longer = output_padding.iter().flatten().zip(&sliding.strides).find(|(more, stride)| more >= stride);
+    let padding = config.optional_sizes("output_padding", axes, 0)?;
+    let longer = padding.iter().flatten().zip(&sliding.strides).find(|(more, stride)| more >= stride);
     if let Some((&more, _)) = longer {
         return Err(ConfigError::new("output_padding", "less than the strides", &more.into()));
     }
-    Ok(Box::new(Transposed { sliding, filters, output_padding }))
+    let lengths = match (config.optional_sizes("output_lengths", axes, 1)?, padding) {
+        (Some(lengths), _) => Lengths::Told(lengths),
+        (None, Some(padding)) => Lengths::Padded(padding),
+        (None, None) => Lengths::Usual,
+    };
+    Ok(Box::new(Transposed { sliding, filters, lengths }))
+}
+
+impl Transposed {
+    /// As [`Sliding::cut`], for data with the channels last.
+    fn cut(&self, x: &Type) -> Result<Vec<[i64; 2]>, OpError> {
+        let told = match &self.lengths {
+            Lengths::Usual => return Ok(self.sliding.cut(None)),
+            Lengths::Padded(padding) => return Ok(self.sliding.cut(Some(padding))),
+            Lengths::Told(lengths) => lengths,
+        };
+        let axes = self.sliding.reach().zip(&self.sliding.strides).zip(told.iter().zip(&x.shape[1..]));
+        let cut = axes.map(|((reach, &stride), (&told, size))| {
+            let (stride, told) = (i64::from(stride), i64::from(told));
+            // The convolution of a result of this length gives the data's.
+            let read = if self.sliding.padding == Padding::Same { 0 } else { reach };
+            let size = size.known().filter(|&size| size == (told - read).div_euclid(stride) + i64::from((told - read) % stride != 0));
+            let before = |size: i64| ((size - 1) * stride + reach + 1 - told).max(0) / 2;
+            let valid = self.sliding.padding == Padding::Valid;
+            size.map(|size| [if valid { 0 } else { before(size) }, told - size * stride])
+        });
+        cut.collect::<Option<_>>().ok_or_else(|| OpError {
+            op: "convolve",
+            expected: format!("data of a size that gives results of the lengths {told:?}"),
+            found: x.to_string(),
+        })
+    }
 }
 
 impl Sliding {
     /// For each axis: what of the whole result is left out before, and how much longer what is kept is than
     /// the inputs times the stride.
-    fn cut(&self, output_padding: Option<&[u32]>) -> Vec<[i64; 2]> {
+    pub(super) fn cut(&self, output_padding: Option<&[u32]>) -> Vec<[i64; 2]> {
         let axes = self.reach().zip(&self.strides).enumerate();
         axes.map(|(axis, (reach, &stride))| {
             let (window, stride) = (reach + 1, i64::from(stride));
@@ -218,7 +260,7 @@ impl Sliding {
         &self,
         scope: &mut Scope<'_>,
         [x, kernel, bias]: [Operand; 3],
-        output_padding: Option<&[u32]>,
+        cut: Vec<[i64; 2]>,
     ) -> Result<Operand, OpError> {
         let axes = self.spatial.axes as u32;
         let perm = (0..axes).chain([axes + 1, axes]).collect();
@@ -228,7 +270,7 @@ impl Sliding {
         }
         let (mut low, mut high, mut spread) = (vec![], vec![], vec![]);
         for ((reach, &stride), [before, longer]) in
-            self.reach().zip(&self.strides).zip(self.cut(output_padding))
+            self.reach().zip(&self.strides).zip(cut)
         {
             low.push(reach - before);
             high.push(longer + before);
@@ -259,14 +301,15 @@ impl Layer for Transposed {
         let channels = self.sliding.spatial.channels(arguments)?;
         let shape = self.sliding.shape(self.filters, channels);
         let bias = self.sliding.bias.then(|| WeightSpec::new("bias", "vars/1", [self.filters]));
-        Ok([WeightSpec::new("kernel", "vars/0", shape)].into_iter().chain(bias).collect())
+        Ok([WeightSpec::new("kernel", "vars/0", shape).transposed()].into_iter().chain(bias).collect())
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = scope.float(&arguments.data()[0])?;
         let x = self.sliding.spatial.to_last(scope, &x)?;
+        let cut = self.cut(&scope.builder.type_of(&x))?;
         let operands = [x, scope.weight("kernel"), scope.weight("bias")];
-        let y = self.sliding.spread(scope, operands, self.output_padding.as_deref())?;
+        let y = self.sliding.spread(scope, operands, cut)?;
         self.sliding.finish(scope, y)
     }
 }

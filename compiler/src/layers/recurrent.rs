@@ -119,6 +119,8 @@ pub(super) trait Steps: Debug + Send + Sync {
 pub(super) struct Recurrent {
     pub(super) walk: Walk,
     pub(super) steps: Box<dyn Steps>,
+    /// Are sequences `[steps, batch, ...]`, as Keras 2 could have them? Their masks and the outputs then are, too.
+    pub(super) time_major: bool,
 }
 
 impl Recurrent {
@@ -138,7 +140,32 @@ impl Recurrent {
             "RNN" => Box::new(cells::Stack::parse(config)?),
             _ => Box::new(cells::Stack::single(class, config)?),
         };
-        Ok(Recurrent { walk, steps })
+        let time_major = !class.starts_with("ConvLSTM") && config.bool("time_major", false)?;
+        Ok(Recurrent { walk, steps, time_major })
+    }
+
+    /// The axis of the steps in what it reads, and in a sequence that it gives.
+    pub(super) fn time_axis(&self) -> u32 {
+        u32::from(!self.time_major)
+    }
+
+    /// A type of sequences with the batch first, or one with the batch first as the layer has it.
+    fn turned(&self, ty: &Type) -> Type {
+        let mut ty = ty.clone();
+        if self.time_major && ty.rank() >= 2 {
+            ty.shape.swap(0, 1);
+        }
+        ty
+    }
+
+    /// The same for tensors.
+    fn turn(&self, scope: &mut Scope<'_>, x: &Operand) -> Result<Operand, OpError> {
+        if !self.time_major {
+            return Ok(x.clone());
+        }
+        let rank = scope.builder.type_of(x).rank() as u32;
+        let perm = [1, 0].into_iter().chain(2..rank).collect();
+        scope.builder.emit(Shape::Transpose { perm }, std::slice::from_ref(x))
     }
 
     /// Is that the class of a layer over time?
@@ -178,6 +205,23 @@ impl Recurrent {
 
     /// Builds the layer over given data, mask and initial states.
     pub(super) fn build(
+        &self,
+        scope: &mut Scope<'_>,
+        x: &Operand,
+        mask: Option<&Operand>,
+        initial: &[Operand],
+    ) -> Result<Vec<Operand>, OpError> {
+        let mask = mask.map(|mask| self.turn(scope, mask)).transpose()?;
+        let x = self.turn(scope, x)?;
+        let mut results = self.build_turned(scope, &x, mask.as_ref(), initial)?;
+        if self.walk.sequences {
+            results[0] = self.turn(scope, &results[0])?;
+        }
+        Ok(results)
+    }
+
+    /// Builds the layer over data with the batch first.
+    fn build_turned(
         &self,
         scope: &mut Scope<'_>,
         x: &Operand,
@@ -266,16 +310,16 @@ impl Layer for Recurrent {
     /// Outputs of a layer that runs backwards come in its own order, and Keras leaves their mask in the other one.
     fn intended_mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
         match self.walk.sequences && self.walk.backwards {
-            true => MaskRule::PerOutput(vec![MaskRule::Reversed { axis: 1 }]),
+            true => MaskRule::PerOutput(vec![MaskRule::Reversed { axis: self.time_axis() as i32 }]),
             false => self.mask_rule(arguments),
         }
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        let x = sequences(arguments)?;
+        let x = &self.turned(sequences(arguments)?);
         let states = self.steps.states(x)?;
         if let Some(mask) = arguments.mask() {
-            self.check_mask(mask, x, &states)?;
+            self.check_mask(&self.turned(mask), x, &states)?;
         }
         check_initial(arguments.tensors("initial_state"), &states)?;
         if self.walk.stateful && states.iter().any(|state| state.known_elements().is_none()) {
@@ -285,13 +329,14 @@ impl Layer for Recurrent {
         let mut output = states[self.steps.shown()].clone();
         if self.walk.sequences {
             output.shape.insert(1, x.shape[1].clone());
+            output = self.turned(&output);
         }
         let states = if self.walk.states { states } else { vec![] };
         Ok(std::iter::once(output).chain(states).collect())
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
-        self.steps.weights(sequences(arguments)?)
+        self.steps.weights(&self.turned(sequences(arguments)?))
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

@@ -193,12 +193,12 @@ impl Layer for TextVectorization {
             ty: column(DType::Str, self.tokens),
             place: WeightPlace::Vocabulary { special: special(self.output), first: vec![] },
             trained: false,
-            scales: None,
+            scales: None, transposed: false,
         }];
         if self.output == TokenOutput::TfIdf {
             let (name, ty) = ("idf_weights".into(), column(DType::F32, self.columns));
             let place = WeightPlace::IdfWeights { special: special(self.output) };
-            weights.push(WeightSpec { name, ty, place, trained: false, scales: None });
+            weights.push(WeightSpec { name, ty, place, trained: false, scales: None, transposed: false });
         }
         Ok(weights)
     }

@@ -30,7 +30,7 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     let (class, settings) = config.layer("layer")?;
     let unfit = ["Functional", "InputLayer", "Sequential", "TextVectorization"];
     let def = super::find(&class).filter(|def| !unfit.contains(&def.class) && !class.starts_with("ops."));
-    let def = def.ok_or_else(|| ConfigError::new("layer", "a supported layer", &class.clone().into()))?;
+    let def = def.ok_or_else(|| super::unfit("layer", "a supported layer", &class))?;
     let mut inner = Config::new(settings)?;
     let layer = (def.parse)(&mut inner)?;
     let kept = inner.finish()?;
@@ -38,11 +38,14 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         Some(Json::Array(axes)) => axes.iter().filter_map(Json::as_i64).collect(),
         axis => axis.and_then(Json::as_i64).into_iter().collect(),
     };
-    let stateful = keeps_states(&kept);
+    let (stateful, time_major) = (keeps_states(&kept), sets(&kept, "time_major"));
     let kept = json!({"class_name": class, "config": kept});
     if stateful {
         let expected = "a layer without `stateful`: steps would go on where the one before them ended";
         return Err(ConfigError::new("layer", expected, &kept));
+    }
+    if time_major {
+        return Err(ConfigError::new("layer", "a layer whose first axis is the batch", &kept));
     }
     config.keep("layer", kept);
     Ok(Box::new(TimeDistributed { layer, axes }))
@@ -50,14 +53,19 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 
 /// Does a layer with these settings, or one inside of it, keep its states?
 pub(crate) fn keeps_states<'a>(settings: impl IntoIterator<Item = (&'a String, &'a Json)>) -> bool {
-    fn inside(json: &Json) -> bool {
+    sets(settings, "stateful")
+}
+
+/// Is a setting true in a layer with these settings, or in one inside of it?
+fn sets<'a>(settings: impl IntoIterator<Item = (&'a String, &'a Json)>, key: &str) -> bool {
+    fn inside(json: &Json, key: &str) -> bool {
         match json {
-            Json::Object(map) => keeps_states(map),
-            Json::Array(items) => items.iter().any(inside),
+            Json::Object(map) => sets(map, key),
+            Json::Array(items) => items.iter().any(|item| inside(item, key)),
             _ => false,
         }
     }
-    settings.into_iter().any(|(key, value)| key == "stateful" && value == true || inside(value))
+    settings.into_iter().any(|(name, value)| name == key && value == true || inside(value, key))
 }
 
 impl TimeDistributed {

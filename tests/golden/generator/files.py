@@ -249,6 +249,23 @@ def states(x, other):
     ]
 
 
+def time_major(x):
+    """Layers whose sequences, masks and outputs have the steps first."""
+    ids = x.node.layer.input
+    mask = tf.transpose(tf.math.not_equal(ids, 0))
+    turned = tf.transpose(x, [1, 0, 2])
+    options = {"time_major": True, "return_sequences": True}
+    last, *states = K2.LSTM(UNITS, time_major=True, return_state=True)(turned, mask=mask)
+    sequences = [
+        K2.LSTM(UNITS, **options)(turned, mask=mask, initial_state=states),
+        K2.GRU(UNITS, go_backwards=True, **options)(turned),
+        K2.RNN([K2.GRUCell(UNITS), K2.SimpleRNNCell(2)], **options)(turned, mask=mask),
+        K2.Bidirectional(K2.SimpleRNN(UNITS, **options))(turned, mask=mask),
+    ]
+    both = K2.Bidirectional(K2.GRU(UNITS, time_major=True), merge_mode="sum")(turned, mask=mask)
+    return [last, both, *(tf.transpose(sequence, [1, 0, 2]) for sequence in sequences), sequences[0]]
+
+
 def nested(x):
     inner = tf_keras.Input((STEPS, FEATURES), name="inner")
     y = K2.BatchNormalization()(K2.Dense(UNITS, trainable=False)(inner))
@@ -458,6 +475,7 @@ def keras2_cases():
     )
     yield masked("keras2-archive", "Keras 2: a .keras archive", recurrent, form="model.keras")
     yield masked("keras2-config", "Keras 2: a config alone", nested, form="model.json")
+    yield masked("keras2-time-major", "Keras 2: recurrent layers over sequences with the steps first", time_major)
 
 
 # Keras 3 ------------------------------------------------------------------------------------------

@@ -391,6 +391,8 @@ def lists_of_axes(x):
         ops.quantile(x, 0.5, axis=[1, 2]),
         ops.count_nonzero(x, axis=[1, -1]),
         ops.moveaxis(x, [1, 2], [2, 1]),
+        ops.categorical_crossentropy(x, ops.abs(x) + 0.1, axis=[1, 2]),
+        ops.categorical_crossentropy(x, ops.abs(x) + 0.1, axis=(-1,)),
     ]
 
 

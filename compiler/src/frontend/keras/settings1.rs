@@ -10,10 +10,11 @@ const RENAMED: &[(&str, &str)] = &[
     ("Convolution1D", "Conv1D"),
     ("Convolution2D", "Conv2D"),
     ("Convolution3D", "Conv3D"),
+    ("Deconvolution2D", "Conv2DTranspose"),
     ("TimeDistributedDense", "Dense"),
 ];
 
-const CONV: &[&str] = &["Conv1D", "Conv2D", "Conv3D"];
+const CONV: &[&str] = &["Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D"];
 const RECURRENT: &[&str] = &["GRU", "LSTM", "SimpleRNN"];
 const WINDOWS: &[&str] = &["AveragePooling1D", "MaxPooling1D"];
 
@@ -92,6 +93,9 @@ pub(super) fn translated(class: String, mut settings: Map<String, Json>) -> (Str
         settings.remove("dim_ordering");
         settings.insert("data_format".to_owned(), format.into());
     }
+    if class == "Conv2DTranspose" {
+        told_shape(&mut settings);
+    }
     IGNORED.iter().for_each(|key| drop(settings.remove(*key)));
     if class == "Embedding" {
         settings.remove("dropout");
@@ -119,11 +123,22 @@ fn is_old(class: &str, settings: &Map<String, Json>) -> bool {
         || class == "BatchNormalization" && settings.contains_key("mode")
 }
 
+/// The shape of the results of a transposed convolution, as their lengths.
+fn told_shape(settings: &mut Map<String, Json>) {
+    let first = if settings.get("data_format").is_some_and(|format| format == "channels_first") { 2 } else { 1 };
+    let shape = settings.get("output_shape").and_then(Json::as_array).filter(|shape| shape.len() == 4);
+    if let Some(lengths) = shape.map(|shape| shape[first..first + 2].to_vec()) {
+        settings.remove("output_shape");
+        settings.insert("output_lengths".to_owned(), lengths.into());
+    }
+}
+
 /// One layer joined tensors in every way, by a word.
 fn merge(class: String, mut settings: Map<String, Json>) -> (String, Map<String, Json>) {
     let ways = [
         ("ave", "Average"),
         ("concat", "Concatenate"),
+        ("cos", "Dot"),
         ("dot", "Dot"),
         ("max", "Maximum"),
         ("mul", "Multiply"),
@@ -133,6 +148,9 @@ fn merge(class: String, mut settings: Map<String, Json>) -> (String, Map<String,
     let Some((_, new)) = ways.into_iter().find(|(word, _)| Some(*word) == mode) else {
         return (class, settings);
     };
+    if mode == Some("cos") {
+        settings.insert("cosine_of_keras_1".to_owned(), true.into());
+    }
     for (of, old, now) in [("Concatenate", "concat_axis", "axis"), ("Dot", "dot_axes", "axes")] {
         if let Some(axis) = settings.remove(old).filter(|_| new == of) {
             settings.insert(now.to_owned(), axis);

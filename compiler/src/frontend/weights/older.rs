@@ -78,7 +78,7 @@ pub(super) fn read(
     }
     let mut array = super::to_f32(files.read(path)?);
     if written.keras1 {
-        array = in_order(array, path, &wanted)?;
+        array = in_order(array, path, &wanted, spec.transposed)?;
     }
     if array.shape() != wanted {
         let found = array.shape().to_vec();
@@ -105,25 +105,36 @@ fn joined(files: &Files, paths: &[String], wanted: &[usize]) -> Result<Tensor, W
     })
 }
 
-/// A kernel with its axes in today's order: as it is, or from filters, channels, then space.
-fn in_order(array: ArrayD<f32>, path: &str, wanted: &[usize]) -> Result<ArrayD<f32>, WeightsError> {
+/// A kernel with its axes in today's order: from space, channels, filters, or from filters, channels, space. That of a
+/// transposed convolution has its channels last today.
+fn in_order(
+    array: ArrayD<f32>,
+    path: &str,
+    wanted: &[usize],
+    transposed: bool,
+) -> Result<ArrayD<f32>, WeightsError> {
     let rank = array.ndim();
-    let from_filters: Vec<usize> = (2..rank).chain([1, 0]).collect();
+    if rank < 3 {
+        return Ok(array);
+    }
+    let swapped = |axes: [usize; 2]| if transposed { [axes[1], axes[0]] } else { axes };
+    let from_filters: Vec<usize> = (2..rank).chain(swapped([1, 0])).collect();
+    let from_space: Vec<usize> = (0..rank - 2).chain(swapped([rank - 2, rank - 1])).collect();
     let turned = array.clone().permuted_axes(from_filters);
     // A kernel along one axis has a second one of size 1.
     let narrow = |array: ArrayD<f32>| match array.shape() {
         [_, 1, _, _] if wanted.len() == 3 => array.index_axis_move(Axis(1), 0),
         _ => array,
     };
-    let [as_it_is, turned] = [array, turned].map(narrow);
-    match (as_it_is.shape() == wanted, turned.shape() == wanted) {
+    let [straight, turned] = [array.permuted_axes(from_space), turned].map(narrow);
+    match (straight.shape() == wanted, turned.shape() == wanted) {
         (true, true) => {
             let problem =
                 format!("{path}: a kernel of Keras 1 whose axes have sizes that do not tell them apart");
             Err(WeightsError::Unreadable { problem })
         }
         (false, true) => Ok(turned),
-        _ => Ok(as_it_is),
+        _ => Ok(straight),
     }
 }
 
@@ -160,12 +171,16 @@ mod tests {
                 .unwrap()
         };
         let element = |shape: &[usize], wanted: &[usize], at: &[usize]| {
-            in_order(counted(shape), "w", wanted).unwrap()[at]
+            in_order(counted(shape), "w", wanted, false).unwrap()[at]
         };
         // [length, 1, channels, filters] and [filters, channels, length, 1].
         assert_eq!(element(&[3, 1, 2, 4], &[3, 2, 4], &[2, 1, 3]), 23.0);
         assert_eq!(element(&[4, 2, 3, 1], &[3, 2, 4], &[2, 0, 1]), 8.0);
         assert_eq!(element(&[5, 2, 3, 4], &[3, 4, 2, 5], &[0, 1, 0, 0]), 1.0);
-        assert!(in_order(counted(&[3, 3, 3, 3]), "w", &[3, 3, 3, 3]).is_err());
+        assert!(in_order(counted(&[3, 3, 3, 3]), "w", &[3, 3, 3, 3], false).is_err());
+        // [rows, columns, channels, filters] and [filters, channels, rows, columns], transposed.
+        let transposed = |shape: &[usize]| in_order(counted(shape), "w", &[5, 2, 4, 3], true).unwrap();
+        assert_eq!(transposed(&[5, 2, 3, 4])[[0, 1, 2, 1]], 18.0);
+        assert_eq!(transposed(&[4, 3, 5, 2])[[1, 0, 2, 1]], 52.0);
     }
 }

@@ -144,7 +144,7 @@ impl Frames {
         let steps = [vec![self.stride as u32], vec![1]];
         let sliding =
             Sliding::plain(Spatial::channels_last(1), vec![self.points as u32], steps, Padding::Valid);
-        let signal = sliding.spread(scope, [spectra, kernel, Operand::Absent], None)?;
+        let signal = sliding.spread(scope, [spectra, kernel, Operand::Absent], sliding.cut(None))?;
         let one = Dim::constant(1);
         let whole = &(&(&shape[before] - &one) * &Dim::constant(self.stride)) + &Dim::constant(self.points);
         let margin = if self.center { self.points / 2 } else { 0 };

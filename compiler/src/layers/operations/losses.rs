@@ -57,12 +57,19 @@ pub(in crate::layers) static BINARY_CROSSENTROPY: LayerDef = def("ops.BinaryCros
 
 pub(in crate::layers) static CATEGORICAL_CROSSENTROPY: LayerDef =
     def("ops.CategoricalCrossentropy", |config| {
-        let (logits, axis) = (config.bool("from_logits", false)?, config.integer("axis", Some(-1))?);
+        let logits = config.bool("from_logits", false)?;
+        // A softmax runs along one axis.
+        let axes = match logits {
+            true => vec![config.integer("axis", Some(-1))?],
+            false => integers(config, "axis")?.unwrap_or_else(|| vec![-1]),
+        };
         let loss = Built::new(COMPARED, move |scope, arguments| {
             let (target, output) = compared(scope, arguments)?;
-            let axis = axis_of(scope, &output, axis)?;
-            let axes = vec![axis];
+            let ty = scope.builder.type_of(&output);
+            let axes = folded(&Some(axes.clone()), ty.rank());
+            let Some(axes) = axes else { return refuse(format!("axes of {ty}"), "others") };
             let logs = if logits {
+                let axis = axes[0];
                 let f = Activation::LogSoftmax { axis: axis as i32 };
                 term(&emit(scope, Activate::Activate { f }, &[&output])?)
             } else {

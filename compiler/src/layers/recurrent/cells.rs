@@ -11,6 +11,7 @@ use masque_ir::{DType, Dim, Type};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Steps, Walk};
+use crate::layers::CALLED_INSIDE;
 use crate::layer::{Config, ConfigError, KernelCondition, Scope, ShapeError, WeightSpec};
 
 /// The classes of cells: the name in a weights file, and the layer that is such a cell alone.
@@ -132,7 +133,8 @@ impl Stack {
             }
             None => {
                 let known = CELLS.map(|(class, ..)| class).join(", ");
-                return Err(ConfigError::new(key, format!("{known} or StackedRNNCells"), &class.into()));
+                let expected = format!("{known} or StackedRNNCells");
+                return Err(ConfigError::custom(key, expected, &class.into(), CALLED_INSIDE));
             }
         }
         Ok(json!({"class_name": class, "config": config.finish().map_err(inside)?}))

@@ -17,15 +17,19 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
     let mut inferred = commands::infer(&arguments.model, common, terminal)?;
     inferred.load_weights()?;
     let padding = inferred.padding_of(&together(&inferred, arguments)?)?;
-    let witnesses = inferred.witnesses(&padding);
-    let mut findings = shown(&inferred, &padding, &witnesses, common);
+    let witnesses = (arguments.format == TextOrJson::Json).then(|| inferred.witnesses(&padding));
+    let shown = match &witnesses {
+        Some(witnesses) => witnesses.iter().map(|found| !found.is_empty()).collect(),
+        None => inferred.shown(&padding),
+    };
+    let mut findings = findings(&inferred, &padding, &shown, common);
     for finding in &mut findings {
         if arguments.deny.contains(&finding.code) {
             finding.severity = Severity::Error;
         }
     }
-    match arguments.format {
-        TextOrJson::Json => {
+    match witnesses {
+        Some(witnesses) => {
             let outputs = padding.outputs.iter().zip(&witnesses);
             let outputs: Vec<Json> = outputs.map(|(output, found)| said(&padding, output, found)).collect();
             let assumptions = padding.assumptions();
@@ -33,7 +37,7 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
                 &json!({ "diagnostics": findings, "outputs": outputs, "assumptions": assumptions }),
             )?;
         }
-        TextOrJson::Text => {
+        None => {
             terminal.findings(&arguments.model.display().to_string(), inferred.graph(), &findings);
             terminal.inform(&match findings.len() {
                 0 => format!("{}: {}", arguments.model.display(), nothing_found(&padding)),
@@ -45,19 +49,15 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
     Ok(if wanting { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-/// Everything that is found in a model.
-pub(crate) fn findings(inferred: &Inferred, padding: &Padding, common: &Common) -> Vec<Diagnostic> {
-    shown(inferred, padding, &inferred.witnesses(padding), common)
-}
-
-fn shown(
+/// Everything that is found in a model, where it is known which outputs have witnesses.
+pub(crate) fn findings(
     inferred: &Inferred,
     padding: &Padding,
-    witnesses: &[Vec<Witness>],
+    shown: &[bool],
     common: &Common,
 ) -> Vec<Diagnostic> {
     let mut findings = inferred.findings(UnsupportedMask::from(common.on_unsupported_mask));
-    findings.extend(inferred.leaks_shown(padding, witnesses));
+    findings.extend(inferred.leaks_shown(padding, shown));
     inferred.advise(&mut findings);
     findings
 }

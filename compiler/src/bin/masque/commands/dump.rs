@@ -214,7 +214,7 @@ fn page(model: Model, common: &Common) -> Result<String, Failure> {
     let inferred = inferred(model, common)?;
     let options = Options { on_unsupported_mask: common.on_unsupported_mask.into(), ..Options::default() };
     let padding = inferred.padding()?;
-    let findings = commands::check::findings(&inferred, &padding, common);
+    let findings = commands::check::findings(&inferred, &padding, &inferred.shown(&padding), common);
     Ok(page::write(inferred, &findings, &padding, options)?)
 }
 
