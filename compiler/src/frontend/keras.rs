@@ -90,6 +90,8 @@ struct Reading<'a> {
     entry: Node<'a>,
     list: Node<'a>,
     layers: Vec<RawLayer>,
+    /// The inputs of the models that a chain begins with.
+    inputs: Vec<RawTensor>,
     sizes: tensorflow::Sizes,
 }
 
@@ -104,6 +106,7 @@ impl<'a> Reading<'a> {
             entry: entry.clone(),
             list,
             layers: vec![],
+            inputs: vec![],
             sizes: tensorflow::Sizes::default(),
         }
     }
@@ -121,7 +124,12 @@ impl<'a> Reading<'a> {
 
     fn add(&mut self, entry: &Node<'_>) -> Result<()> {
         let mut layer = self.dialect.layer(entry)?;
+        let held = entry.get("config").get("layers");
         match self.kind {
+            Kind::Chain(_) if self.layers.is_empty() && entry.get("class_name").value == "Merge" => {
+                layer.settings.remove("layers");
+                layer.calls = vec![vec![(None, RawArgument::List(self.branches(&held)?))]];
+            }
             Kind::Chain(place) => {
                 if self.layers.is_empty() && layer.class != "InputLayer" {
                     self.layers.push(unwritten_input(&self.entry, entry, &layer, place)?);
@@ -142,6 +150,24 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// Takes in the models that a layer of Keras 1 joins, which it holds, as branches of this one: what they give.
+    fn branches(&mut self, held: &Node<'_>) -> Result<Vec<RawArgument>> {
+        let mut joined = vec![];
+        for branch in held.list()? {
+            let class = branch.get("class_name");
+            let kind = match class.text()? {
+                "Sequential" => Kind::Chain(Place::Root),
+                "Model" => Kind::Graph,
+                _ => class.fail("a model")?,
+            };
+            let branch = Reading::whole(self.dialect, kind, &branch)?;
+            self.layers.extend(branch.layers);
+            self.inputs.extend(branch.inputs);
+            joined.extend(branch.outputs.into_iter().map(RawArgument::Tensor));
+        }
+        Ok(joined)
+    }
+
     fn finish(mut self) -> Result<RawModel> {
         let body = self.entry.get("config");
         let (mut inputs, mut outputs) = (vec![], vec![]);
@@ -152,7 +178,10 @@ impl<'a> Reading<'a> {
                 self.dialect.count_from_zero(&mut self.layers, &mut outputs);
             }
             (Kind::Chain(_), Some(first), Some(last)) => {
-                inputs.push(first_output(first));
+                inputs = std::mem::take(&mut self.inputs);
+                if inputs.is_empty() {
+                    inputs.push(first_output(first));
+                }
                 outputs.push(first_output(last));
             }
             (Kind::Chain(_), ..) => return self.list.fail("at least one layer"),
@@ -205,7 +234,11 @@ impl Dialect {
     fn layer(self, entry: &Node<'_>) -> Result<RawLayer> {
         let (class, config) = (self.class(entry)?, entry.get("config"));
         let place = if entry.value.get("name").is_some() { entry.get("name") } else { config.get("name") };
-        let name = place.name()?;
+        let name = match place.value {
+            // The first Keras 2 and Keras 1 wrote no names of these.
+            Json::Null if class == "Sequential" && config.value.is_array() => unnamed(entry),
+            _ => place.name()?.to_owned(),
+        };
         if class.chars().any(char::is_control) {
             return entry
                 .get("class_name")
@@ -216,7 +249,7 @@ impl Dialect {
             "Sequential" => Some(Box::new(Reading::whole(self, Kind::Chain(Place::Inside), entry)?)),
             _ if steps::wraps_model(&class, &config) => {
                 let inner = self.layer(&config.get("layer"))?;
-                Some(Box::new(steps::around(inner, name, &config, self.semantics())?))
+                Some(Box::new(steps::around(inner, &name, &config, self.semantics())?))
             }
             _ => None,
         };
@@ -225,7 +258,7 @@ impl Dialect {
             Dialect::Keras2 => settings2::translated(class, settings),
             _ => (class, settings),
         };
-        let (name, pointer) = (name.to_owned(), entry.pointer());
+        let pointer = entry.pointer();
         Ok(RawLayer { name, class, settings, calls: vec![], pointer, nested })
     }
 
@@ -268,6 +301,13 @@ fn is_operation(entry: &Node<'_>) -> bool {
 
 fn is_inside(module: &str, package: &str) -> bool {
     module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// A name by place.
+fn unnamed(entry: &Node<'_>) -> String {
+    let pointer = entry.pointer();
+    let numbers: Vec<&str> = pointer.split('/').filter(|part| part.parse::<usize>().is_ok()).collect();
+    format!("sequential_{}", numbers.join("_"))
 }
 
 fn first_output(layer: &RawLayer) -> RawTensor {

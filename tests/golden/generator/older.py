@@ -9,7 +9,7 @@ from unittest import mock
 
 import h5py
 import numpy as np
-from keras import Input, Model, layers
+from keras import Input, Model, layers, ops
 
 from . import record
 from .layers import IDS, STEPS, UNITS, VOCABULARY
@@ -47,7 +47,7 @@ class Older(record.Case):
 
 def write_weights(group, case):
     names, made = [], {layer.name: layer for layer in case.model.layers}
-    listed = [entry["name"] for entry in case.config["config"]["layers"]]
+    listed = list(names_in(case.config["config"]))
     for layer in [made[name] for name in listed if name in made]:
         names.append(layer.name.encode())
         own = group.create_group(layer.name)
@@ -58,6 +58,17 @@ def write_weights(group, case):
         for path, weight in zip(paths, stored):
             own[path] = weight
     group.attrs["layer_names"] = names
+
+
+def names_in(config):
+    """The names of the layers in a config, those of the models that a `Merge` joins first."""
+    for entry in config["layers"] if isinstance(config, dict) else config:
+        if "weights" in entry:
+            yield entry["weights"]
+            continue
+        for branch in entry["config"].get("layers", []):
+            yield from names_in(branch["config"])
+        yield entry["config"]["name"]
 
 
 def by_gate(weights, order):
@@ -73,6 +84,9 @@ def of_keras1(layer, weights):
         return by_gate(weights, [0, 1, 2])
     if isinstance(layer, layers.Conv1D):
         return [weights[0][:, None], weights[1]]
+    if isinstance(layer, layers.Conv2DTranspose):
+        order = (2, 3, 0, 1) if layer.name == "first" else (0, 1, 3, 2)
+        return [weights[0].transpose(order), weights[1]]
     if isinstance(layer, layers.Conv2D):
         return [weights[0].transpose(3, 2, 0, 1), weights[1]]
     return weights
@@ -91,6 +105,12 @@ RECURRENT = TRAINING | {
 }
 
 
+MERGE = {
+    "mode_type": "raw", "concat_axis": -1, "dot_axes": -1, "output_shape": None, "output_shape_type": "raw",
+    "output_mask": None, "output_mask_type": "raw", "arguments": {},
+}
+
+
 def sentences():
     ids = Input((STEPS,), dtype="int32", name="ids")
     words = layers.Embedding(VOCABULARY, FEATURES, mask_zero=True, name="words")(ids)
@@ -104,8 +124,7 @@ def sentences():
     twin = Model([ids, image], layers.Dense(3, activation="softmax", name="dense")(both), name="sentences")
     numbers = np.random.default_rng(70)
     inputs = {"ids": IDS, "image": numbers.normal(size=(len(IDS), 5, 6, 2)).astype("float32")}
-    merge = {"mode": "concat", "mode_type": "raw", "concat_axis": -1, "dot_axes": -1, "output_shape": None,
-             "output_shape_type": "raw", "output_mask": None, "output_mask_type": "raw", "arguments": {}}
+    merge = MERGE | {"mode": "concat"}
     listed = [
         old("InputLayer", "ids", [], batch_input_shape=[None, STEPS], input_dtype="int32", sparse=False),
         old("InputLayer", "image", [], batch_input_shape=[None, 5, 6, 2], input_dtype="float32", sparse=False),
@@ -164,6 +183,95 @@ def theano():
     return Older("keras2-theano", "Keras 2 on Theano: kernels turned round", twin, inputs, config, attributes, turned)
 
 
+def cosine(x, y):
+    product = layers.Dot(-1)
+    length = ops.sqrt(product([x, x]) * product([y, y]))
+    return ops.expand_dims(product([x, y]) / ops.maximum(length, 1e-7), 1)
+
+
+def branches():
+    """A chain that begins with two others, one of which begins with two others itself."""
+    ids, other, x = (Input(shape, dtype=dtype, name=name) for shape, dtype, name in BRANCHES)
+    words = layers.Embedding(VOCABULARY, FEATURES, name="words")
+    lstm = layers.LSTM(UNITS, recurrent_activation="sigmoid", name="lstm")(words(ids))
+    gru = layers.GRU(UNITS, reset_after=False, recurrent_activation="sigmoid", name="gru")
+    again = gru(layers.Embedding(VOCABULARY, FEATURES, name="more")(other))
+    sides = layers.Dense(4, name="both")(layers.Multiply(name="product")([lstm, again]))
+    joined = layers.Concatenate(name="all")([sides, layers.Dense(3, name="numbers")(x)])
+    hidden = layers.Dense(UNITS, activation="relu", name="hidden")
+    twin = Model([ids, other, x], layers.Dense(2, name="last")(hidden(joined)), name="branches")
+    embedding = {"input_dim": VOCABULARY, "output_dim": FEATURES, "input_length": STEPS, "mask_zero": False,
+                 "dropout": 0.0, "init": "uniform", "input_dtype": "int32", "batch_input_shape": [None, STEPS]}
+    dense = TRAINING | {"activation": "linear", "bias": True}
+    over = RECURRENT | {"return_sequences": False, "inner_activation": "sigmoid", "output_dim": UNITS}
+    texts = [
+        chain(entry("Embedding", "words", **embedding), entry("LSTM", "lstm", **over, forget_bias_init="one")),
+        chain(entry("Embedding", "more", **embedding), entry("GRU", "gru", **over)),
+    ]
+    both = chain(
+        entry("Merge", "product", **MERGE, mode="mul", layers=texts),
+        entry("Dense", "both", **dense, output_dim=4, input_dim=None),
+    )
+    numbers = chain(entry("Dense", "numbers", **dense, output_dim=3, input_dim=2, batch_input_shape=[None, 2]))
+    config = chain(
+        entry("Merge", "all", **MERGE, mode="concat", layers=[both, numbers]),
+        chain(entry("Dense", "hidden", **dense | {"activation": "relu"}, output_dim=UNITS, input_dim=7,
+                    batch_input_shape=[None, 7]), weights="hidden"),
+        entry("Dense", "last", **dense, output_dim=2, input_dim=None),
+    )
+    data = {"words_input": IDS, "more_input": IDS[::-1].copy(),
+            "numbers_input": np.random.default_rng(72).normal(size=(len(IDS), 2)).astype("float32")}
+    title = "Keras 1: a Sequential that begins with Merge"
+    return Older("keras1-branches", title, twin, data, config, {"keras_version": "1.2.2"}, of_keras1)
+
+
+BRANCHES = [((STEPS,), "int32", "words_input"), ((STEPS,), "int32", "more_input"), ((2,), "float32", "numbers_input")]
+
+
+def entry(class_name, name, **config):
+    return {"class_name": class_name, "config": {"name": name, "trainable": True, **config}}
+
+
+def chain(*listed, weights=None):
+    """A `Sequential`, whose own name was not written; `weights` is that of its group."""
+    return {"class_name": "Sequential", "config": list(listed)} | ({"weights": weights} if weights else {})
+
+
+def images():
+    x, y = Input((4, 3, 2), name="x"), Input((2, 3), name="y")
+    first = layers.Conv2DTranspose(3, (3, 2), strides=(2, 1), output_padding=(1, 0), name="first")(x)
+    second = layers.Conv2DTranspose(2, (3, 3), strides=2, padding="same", output_padding=(0, 1), name="second")(x)
+    alike = cosine(y, layers.Activation("tanh", name="tanh")(y))
+    vectors = cosine(layers.Flatten(name="flat")(y), layers.Flatten(name="line")(y))
+    twin = Model([x, y], [first, second, alike, vectors], name="images")
+    conv = TRAINING | {"nb_filter": 3, "activation": "linear", "bias": True}
+    listed = [
+        old("InputLayer", "x", [], batch_input_shape=[None, 4, 3, 2], input_dtype="float32", sparse=False),
+        old("InputLayer", "y", [], batch_input_shape=[None, 2, 3], input_dtype="float32", sparse=False),
+        old("Permute", "turned", ["x"], dims=[3, 1, 2]),
+        old("Deconvolution2D", "first", ["turned"], **conv, nb_row=3, nb_col=2, border_mode="valid",
+            subsample=[2, 1], dim_ordering="th", output_shape=[None, 3, 10, 4]),
+        old("Permute", "back", ["first"], dims=[2, 3, 1]),
+        old("Deconvolution2D", "second", ["x"], **conv | {"nb_filter": 2}, nb_row=3, nb_col=3, border_mode="same",
+            subsample=[2, 2], dim_ordering="tf", output_shape=[None, 7, 6, 2]),
+        old("Activation", "tanh", ["y"], activation="tanh"),
+        old("Merge", "alike", ["y", "tanh"], **MERGE, mode="cos"),
+        old("Flatten", "flat", ["y"]),
+        old("Flatten", "line", ["y"]),
+        old("Merge", "vectors", ["flat", "line"], **MERGE | {"dot_axes": 1}, mode="cos"),
+    ]
+    config = {"class_name": "Model", "config": {
+        "name": "images", "layers": listed, "input_layers": [["x", 0, 0], ["y", 0, 0]],
+        "output_layers": [[name, 0, 0] for name in ("back", "second", "alike", "vectors")],
+    }}
+    numbers = np.random.default_rng(73)
+    data = {"x": numbers.normal(size=(3, 4, 3, 2)).astype("float32"), "y": numbers.normal(size=(3, 2, 3)).astype("float32")}
+    title = "Keras 1: transposed convolutions of a told shape, merges by cosine"
+    return Older("keras1-images", title, twin, data, config, {"keras_version": "1.2.2"}, of_keras1)
+
+
 def cases():
     yield sentences()
     yield theano()
+    yield branches()
+    yield images()
