@@ -27,6 +27,10 @@ impl Desk {
             masque_runtime::zip::Archive::open(&archive, masque_runtime::zip::Limits::MODEL).unwrap();
         fs::write(desk.path("c.json"), archive.read("config.json").unwrap()).unwrap();
         fs::write(desk.path("c.weights.h5"), archive.read("model.weights.h5").unwrap()).unwrap();
+        fs::create_dir(desk.path("open")).unwrap();
+        for member in ["config.json", "metadata.json", "model.weights.h5"] {
+            fs::write(desk.path("open").join(member), archive.read(member).unwrap()).unwrap();
+        }
         fs::write(desk.path("notes.txt"), "things to remember\n").unwrap();
         fs::write(desk.path("notes.npz"), "things to remember\n").unwrap();
         fs::write(desk.path("ids.jsonl"), "[1, 2]\n[3]\n").unwrap();
@@ -53,9 +57,11 @@ impl Desk {
 
     /// Every file with what it holds, and where it leads if it is a link.
     fn everything(&self) -> BTreeMap<PathBuf, (Vec<u8>, Option<PathBuf>)> {
-        let entries = fs::read_dir(self.0.path()).unwrap();
+        let folders = [self.path(""), self.path("open")];
+        let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+        let files = entries.map(|entry| entry.unwrap().path()).filter(|path| !path.is_dir());
         let state = |path: PathBuf| (fs::read(&path).unwrap(), fs::read_link(&path).ok());
-        entries.map(|entry| entry.unwrap().path()).map(|path| (path.clone(), state(path))).collect()
+        files.map(|path| (path.clone(), state(path))).collect()
     }
 
     /// Refused in one line that holds these words, and everything is as it was.
@@ -87,6 +93,9 @@ fn an_input_is_never_an_output() {
         for weights in ["c.weights.h5", "soft.h5", "c.json"] {
             desk.keeps(&before, &format!("build c.json -o {weights}{force}"), lost);
             desk.keeps(&before, &format!("build c.json --weights soft.h5 -o {weights}{force}"), lost);
+        }
+        for member in ["config.json", "model.weights.h5"] {
+            desk.keeps(&before, &format!("build open -o open/{member}{force}"), lost);
         }
         desk.keeps(&before, &format!("masks c.json --check c.json --bless{force}"), lost);
         for input in npz {

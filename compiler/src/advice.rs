@@ -43,23 +43,38 @@ const MOST_WORK: usize = 200_000;
 impl Inferred {
     /// Adds to findings of this model what to do about them. Every change of the model among it was tried.
     pub fn advise(&self, findings: &mut [Diagnostic]) {
-        let Some(trials) = Trials::of(self).filter(|_| !findings.is_empty()) else { return };
-        let meant = InferredGraph { graph: self.graph.graph.clone(), facts: self.others.clone() };
-        let advisor = Advisor { inferred: self, meant, trials };
-        let mut work = MOST_WORK;
-        let all: Vec<Diagnostic> = findings.to_vec();
-        for finding in findings {
-            let tried = match advisor.cause(finding, &all) {
-                Some(cause) => vec![cause],
-                None => {
-                    advisor.tried(finding, &mut work).iter().map(|tried| advisor.suggestion(tried)).collect()
-                }
-            };
-            let always = advisor.always(finding);
-            finding.advice = tried.into_iter().chain(always).collect();
+        let Some(advisor) = Advisor::of(self, findings) else { return };
+        let suggested = advisor.suggested(findings);
+        for (finding, suggested) in findings.iter_mut().zip(suggested) {
+            finding.advice = suggested.into_iter().map(|(suggestion, _)| suggestion).collect();
         }
     }
+
+    /// Follows what [`Inferred::advise`] suggests for findings of this model, where it is a change of the model.
+    pub fn followed(&self, findings: &[Diagnostic]) -> Vec<Followed> {
+        let Some(advisor) = Advisor::of(self, findings) else { return vec![] };
+        let suggested = advisor.suggested(findings).into_iter().enumerate();
+        let all = suggested.flat_map(|(finding, all)| all.into_iter().map(move |one| (finding, one)));
+        let changed = all.filter(|(_, (_, lines))| !lines.is_empty());
+        let follow = |(finding, (suggestion, lines)): (usize, Suggested)| {
+            Followed { finding, suggestion, inferred: advisor.trials.follow(&lines) }
+        };
+        changed.map(follow).collect()
+    }
 }
+
+/// A model after one suggestion was followed.
+pub struct Followed {
+    /// The finding that the suggestion is for, by its place among those that were given.
+    pub finding: usize,
+    /// The suggestion.
+    pub suggestion: Suggestion,
+    /// The changed model, without weights; `None` if it cannot be inferred.
+    pub inferred: Option<Inferred>,
+}
+
+/// A suggestion, and the change that it is; none of what is words alone.
+type Suggested = (Suggestion, Vec<Line>);
 
 /// What to do about a mask that does not fit.
 const RANK: &str = "pass a mask with as many axes as what it is applied to, such as \
@@ -74,7 +89,26 @@ struct Advisor<'a> {
 
 type Tried = (Candidate, Outcome);
 
-impl Advisor<'_> {
+impl<'a> Advisor<'a> {
+    fn of(inferred: &'a Inferred, findings: &[Diagnostic]) -> Option<Advisor<'a>> {
+        let trials = Trials::of(inferred).filter(|_| !findings.is_empty())?;
+        let meant = InferredGraph { graph: inferred.graph.graph.clone(), facts: inferred.others.clone() };
+        Some(Advisor { inferred, meant, trials })
+    }
+
+    /// What is suggested for each finding.
+    fn suggested(&self, findings: &[Diagnostic]) -> Vec<Vec<Suggested>> {
+        let mut work = MOST_WORK;
+        let for_one = |finding: &Diagnostic| {
+            let tried = match self.cause(finding, findings) {
+                Some(cause) => vec![(cause, vec![])],
+                None => self.tried(finding, &mut work).iter().map(|tried| self.suggestion(tried)).collect(),
+            };
+            tried.into_iter().chain(self.always(finding)).collect()
+        };
+        findings.iter().map(for_one).collect()
+    }
+
     fn subject(&self) -> Subject<'_> {
         let Inferred { graph, layers, pointers, .. } = self.inferred;
         Subject { model: graph, layers, pointers }
@@ -200,7 +234,7 @@ impl Advisor<'_> {
         graph.calls().find(|&call| graph.call(call).layer == layer && graph.call(call).index == finding.call)
     }
 
-    fn suggestion(&self, (candidate, outcome): &Tried) -> Suggestion {
+    fn suggestion(&self, (candidate, outcome): &Tried) -> Suggested {
         let python = Python { graph: &self.inferred.graph.graph };
         let code = candidate.lines.iter().map(|line| python.line(line)).collect();
         let mut text = candidate.text.clone();
@@ -209,12 +243,14 @@ impl Advisor<'_> {
                 outcome.new.iter().map(|(code, place)| format!("{code} at `{place}`")).collect();
             text.push_str(&format!("; what comes to light then: {}", enumerated(&next)));
         }
-        Suggestion { way: Some(candidate.way), text, code }
+        (Suggestion { way: Some(candidate.way), text, code }, candidate.lines.clone())
     }
 
     /// What can be done whatever the model is.
-    fn always(&self, finding: &Diagnostic) -> Vec<Suggestion> {
-        let words = |way: Way| Suggestion { way: Some(way), text: way.text().to_owned(), code: vec![] };
+    fn always(&self, finding: &Diagnostic) -> Vec<Suggested> {
+        let words = |way: Way| {
+            (Suggestion { way: Some(way), text: way.text().to_owned(), code: vec![] }, vec![])
+        };
         match finding.code {
             Code::MaskUnsupported => {
                 let source = finding.labels.first().and_then(|label| self.without(label.call));
@@ -225,14 +261,14 @@ impl Advisor<'_> {
             | Code::PaddingApart
             | Code::MaskLate
             | Code::MaskUnborn
-            | Code::StepsUnmasked => finding.advice.clone(),
-            Code::MaskRank => vec![Suggestion::words(RANK)],
+            | Code::StepsUnmasked => finding.advice.iter().map(|own| (own.clone(), vec![])).collect(),
+            Code::MaskRank => vec![(Suggestion::words(RANK), vec![])],
             Code::MaskLost | Code::PaddingLeak | Code::NoMask => vec![],
         }
     }
 
     /// The same model without the mask.
-    fn without(&self, source: CallId) -> Option<Suggestion> {
+    fn without(&self, source: CallId) -> Option<Suggested> {
         let graph = &self.inferred.graph.graph;
         let (way, line) = match graph.layer_of(source).class.as_str() {
             "Embedding" => {
@@ -246,7 +282,8 @@ impl Advisor<'_> {
             _ => return None,
         };
         let text = way.text().replace("{call}", &graph.call_name(source));
-        Some(Suggestion { way: Some(way), text, code: vec![Python { graph }.line(&line)] })
+        let code = vec![Python { graph }.line(&line)];
+        Some((Suggestion { way: Some(way), text, code }, vec![line]))
     }
 
     /// A leak whose mask was lost on the way is fixed there.

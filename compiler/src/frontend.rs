@@ -216,11 +216,12 @@ pub struct OpenOptions {
     pub semantics: Option<Semantics>,
 }
 
-/// The files that a model is read from: its own, and that of its weights, named or beside it.
+/// The files that a model is read from: its own, or those in its folder, and that of its weights, named or beside it.
 pub fn files(path: &Path, weights: Option<&Path>) -> Vec<PathBuf> {
     let beside = || beside::find(path).filter(|_| path.extension().is_some_and(|ending| ending == "json"));
     let weights = weights.map(Path::to_owned).or_else(beside);
-    [Some(path.to_owned()), weights].into_iter().flatten().collect()
+    let inside = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    [Some(path.to_owned()), weights].into_iter().flatten().chain(inside).collect()
 }
 
 /// Reads a model file; its ending names the format.

@@ -17,6 +17,16 @@ const IN_TENSORFLOW: &[(&str, &str)] = &[
     ("sum", "tf.reduce_sum"),
 ];
 
+/// Functions of `keras.ops` whose classes have other names.
+const FUNCTIONS: &[(&str, &str)] = &[
+    ("AllClose", "allclose"),
+    ("BatchNorm", "batch_normalization"),
+    ("IsIn", "isin"),
+    ("LayerNorm", "layer_normalization"),
+    ("RMSNorm", "rms_normalization"),
+    ("SearchSorted", "searchsorted"),
+];
+
 /// Writes the changes of one model.
 pub(super) struct Python<'a> {
     pub(super) graph: &'a LayerGraph,
@@ -38,7 +48,12 @@ impl Python<'_> {
             Line::Tensor { tensor, value } => format!("{} = {}", self.tensor(*tensor), self.expr(value)),
             Line::Call { call, arguments } => {
                 let id = self.graph.call(*call).layer;
-                let name = identifier(&self.graph.layer(id).name);
+                let layer = self.graph.layer(id);
+                if let Some(operation) = layer.class.strip_prefix("ops.") {
+                    let value = self.operation(operation, &layer.settings, arguments);
+                    return format!("{} = {value}", identifier(&self.graph.call_name(*call)));
+                }
+                let name = identifier(&layer.name);
                 let called = format!("{name}({})", self.arguments(arguments));
                 // Of a layer that is called more than once, which call it is.
                 let once = self.graph.calls().filter(|call| self.graph.call(*call).layer == id).count() == 1;
@@ -90,6 +105,18 @@ impl Python<'_> {
         }
     }
 
+    /// The call of a function that the class of an operation stands for.
+    fn operation(&self, class: &str, settings: &Settings, arguments: &[(Option<String>, Expr)]) -> String {
+        if let ("GetItem", [(_, of), (_, Expr::Constant(key))]) = (class, arguments) {
+            return format!("{}[{}]", self.expr(of), subscript(key));
+        }
+        let known = FUNCTIONS.iter().find(|(known, _)| *known == class);
+        let name = known.map_or_else(|| snake(class), |(_, name)| (*name).to_owned());
+        let passed = Some(self.arguments(arguments)).filter(|passed| !passed.is_empty());
+        let settings = settings.iter().map(|(key, value)| format!("{key}={}", literal(value)));
+        format!("{}({})", self.function(&name), passed.into_iter().chain(settings).collect::<Vec<_>>().join(", "))
+    }
+
     fn function(&self, name: &str) -> String {
         if self.graph.semantics != Semantics::Keras2 {
             return format!("ops.{name}");
@@ -118,6 +145,35 @@ fn argument(key: &str, value: &Json) -> String {
     match key {
         "layer" | "units" | "target_shape" | "dims" => literal(value),
         _ => format!("{key}={}", literal(value)),
+    }
+}
+
+/// `log_softmax` for `LogSoftmax`.
+fn snake(class: &str) -> String {
+    let mut name = String::new();
+    let mut small = false;
+    for letter in class.chars() {
+        if letter.is_uppercase() && small {
+            name.push('_');
+        }
+        small = !letter.is_uppercase();
+        name.extend(letter.to_lowercase());
+    }
+    name
+}
+
+/// What is in the brackets, as a file of Keras has it: `:, -1`.
+fn subscript(key: &Json) -> String {
+    let one = |key: &Json| match key.pointer("/config") {
+        Some(config) if key["class_name"] == "__slice__" => {
+            let part = |name: &str| config.get(name).and_then(Json::as_i64);
+            slice(&[part("start"), part("stop"), part("step")])
+        }
+        _ => literal(key),
+    };
+    match key {
+        Json::Array(axes) => axes.iter().map(one).collect::<Vec<_>>().join(", "),
+        key => one(key),
     }
 }
 

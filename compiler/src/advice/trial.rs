@@ -57,16 +57,20 @@ impl<'a> Trials<'a> {
 
     /// Makes a change and looks again; `None` if the changed model cannot be read or inferred.
     pub(super) fn attempt(&self, lines: &[Line]) -> Option<Outcome> {
+        let left = found(&self.follow(lines)?);
+        let new = left.difference(&self.before).cloned().collect();
+        Some(Outcome { left, new })
+    }
+
+    /// Makes a change.
+    pub(super) fn follow(&self, lines: &[Line]) -> Option<Inferred> {
         let changed = change::apply(&self.inferred.graph().graph, self.plain.clone(), lines);
         let changed = Model::build(changed).ok()?;
         let (graph, layers) = (changed.graph().clone(), changed.into_layers());
         let symbolic = infer::symbolic(&graph, &layers).ok()?;
         let built = baked::with(&InferredGraph { graph, facts: symbolic }, &layers)?;
         let source = self.inferred.graph().facts.source;
-        let inferred = Model::build(built).and_then(|model| model.infer_masks(source)).ok()?;
-        let left = found(&inferred);
-        let new = left.difference(&self.before).cloned().collect();
-        Some(Outcome { left, new })
+        Model::build(built).and_then(|model| model.infer_masks(source)).ok()
     }
 }
 

@@ -310,7 +310,7 @@ impl Layer for Recurrent {
     /// Outputs of a layer that runs backwards come in its own order, and Keras leaves their mask in the other one.
     fn intended_mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
         match self.walk.sequences && self.walk.backwards {
-            true => MaskRule::PerOutput(vec![MaskRule::Reversed { axis: self.time_axis() as i32 }]),
+            true => MaskRule::PerOutput(vec![MaskRule::Reversed { axis: self.time_axis() as usize }]),
             false => self.mask_rule(arguments),
         }
     }
