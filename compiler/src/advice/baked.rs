@@ -7,10 +7,10 @@
 use masque_ir::Semantics;
 use masque_ir::facts::{Facts, InferredGraph};
 use masque_ir::layers::{CallId, LayerGraph, TensorRef};
-use masque_ir::mask::MaskId;
+use masque_ir::mask::{MaskExpr, MaskId};
 
 use super::change::{self, Line};
-use super::expr::Expr;
+use super::expr::{Expr, op};
 use crate::frontend::{RawModel, text};
 use crate::layer::Layer;
 
@@ -52,12 +52,30 @@ pub(super) fn with(model: &InferredGraph, layers: &[Box<dyn Layer>]) -> Option<R
             call: id,
             arguments: vec![
                 (None, Expr::of(&call.arguments[0].value)),
-                (Some("mask".to_owned()), Expr::mask(model, mask)?),
+                (Some("mask".to_owned()), written(model, call.positional().next()?.tensors()[0], mask)?),
             ],
         })
     });
     let lines: Vec<Line> = filled.collect();
     Some(change::apply(graph, raw, &lines))
+}
+
+/// The mask of a tensor as Keras writes it down: of a `Concatenate`, from those of its inputs, over their features.
+fn written(model: &InferredGraph, x: TensorRef, mask: MaskId) -> Option<Expr> {
+    let (graph, facts) = (&model.graph, &model.facts);
+    let joined = graph.layer_of(x.call).class == "Concatenate";
+    if !joined || !matches!(facts.masks.get(mask), MaskExpr::Or(_)) {
+        return Expr::mask(model, mask);
+    }
+    let part = |input: TensorRef| {
+        let wide = op("expand_dims", [Expr::mask(model, facts.tensor(input).mask?)?]).with("axis", -1);
+        let features = op("zeros_like", [Expr::Tensor(input)]).with("dtype", "bool");
+        Some(op("logical_or", [wide, features]))
+    };
+    let inputs = graph.call(x.call).positional().flat_map(|value| value.tensors());
+    let parts: Option<Vec<Expr>> = inputs.map(part).collect();
+    let all = op("concatenate", [Expr::List(parts?)]).with("axis", -1);
+    Some(op("any", [all]).with("axis", -1))
 }
 
 /// The mask of the one tensor that a call reads.

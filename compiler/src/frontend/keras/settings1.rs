@@ -22,7 +22,7 @@ const WINDOWS: &[&str] = &["AveragePooling1D", "MaxPooling1D"];
 const RENAMED_SETTINGS: &[(&[&str], &str, &str)] = &[
     (&[], "bias", "use_bias"),
     (&[], "border_mode", "padding"),
-    (&[], "input_dtype", "dtype"),
+    (&["InputLayer"], "input_dtype", "dtype"),
     (&["Dense", "GRU", "LSTM", "SimpleRNN"], "output_dim", "units"),
     (
         &["Dropout", "GaussianDropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"],
@@ -63,6 +63,7 @@ const IGNORED: &[&str] = &[
     "gamma_init",
     "init",
     "inner_init",
+    "input_dtype",
     "input_length",
 ];
 
