@@ -56,8 +56,10 @@ impl Inferred {
         let suggested = advisor.suggested(findings).into_iter().enumerate();
         let all = suggested.flat_map(|(finding, all)| all.into_iter().map(move |one| (finding, one)));
         let changed = all.filter(|(_, (_, lines))| !lines.is_empty());
-        let follow = |(finding, (suggestion, lines)): (usize, Suggested)| {
-            Followed { finding, suggestion, inferred: advisor.trials.follow(&lines) }
+        let follow = |(finding, (suggestion, lines)): (usize, Suggested)| Followed {
+            finding,
+            suggestion,
+            inferred: advisor.trials.follow(&lines),
         };
         changed.map(follow).collect()
     }
@@ -248,9 +250,8 @@ impl<'a> Advisor<'a> {
 
     /// What can be done whatever the model is.
     fn always(&self, finding: &Diagnostic) -> Vec<Suggested> {
-        let words = |way: Way| {
-            (Suggestion { way: Some(way), text: way.text().to_owned(), code: vec![] }, vec![])
-        };
+        let words =
+            |way: Way| (Suggestion { way: Some(way), text: way.text().to_owned(), code: vec![] }, vec![]);
         match finding.code {
             Code::MaskUnsupported => {
                 let source = finding.labels.first().and_then(|label| self.without(label.call));

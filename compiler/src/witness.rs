@@ -173,8 +173,7 @@ struct Pair<'a> {
 impl Search<'_> {
     /// Is everything found that is looked for?
     fn is_done(&self, found: &[Vec<Witness>]) -> bool {
-        let shown =
-            |found: &[Witness], word: &&str| found.iter().any(|witness| witness.reads == *word);
+        let shown = |found: &[Witness], word: &&str| found.iter().any(|witness| witness.reads == *word);
         let done = |(output, found): (&Output, &Vec<Witness>)| match self.goal {
             Goal::Each => output.reads.words().iter().all(|word| shown(found, word)),
             Goal::One => !found.is_empty(),
@@ -235,7 +234,8 @@ impl Search<'_> {
     fn compare(&self, pair: &Pair<'_>, found: &mut [Vec<Witness>]) {
         let count = self.padding.outputs.len();
         for (place, output) in self.padding.outputs.iter().enumerate() {
-            let wanted = self.goal == Goal::Doubt || is_wanted(output) && output.reads.words().contains(&pair.reads);
+            let wanted =
+                self.goal == Goal::Doubt || is_wanted(output) && output.reads.words().contains(&pair.reads);
             if !wanted || found[place].iter().any(|witness| witness.reads == pair.reads) {
                 continue;
             }

@@ -4,8 +4,8 @@
     python follow.py --masque ../../target/debug/masque                 # writes advice.json
     python follow.py --masque ../../target/debug/masque --only conv1d   # says what the cases do, and writes nothing
 
-Needs what make.py needs. Every suggestion with lines of Python, for every model of `leaks/` and `field/` that is one of
-Keras 3, is followed as a person would: the lines are run among those that build the model. Keras then says what the
+Needs what make.py needs. Every suggestion with lines of Python, for every model of `leaks/` and `field/` (and a few others)
+that is one of Keras 3, is followed as a person would: the lines are run among those that build the model. Keras then says what the
 outputs read of the padding, which is stored, and masque checks the new model's file, where no finding may be new.
 """
 
@@ -18,6 +18,9 @@ from generator import advice  # after environment: it sets Keras up
 
 HERE = Path(__file__).resolve().parent
 
+# Models of other areas that are told of ways that those of `leaks/` and `field/` are not.
+OTHERS = ["attention/multi-head-fused-masked", "masked/planes"]
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -26,17 +29,19 @@ def main():
     options = parser.parse_args()
     environment.require_keras(False)
     stored, faults = {}, 0
-    for area in ("leaks", "field"):
-        for folder in sorted((HERE / area).iterdir()):
-            if options.only in f"{area}/{folder.name}":
-                followed = advice.follow(folder, options.masque.resolve())
-                for entry in followed:
-                    fault = entry.pop("fault", None)
-                    faults += bool(fault)
-                    if fault or options.only:
-                        print(f"{area}/{folder.name}", entry["code"], entry["layer"], entry["way"], fault or entry["reads"])
-                if followed:
-                    stored[f"{area}/{folder.name}"] = followed
+    folders = [folder for area in ("leaks", "field") for folder in sorted((HERE / area).iterdir())]
+    for folder in folders + [HERE / case for case in OTHERS]:
+        case = folder.relative_to(HERE).as_posix()
+        if options.only not in case:
+            continue
+        followed = advice.follow(folder, options.masque.resolve())
+        for entry in followed:
+            fault = entry.pop("fault", None)
+            faults += bool(fault)
+            if fault or options.only:
+                print(case, entry["code"], entry["layer"], entry["way"], fault or entry["reads"])
+        if followed:
+            stored[case] = followed
     print(sum(len(entries) for entries in stored.values()), "suggestions,", faults, "faults")
     if not options.only:
         lines = [f" {json.dumps(case)}: [\n  " + ",\n  ".join(map(json.dumps, entries)) + "\n ]" for case, entries in stored.items()]

@@ -114,7 +114,11 @@ impl Python<'_> {
         let name = known.map_or_else(|| snake(class), |(_, name)| (*name).to_owned());
         let passed = Some(self.arguments(arguments)).filter(|passed| !passed.is_empty());
         let settings = settings.iter().map(|(key, value)| format!("{key}={}", literal(value)));
-        format!("{}({})", self.function(&name), passed.into_iter().chain(settings).collect::<Vec<_>>().join(", "))
+        format!(
+            "{}({})",
+            self.function(&name),
+            passed.into_iter().chain(settings).collect::<Vec<_>>().join(", ")
+        )
     }
 
     fn function(&self, name: &str) -> String {

@@ -219,7 +219,9 @@ impl Transposed {
             let (stride, told) = (i64::from(stride), i64::from(told));
             // The convolution of a result of this length gives the data's.
             let read = if self.sliding.padding == Padding::Same { 0 } else { reach };
-            let size = size.known().filter(|&size| size == (told - read).div_euclid(stride) + i64::from((told - read) % stride != 0));
+            let size = size.known().filter(|&size| {
+                size == (told - read).div_euclid(stride) + i64::from((told - read) % stride != 0)
+            });
             let before = |size: i64| ((size - 1) * stride + reach + 1 - told).max(0) / 2;
             let valid = self.sliding.padding == Padding::Valid;
             size.map(|size| [if valid { 0 } else { before(size) }, told - size * stride])
@@ -269,9 +271,7 @@ impl Sliding {
             kernel = scope.builder.emit(Shape::Reverse { axis }, &[kernel])?;
         }
         let (mut low, mut high, mut spread) = (vec![], vec![], vec![]);
-        for ((reach, &stride), [before, longer]) in
-            self.reach().zip(&self.strides).zip(cut)
-        {
+        for ((reach, &stride), [before, longer]) in self.reach().zip(&self.strides).zip(cut) {
             low.push(reach - before);
             high.push(longer + before);
             spread.push(stride - 1);

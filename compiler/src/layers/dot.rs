@@ -128,11 +128,7 @@ fn product(scope: &mut Scope<'_>, [x, y]: [&Operand; 2], axes: [usize; 2]) -> Re
 }
 
 /// `dot(x, y) / sqrt(dot(x, x) * dot(y, y))`, with an axis of size 1 after the batch.
-fn cosine(
-    scope: &mut Scope<'_>,
-    [x, y]: [&Operand; 2],
-    axes: [usize; 2],
-) -> Result<Vec<Operand>, OpError> {
+fn cosine(scope: &mut Scope<'_>, [x, y]: [&Operand; 2], axes: [usize; 2]) -> Result<Vec<Operand>, OpError> {
     let products = [[x, y], [x, x], [y, y]].map(|pair| product(scope, pair, axes));
     let [both, left, right] = products;
     let squares = scope.builder.emit(Elementwise::Mul, &[left?, right?])?;

@@ -103,7 +103,14 @@ impl Layer for Hashing {
         let Some(Masked::Text(text)) = self.masked() else { return Ok(vec![]) };
         let ty = Type::new(DType::Str, vec![Dim::constant(1)]);
         let place = WeightPlace::Words(vec![text.clone()]);
-        Ok(vec![WeightSpec { name: "mask_value".into(), ty, place, trained: false, scales: None, transposed: false }])
+        Ok(vec![WeightSpec {
+            name: "mask_value".into(),
+            ty,
+            place,
+            trained: false,
+            scales: None,
+            transposed: false,
+        }])
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

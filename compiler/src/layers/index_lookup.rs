@@ -191,12 +191,25 @@ impl Layer for IndexLookup {
         let (special, first) = (special(mask, &self.unknown_token, self.unknown), self.first());
         let ty = list(self.dtype, self.tokens + first.len() as i64);
         let place = WeightPlace::Vocabulary { special: special.clone(), first };
-        let mut weights =
-            vec![WeightSpec { name: "vocabulary".into(), ty, place, trained: false, scales: None, transposed: false }];
+        let mut weights = vec![WeightSpec {
+            name: "vocabulary".into(),
+            ty,
+            place,
+            trained: false,
+            scales: None,
+            transposed: false,
+        }];
         if self.weighted {
             let ty = list(DType::F32, self.encoding.depth);
             let place = WeightPlace::IdfWeights { special };
-            weights.push(WeightSpec { name: "idf_weights".into(), ty, place, trained: false, scales: None, transposed: false });
+            weights.push(WeightSpec {
+                name: "idf_weights".into(),
+                ty,
+                place,
+                trained: false,
+                scales: None,
+                transposed: false,
+            });
         }
         Ok(weights)
     }

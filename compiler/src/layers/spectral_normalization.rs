@@ -46,8 +46,7 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     config.ignore(&["power_iterations"]);
     let (class, settings) = config.layer("layer")?;
     let def = super::find(&class).filter(|def| KERNELS.contains(&def.class));
-    let def =
-        def.ok_or_else(|| super::unfit("layer", format!("one of {}", KERNELS.join(", ")), &class))?;
+    let def = def.ok_or_else(|| super::unfit("layer", format!("one of {}", KERNELS.join(", ")), &class))?;
     let mut inner = Config::new(settings)?;
     let layer = (def.parse)(&mut inner)?;
     config.keep("layer", json!({"class_name": class, "config": inner.finish()?}));
@@ -92,7 +91,8 @@ impl Layer for SpectralNormalization {
                 ty,
                 place: place(dataset),
                 trained: name == "kernel",
-                scales: None, transposed: false,
+                scales: None,
+                transposed: false,
             }));
         }
         weights.extend(inner.into_iter().map(|spec| spec.inside("layer", "layer")));

@@ -193,7 +193,8 @@ impl Layer for TextVectorization {
             ty: column(DType::Str, self.tokens),
             place: WeightPlace::Vocabulary { special: special(self.output), first: vec![] },
             trained: false,
-            scales: None, transposed: false,
+            scales: None,
+            transposed: false,
         }];
         if self.output == TokenOutput::TfIdf {
             let (name, ty) = ("idf_weights".into(), column(DType::F32, self.columns));

@@ -60,6 +60,8 @@ def entry(path, finding, advice, before, masque):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             original = keras.saving.load_model(path, compile=False)
+            if any(tensor.dtype == "string" for tensor in original.inputs):
+                return described | {"reads": None}
             model = Replay(original, advice["code"]).build()
             described["reads"] = reads(model, padded(original) | padded(model))
             said = checked(model, masque)
@@ -140,8 +142,9 @@ class Replay:
             result = None
         else:
             args, kwargs = tree.map_structure(self.get, (node.arguments.args, node.arguments.kwargs))
-            if self.is_filled_in(operation, node):
-                kwargs.pop("mask")
+            filled_in = ["mask"] if self.is_filled_in(operation, node) else []
+            absent = [name for name, value in kwargs.items() if name.endswith("mask") and value is None]
+            kwargs = {name: value for name, value in kwargs.items() if name not in filled_in + absent}
             result = self.function(operation)(*args, **kwargs)
         self.values[name] = result
         for line in [line for line in own if line is not replaced]:

@@ -126,7 +126,8 @@ fn is_old(class: &str, settings: &Map<String, Json>) -> bool {
 
 /// The shape of the results of a transposed convolution, as their lengths.
 fn told_shape(settings: &mut Map<String, Json>) {
-    let first = if settings.get("data_format").is_some_and(|format| format == "channels_first") { 2 } else { 1 };
+    let first =
+        if settings.get("data_format").is_some_and(|format| format == "channels_first") { 2 } else { 1 };
     let shape = settings.get("output_shape").and_then(Json::as_array).filter(|shape| shape.len() == 4);
     if let Some(lengths) = shape.map(|shape| shape[first..first + 2].to_vec()) {
         settings.remove("output_shape");

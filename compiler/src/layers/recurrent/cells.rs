@@ -11,8 +11,8 @@ use masque_ir::{DType, Dim, Type};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Steps, Walk};
-use crate::layers::CALLED_INSIDE;
 use crate::layer::{Config, ConfigError, KernelCondition, Scope, ShapeError, WeightSpec};
+use crate::layers::CALLED_INSIDE;
 
 /// The classes of cells: the name in a weights file, and the layer that is such a cell alone.
 const CELLS: [(&str, &str, &str); 3] = [
