@@ -9,7 +9,11 @@ use masque_runtime::Section;
 use masque_runtime::session::{self, Session, State};
 use ndarray::{ArrayD, IxDyn};
 
-/// Opens a model, infers its types and masks, loads its weights, lowers it; what it says on the way is one line.
+/// Advice is tried for models of at most so many calls.
+const ADVISED: usize = 40;
+
+/// Opens a model, infers its types and masks, finds what `masque check` does, loads its weights, lowers it; what it says on
+/// the way is one line.
 ///
 /// # Panics
 ///
@@ -28,6 +32,12 @@ fn compile(path: &str, bytes: &[u8]) -> Result<(), masque::Error> {
     let findings = inferred.diagnostics(UnsupportedMask::Warn);
     assert!(findings.iter().all(|finding| !finding.labels.is_empty()), "a finding has a place");
     table::text(inferred.graph());
+    let padding = inferred.padding()?;
+    let mut findings = inferred.findings(UnsupportedMask::Error);
+    findings.extend(inferred.leaks(&padding));
+    if inferred.graph().graph.calls().len() <= ADVISED {
+        inferred.advise(&mut findings);
+    }
     inferred.load_weights()?;
     reads_back(&text::print_masks(inferred.graph()));
     let options =
