@@ -142,6 +142,10 @@ fn what_needs_python_code_is_refused_with_what_can_be_done() {
         (with_layer("Lambda", r#""function": "half""#, call), "Lambda"),
         (with_layer("Custom>Block", r#""width": 2"#, call), "Custom>Block"),
         (with_layer("Block", r#""width": 2"#, call), "Block"),
+        (with_layer("Dense", r#""units": 2, "activation": "mine""#, call), "mine"),
+        (with_layer("RNN", r#""cell": {"class_name": "MyCell", "config": {}}"#, call), "MyCell"),
+        (with_layer("TimeDistributed", r#""layer": {"class_name": "Block", "config": {}}"#, call), "Block"),
+        (with_layer("Bidirectional", r#""layer": {"class_name": "MyRNN", "config": {}}"#, call), "MyRNN"),
         (model.replacen("Functional", "MyModel", 1), "MyModel"),
     ] {
         let refusal = refusal(&config);

@@ -203,6 +203,13 @@ mod tests {
             "use_bias": true,
         });
         assert_eq!(words("Convolution2D", conv), ("Conv2D".to_owned(), today));
+        let deconvolution = json!({
+            "nb_filter": 8, "nb_row": 3, "nb_col": 2, "dim_ordering": "th", "output_shape": [null, 8, 7, 5],
+        });
+        let today = json!({
+            "filters": 8, "kernel_size": [3, 2], "data_format": "channels_first", "output_lengths": [7, 5],
+        });
+        assert_eq!(words("Deconvolution2D", deconvolution), ("Conv2DTranspose".to_owned(), today));
         let merge = json!({"mode": "concat", "mode_type": "raw", "concat_axis": -1, "dot_axes": -1});
         assert_eq!(words("Merge", merge), ("Concatenate".to_owned(), json!({"axis": -1})));
         assert_eq!(words("BatchNormalization", json!({"mode": 2})).1, json!({"mode": 2}));
