@@ -10,6 +10,7 @@ mod trial;
 
 use std::collections::HashSet;
 
+use masque_ir::ops::Op;
 use masque_ir::program::{Operand, Program, ProgramOutput, Value};
 use masque_ir::{DType, Dim};
 use masque_runtime::Tensor;
@@ -103,14 +104,21 @@ fn look(padding: &Padding, weights: &Named, goal: Goal) -> Vec<Vec<Witness>> {
     found
 }
 
+/// As many products take about as long as one element of a value that is made by any operation.
+const ELEMENT: usize = 8;
+
 /// About how many products one position takes: one for every element of a weight, but for those of tables, of which it
-/// picks rows.
+/// picks rows; and those that its values are worth.
 fn products(program: &Program) -> usize {
     let tables: HashSet<Value> =
         program.nodes.iter().filter_map(|node| trial::table(program, node)).collect();
     let weights = program.weights().filter(|(value, _)| !tables.contains(value));
     let elements = |ty: &masque_ir::Type| ty.shape.iter().filter_map(Dim::known).product::<i64>();
-    weights.map(|(_, info)| elements(&info.ty).max(0) as usize).sum()
+    let multiplied: usize = weights.map(|(_, info)| elements(&info.ty).max(0) as usize).sum();
+    let operations = program.nodes.iter().filter(|node| !matches!(node.op, Op::Leaf(_)));
+    let results = operations.flat_map(|node| &node.results);
+    let made: usize = results.map(|result| elements(&result.ty).max(0) as usize).sum();
+    multiplied.saturating_add(made.saturating_mul(ELEMENT))
 }
 
 /// The program with the masks of its outputs behind them.

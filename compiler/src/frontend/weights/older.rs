@@ -181,6 +181,6 @@ mod tests {
         // [rows, columns, channels, filters] and [filters, channels, rows, columns], transposed.
         let transposed = |shape: &[usize]| in_order(counted(shape), "w", &[5, 2, 4, 3], true).unwrap();
         assert_eq!(transposed(&[5, 2, 3, 4])[[0, 1, 2, 1]], 18.0);
-        assert_eq!(transposed(&[4, 3, 5, 2])[[1, 0, 2, 1]], 52.0);
+        assert_eq!(transposed(&[4, 3, 5, 2])[[1, 0, 2, 1]], 72.0);
     }
 }
