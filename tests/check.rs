@@ -104,6 +104,25 @@ fn a_mask_that_does_not_fit_is_an_error_of_every_command() {
     }
 }
 
+/// Sentences of words: the mask of the output has three axes.
+const SENTENCES: &str = "masque 1 layers
+semantics keras-3.15
+model \"sentences\"
+
+%ids = InputLayer() {dtype = int32, shape = [B, T, 3]}
+%words = Embedding(%ids) {input_dim = 9, mask_zero = true, output_dim = 4}
+%norm = UnitNormalization(%words) {axis = [1]}
+
+return output_0 = %norm
+";
+
+#[test]
+fn runs_are_compared_under_masks_of_any_number_of_axes() {
+    let done = masque(SENTENCES, "check", &[]);
+    assert_eq!(done.status, Some(0), "{}", done.stderr);
+    assert!(done.stderr.contains("no-mask"), "{}", done.stderr);
+}
+
 #[test]
 fn a_dump_has_the_masks_that_are_asked_for() {
     let folder = root().join("tests/golden/leaks/146-post-ln-block-x2-tokens-out");

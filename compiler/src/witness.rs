@@ -277,7 +277,7 @@ impl Positions<'_> {
     fn has(&self, element: &[usize]) -> bool {
         let Some(&step) = element.get(1) else { return true };
         let holds = |mask: &Option<&ArrayD<bool>>| {
-            mask.and_then(|mask| mask.get([element[0], step])).is_none_or(|&holds| holds)
+            mask.and_then(|mask| mask.get(element.get(..mask.ndim())?)).is_none_or(|&holds| holds)
         };
         let until = self.valid[usize::from(self.masks[0].is_some())];
         step < until && self.masks.iter().all(holds)
