@@ -155,7 +155,8 @@ impl<'a> Advisor<'a> {
             Code::MaskDiffers => self.differing(&subject, call),
             Code::PaddingLeak => self.leaking(&subject, call, finding),
             Code::NoMask => vec![self.unmarked(finding)],
-            Code::LossUnmasked
+            Code::LayerOpaque
+            | Code::LossUnmasked
             | Code::PaddingApart
             | Code::MaskLate
             | Code::MaskRank
@@ -258,7 +259,8 @@ impl<'a> Advisor<'a> {
                 source.into_iter().chain([words(Way::Warn)]).collect()
             }
             Code::MaskDiffers => vec![words(Way::Intended)],
-            Code::LossUnmasked
+            Code::LayerOpaque
+            | Code::LossUnmasked
             | Code::PaddingApart
             | Code::MaskLate
             | Code::MaskUnborn

@@ -39,8 +39,15 @@ impl Inferred {
         let graph = &self.graph.graph;
         let fail = |source| Error::Lower { file: self.file.path.clone(), source };
         let program = lower::lower(&self.graph, &self.layers, false).map_err(fail)?;
+        let mut dense = by_call(&program, graph);
+        let opaque = self.opaque();
+        if !opaque.is_empty() {
+            dense.extend(opaque.into_iter().map(|call| (graph.call_name(call), None)));
+            // Which rows nobody sees is not known, either.
+            return Ok(Costs { packed: dense.clone(), dense });
+        }
         let (optimized, _) = rewrite::optimize(&program, rewrite::Limits::DEFAULT);
-        Ok(Costs { dense: by_call(&program, graph), packed: by_call(&pack::pack(&optimized), graph) })
+        Ok(Costs { dense, packed: by_call(&pack::pack(&optimized), graph) })
     }
 }
 

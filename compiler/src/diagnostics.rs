@@ -8,6 +8,7 @@
 mod after;
 mod differs;
 mod lost;
+mod opaque;
 mod path;
 mod rank;
 pub mod render;
@@ -28,6 +29,7 @@ use crate::layer::{Arguments, Layer};
 pub(crate) use after::After;
 pub use differs::differing_masks;
 pub use lost::lost_masks;
+pub use opaque::opaque_layers;
 pub use rank::misfit_masks;
 pub use unborn::unborn_masks;
 pub use unscored::unmasked_losses;
@@ -68,6 +70,8 @@ macro_rules! codes {
 }
 
 codes! {
+    /// What a layer computes, or does with masks, is not known.
+    LayerOpaque = "layer-opaque";
     /// A loss counts padded steps, because a mask ended before the output.
     LossUnmasked = "loss-unmasked";
     /// The mask that a running Keras model uses is not the one that its layers' rules intend.

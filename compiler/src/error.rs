@@ -2,7 +2,16 @@
 
 use crate::diagnostics::Diagnostic;
 use crate::frontend::{LoadError, WeightError};
-use crate::{executable, infer, lower, plan};
+use crate::{executable, infer, layers, lower, plan};
+
+/// Why there are no numbers, and what to do.
+fn unknown(layer: &str, class: &str) -> String {
+    let reason = layers::refusal(class);
+    format!(
+        "layer `{layer}`: {reason}; masks, check, explain, summary, diff and the dumps of layers and masks go on \
+             around it"
+    )
+}
 
 /// Anything that keeps a model from being compiled. One line: file, place, expected, found.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +58,16 @@ pub enum Error {
         file: String,
         /// What does not fit.
         source: masque_ir::ops::OpError,
+    },
+    /// A layer is of an unknown class: what it computes cannot be known.
+    #[error("{file}: {}", unknown(layer, class))]
+    Opaque {
+        /// The file.
+        file: String,
+        /// The call.
+        layer: String,
+        /// Its layer's class.
+        class: String,
     },
     /// Masks reach layers that do not support them, and the policy says that this is an error.
     #[error("{file}: {} of its calls get a mask that they do not support", diagnostics.len())]

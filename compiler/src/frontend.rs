@@ -13,6 +13,7 @@ mod flatten;
 pub mod hdf5;
 mod json;
 mod keras;
+pub(crate) mod opaque;
 mod order;
 mod sizes;
 pub mod text;
@@ -24,6 +25,7 @@ pub use assemble::{AssembleError, Assembled, assemble};
 pub use config::KerasConfigError;
 use json::ConfigText;
 pub use json::JsonError;
+pub use opaque::{NoStatement, NotOpaque, OpaqueLayer, Statement};
 pub(crate) use sizes::InputBatch;
 pub(crate) use weights::group_name;
 pub use weights::{WeightError, WeightSource};
@@ -189,6 +191,9 @@ pub enum Problem {
     /// The text form says something else than it should.
     #[error("{0}")]
     Text(#[from] text::ModelTextError),
+    /// Something is stated of a layer that is known, or not there.
+    #[error("{0}")]
+    Opaque(#[from] NotOpaque),
     /// The layers do not fit together.
     #[error("{0}")]
     Graph(#[from] AssembleError),
@@ -214,6 +219,8 @@ pub struct OpenOptions {
     pub weights: Option<PathBuf>,
     /// The rules it is read under; those of the Keras that wrote it, if this is not said.
     pub semantics: Option<Semantics>,
+    /// What is stated of layers of unknown classes.
+    pub opaque: Vec<OpaqueLayer>,
 }
 
 /// The files that a model is read from: its own, or those in its folder, and that of its weights, named or beside it.
@@ -243,6 +250,7 @@ pub fn read(path: &Path, options: &OpenOptions) -> Result<ModelFile, LoadError> 
         read_whole(ending, bytes).map_err(fail)?
     };
     raw.semantics = options.semantics.unwrap_or(raw.semantics);
+    opaque::state(&mut raw, &options.opaque).map_err(|error| fail(error.into()))?;
     Ok(ModelFile { raw, weights, hash: hash.finalize().to_hex()[..32].to_owned() })
 }
 

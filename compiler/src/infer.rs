@@ -9,7 +9,7 @@ use masque_ir::mask::{MAX_HEIGHT, MAX_PARTS, MaskExpr, MaskId, MaskPool};
 use masque_ir::{DType, Dim, Semantics, Type};
 
 use crate::layer::config::LARGEST_SIZE;
-use crate::layer::{Arguments, Layer, Reads, ShapeError, WeightSpec, takes};
+use crate::layer::{Arguments, Effect, Layer, MaskRule, Reads, ShapeError, WeightSpec, takes};
 use crate::masks::{self, Flow, Incoming, Rules};
 
 /// A model whose types do not fit together.
@@ -154,14 +154,25 @@ impl Track {
     ) {
         let rule = masks::rule(self.rules, layer, types);
         let rank = |tensor: TensorRef| self.fact(tensor).ty.rank() as u32;
-        let ruled = masks::apply(self.rules, &rule, arguments, &incoming, outputs, rank, pool);
+        let ruled = match rule {
+            MaskRule::Unknown => masks::unknown(CallId(self.calls.len() as u32), outputs, pool),
+            _ => masks::apply(self.rules, &rule, arguments, &incoming, outputs, rank, pool),
+        };
         let names = arguments.data_parameters();
         let data = names.iter().flat_map(|name| arguments.tensors(name).iter().zip(types.tensors(name)));
         // What was converted on the way in is a tensor of its own.
         let itself = |(&tensor, ty): (&TensorRef, &Type)| (self.fact(tensor).ty == *ty).then_some(tensor);
         let data: Vec<Option<TensorRef>> = data.map(itself).collect();
         let by_hand: &[_] = if arguments.explicit_masks().is_some() { &incoming.previous } else { &[] };
-        let outgoing = self.flow.call(masks::effect(self.rules, layer, types), &data, by_hand, &ruled);
+        let effect = masks::effect(self.rules, layer, types);
+        if effect == Effect::Unknown {
+            for &tensor in data.iter().flatten() {
+                if let Some(mask) = self.flow.mask(tensor) {
+                    self.flow.forget(tensor, pool.unknown(tensor, pool.rank(mask)));
+                }
+            }
+        }
+        let outgoing = self.flow.call(effect, &data, by_hand, &ruled);
         let status = masks::status(&rule, &incoming.all, &outgoing);
         let outputs = outputs.iter().zip(outgoing).map(|(ty, mask)| TensorFact { ty: ty.clone(), mask });
         self.calls.push(CallFact { mask_in: incoming.all, status, outputs: outputs.collect() });
@@ -276,7 +287,9 @@ impl<'a> State<'a> {
         (0..some.len().max(others.len())).find(|&place| {
             let covered =
                 || get(meant, place).is_some_and(|mask| self.covers(layer, incoming[running], mask));
-            get(some, place) != get(others, place) && layer.decides(place) && !covered()
+            let known = |mask: Option<MaskId>| !mask.is_some_and(|mask| self.pool.borrow().is_unknown(mask));
+            let differ = get(some, place) != get(others, place) && known(get(some, place));
+            differ && known(get(others, place)) && layer.decides(place) && !covered()
         })
     }
 

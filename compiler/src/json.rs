@@ -107,6 +107,7 @@ fn mask(inferred: &InferredGraph, id: MaskId, expression: &MaskExpr) -> Json {
         MaskExpr::Not(_) => ("not", vec![]),
         MaskExpr::Ones(x, _) => ("ones", vec![tensor(x)]),
         MaskExpr::Zeros(x, _) => ("zeros", vec![tensor(x)]),
+        MaskExpr::Unknown(x, _) => ("unknown", vec![tensor(x)]),
         MaskExpr::Expand(..) => ("expand", vec![]),
         MaskExpr::Spread(_, x) => ("spread", vec![tensor(x)]),
         MaskExpr::Concat(..) => ("concat", vec![]),

@@ -113,6 +113,11 @@ pub trait Layer: Debug + Send + Sync {
     /// Builds what it computes; one operand for each output.
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError>;
 
+    /// Is it a layer of a class that is not known? What it computes is a hole in the tensor graph.
+    fn is_opaque(&self) -> bool {
+        false
+    }
+
     /// Is it an operation (`keras.ops`), which drops masks without a word and converts nothing?
     fn is_operation(&self) -> bool {
         false
@@ -162,6 +167,8 @@ pub enum Effect {
     GivesInputs,
     /// It takes the masks off every tensor that it reads.
     TakesMasks,
+    /// Nobody can tell: it may take the masks off what it reads.
+    Unknown,
 }
 
 /// What the masks of a call's outputs are. The vocabulary of all layers.
@@ -207,6 +214,8 @@ pub enum MaskRule {
     Ends,
     /// None: the mask is lost.
     Lost,
+    /// Nobody can tell.
+    Unknown,
     /// One rule for each output.
     PerOutput(Vec<MaskRule>),
 }

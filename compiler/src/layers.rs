@@ -74,6 +74,7 @@ mod mel_spectrogram;
 mod merging;
 mod multi_head_attention;
 mod normalization;
+pub(crate) mod opaque;
 mod operations;
 mod pipeline;
 mod pooling;
@@ -95,6 +96,7 @@ mod time_distributed;
 mod unit_normalization;
 mod vocabulary;
 
+pub use opaque::OpaqueRule;
 pub(crate) use time_distributed::keeps_states;
 
 use crate::layer::{ConfigError, LayerDef};
@@ -549,11 +551,12 @@ pub fn refusal(class: &str) -> String {
             format!("{class}: {}", operations::refusal(class).unwrap_or_default())
         }
         _ if class.contains('>') => format!(
-            "{class} is a custom class, whose code is not in the file: use {EXPORT}, or layers of Keras in its place"
+            "{class} is a custom class, whose code is not in the file: describe it for --layers, or use {EXPORT}, or \
+             layers of Keras in its place"
         ),
         _ => format!(
             "unknown class {class}: `masque layers` lists the known ones; for a custom class, whose code is not in \
-             the file, use {EXPORT}, or layers of Keras in its place"
+             the file, describe it for --layers, or use {EXPORT}, or layers of Keras in its place"
         ),
     }
 }

@@ -83,7 +83,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use masque_ir::facts::{Facts, InferredGraph, MaskSource};
-use masque_ir::layers::{LayerGraph, TensorRef};
+use masque_ir::layers::{CallId, LayerGraph, TensorRef};
 use masque_ir::plan::Provenance;
 use masque_ir::program::Program;
 use masque_ir::verify::{self, Violations};
@@ -303,6 +303,13 @@ impl Inferred {
         &self.compiled
     }
 
+    /// The calls of layers of unknown classes, of which only what they give is known.
+    pub fn opaque(&self) -> Vec<CallId> {
+        let graph = &self.graph.graph;
+        let is_opaque = |call: &CallId| self.layers[graph.call(*call).layer.0 as usize].is_opaque();
+        graph.calls().filter(is_opaque).collect()
+    }
+
     /// What may keep the model from being compiled: masks that do not fit, and those that reach layers without support
     /// for them, of which nothing is said under [`UnsupportedMask::Drop`]. See [`Inferred::findings`] for all that is
     /// worth knowing.
@@ -326,6 +333,7 @@ impl Inferred {
         let lost = diagnostics::lost_masks(&self.graph, &self.layers, &self.pointers);
         let missing = lost.iter().flat_map(Diagnostic::missed_by).collect();
         findings.extend(lost);
+        findings.extend(diagnostics::opaque_layers(&self.graph, &self.layers, &self.pointers));
         findings.extend(diagnostics::unborn_masks(&self.graph, &self.layers, &self.pointers));
         let (loss, weights) = (&self.compiled["loss"], &self.compiled["loss_weights"]);
         // A loss that is not known may well do without padding by itself.
@@ -365,6 +373,10 @@ impl Inferred {
     pub fn load_weights(&mut self) -> Result<(), Error> {
         match self.require_weights() {
             Err(Error::Weights { source: WeightError::NoWeights { .. }, .. }) => Ok(()),
+            // In the order of layers, the weights of a layer that is not known are in the way.
+            Err(Error::Weights {
+                source: WeightError::Layers { .. } | WeightError::Number { .. }, ..
+            }) if !self.opaque().is_empty() => Ok(()),
             other => other,
         }
     }
@@ -424,8 +436,16 @@ impl Inferred {
     ///
     /// # Errors
     ///
-    /// [`Error::UnsupportedMasks`] if the policy says so.
+    /// [`Error::UnsupportedMasks`] if the policy says so; [`Error::Opaque`] for a model with a layer of an unknown class.
     pub fn lower(self, options: Options) -> Result<Lowered, Error> {
+        if let Some(&call) = self.opaque().first() {
+            let (graph, file) = (&self.graph.graph, self.file.path);
+            return Err(Error::Opaque {
+                file,
+                layer: graph.call_name(call),
+                class: graph.layer_of(call).class.clone(),
+            });
+        }
         let mut diagnostics = self.diagnostics(options.on_unsupported_mask);
         diagnostics.retain(|finding| finding.severity == Severity::Error);
         if !diagnostics.is_empty() {

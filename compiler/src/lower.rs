@@ -5,13 +5,13 @@ pub mod logits;
 
 use std::collections::HashMap;
 
-use masque_ir::DType;
 use masque_ir::facts::{Facts, InferredGraph};
 use masque_ir::layers::{CallId, LayerGraph, TensorRef};
 use masque_ir::mask::{MaskExpr, MaskId};
 use masque_ir::ops::{Elementwise, OpError, Reduce, Shape};
 use masque_ir::program::{Builder, Literal, Operand, Program};
 use masque_ir::verify::is_mask_of;
+use masque_ir::{DType, Type};
 
 use crate::layer::{Arguments, Layer, Scope};
 use crate::masks;
@@ -236,6 +236,12 @@ impl<'a> Lowering<'a> {
             MaskExpr::Not(_) => self.builder.emit(Elementwise::Not, parts),
             MaskExpr::Ones(x, rank) => self.filled(&x, rank as usize, 1.0),
             MaskExpr::Zeros(x, rank) => self.filled(&x, rank as usize, 0.0),
+            // What a call that is not known gives is a hole, and so is its mask.
+            MaskExpr::Unknown(x, rank) => {
+                let shape = self.facts.tensor(x).ty.shape[..rank as usize].to_vec();
+                let name = format!("{}.mask", self.graph.tensor_name(x));
+                Ok(self.builder.input(&name, Type::new(DType::Bool, shape)))
+            }
             MaskExpr::Expand(axis, _) => self.builder.insert_axis(&parts[0], axis as usize),
             MaskExpr::Band(band, rows, columns) => {
                 let (rows, columns) = (tensor(self, &rows), tensor(self, &columns));

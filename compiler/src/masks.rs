@@ -22,7 +22,7 @@ use masque_ir::ty::broadcast;
 use masque_ir::{DType, Dim, Semantics, Sizes, Type};
 
 use crate::layer::{Arguments, Effect, Layer, MaskRule, Reads};
-pub use apply::apply;
+pub use apply::{apply, unknown};
 pub use flow::Flow;
 
 /// What an operation sees of the masks among its arguments.
@@ -223,6 +223,9 @@ pub fn conjuncts(pool: &MaskPool, mask: MaskId) -> Vec<MaskId> {
 pub fn status(rule: &MaskRule, incoming: &[Option<MaskId>], outgoing: &[Option<MaskId>]) -> MaskStatus {
     let came = incoming.iter().any(Option::is_some);
     let first = outgoing.iter().flatten().next();
+    if first.is_some() && *rule == MaskRule::Unknown {
+        return MaskStatus::Unknown;
+    }
     match (came, first) {
         (false, None) => MaskStatus::None,
         (false, Some(_)) => MaskStatus::Born,
@@ -278,7 +281,7 @@ pub fn type_by_parts(
                 broadcast(&all, &shape).unwrap_or(wider)
             })
         }
-        MaskExpr::Ones(x, rank) | MaskExpr::Zeros(x, rank) => {
+        MaskExpr::Ones(x, rank) | MaskExpr::Zeros(x, rank) | MaskExpr::Unknown(x, rank) => {
             tensor(*x).shape.into_iter().take(*rank as usize).collect()
         }
         MaskExpr::Spread(_, x) => tensor(*x).shape.into_iter().take(pool.rank(mask) as usize).collect(),

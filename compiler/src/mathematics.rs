@@ -50,6 +50,8 @@ pub struct Explanation {
     pub kernel: Option<Vec<KernelCondition>>,
     /// Is the mask that it uses padded at the end whatever the inputs are?
     pub right_padded: bool,
+    /// Is the layer's class known?
+    pub known: bool,
 }
 
 /// Explains every call of a model but those that only build masks.
@@ -91,7 +93,8 @@ pub fn explain(inferred: &Inferred) -> Result<Vec<Explanation>, LowerError> {
         let right_padded = used.is_some_and(|mask| statics.get(mask).right_padded);
         let (equations, notes) = equations.finish();
         let names = read(&equations, &full);
-        Explanation { row, equations, notes, names, kernel: layer.gpu_kernel(), right_padded }
+        let known = !layer.is_opaque();
+        Explanation { row, equations, notes, names, kernel: layer.gpu_kernel(), right_padded, known }
     });
     Ok(explained.collect())
 }

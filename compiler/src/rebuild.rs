@@ -1,4 +1,4 @@
-//! A program made anew, node by node, for passes that replace some of its nodes.
+//! A program made anew, node by node, for passes that replace or leave out some of its nodes.
 
 use masque_ir::by_value::ByValue;
 use masque_ir::program::{Builder, Node, Operand, Program, ProgramOutput, Value};
@@ -60,4 +60,22 @@ impl<'a> Rebuild<'a> {
         let outputs = self.program.outputs.iter().map(output).collect();
         Program { outputs, ..self.builder.finish() }
     }
+}
+
+/// The program without the nodes that no output needs, masks of what is kept among those that are kept.
+pub(crate) fn needed(program: &Program) -> Program {
+    let mut live = vec![false; program.nodes.len()];
+    let outputs = program.outputs.iter().filter_map(|output| output.operand.value());
+    outputs.for_each(|value| live[value.node as usize] = true);
+    // What a node reads, and the masks of its results, come before it.
+    for (place, node) in program.nodes.iter().enumerate().rev() {
+        if live[place] {
+            let read = node.operands.iter().filter_map(Operand::value);
+            let masks = node.results.iter().filter_map(|result| result.mask);
+            read.chain(masks).for_each(|value| live[value.node as usize] = true);
+        }
+    }
+    let mut rebuild = Rebuild::of(program);
+    (0..program.nodes.len()).filter(|&place| live[place]).for_each(|place| rebuild.keep(place));
+    rebuild.finish()
 }

@@ -16,7 +16,7 @@ use crate::{Error, Inferred};
 pub struct Summary {
     /// One for each call that does not only build masks.
     pub lines: Vec<Line>,
-    /// The elements of all weights, those that several calls share counted once.
+    /// The elements of all weights that are known, those that several calls share counted once.
     pub parameters: u64,
     /// The multiply-adds of all calls.
     pub multiply_adds: String,
@@ -34,6 +34,8 @@ pub struct Line {
     pub reads: Vec<String>,
     /// The elements of its weights; none where they were counted at an earlier call of the layer.
     pub parameters: Option<u64>,
+    /// Is it a layer of an unknown class, whose weights are not counted?
+    pub unknown: bool,
     /// Its multiply-adds: a number, or a formula in the sizes that only a run knows; `unknown` where these decide what is
     /// computed at all.
     pub multiply_adds: String,
@@ -57,7 +59,9 @@ pub fn of_model(inferred: &Inferred, sizes: &Bindings) -> Result<Summary, Error>
     };
     let (mut seen, parameters) = (HashSet::new(), parameters(inferred));
     let calls = model.graph.calls().zip(table::rows(model)).filter(|(_, row)| !row.plumbing);
+    let opaque: HashSet<CallId> = inferred.opaque().into_iter().collect();
     let lines = calls.map(|(call, row)| Line {
+        unknown: opaque.contains(&call),
         parameters: seen.insert(row.layer.clone()).then(|| parameters.get(&row.layer).copied().unwrap_or(0)),
         reads: reads(&model.graph, call),
         multiply_adds: written(costs.dense.get(&row.name()).unwrap_or(&none)),
@@ -121,6 +125,7 @@ impl Summary {
         let zero = |text: &str| if text == "0" { "-".to_owned() } else { text.to_owned() };
         let line = |line: &Line| {
             let parameters = match line.parameters {
+                _ if line.unknown => "unknown".to_owned(),
                 None => "shared".to_owned(),
                 Some(number) => zero(&grouped(number)),
             };
@@ -141,7 +146,10 @@ impl Summary {
         cells.push([
             "all".to_owned(),
             String::new(),
-            grouped(self.parameters),
+            match self.lines.iter().any(|line| line.unknown) {
+                true => format!("{} and unknown", grouped(self.parameters)),
+                false => grouped(self.parameters),
+            },
             self.multiply_adds.clone(),
             self.packed.clone(),
             String::new(),

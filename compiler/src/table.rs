@@ -157,6 +157,7 @@ pub const fn sign(status: MaskStatus) -> &'static str {
         MaskStatus::Changed => "◆",
         MaskStatus::Consumed => "■",
         MaskStatus::Dropped => "✕",
+        MaskStatus::Unknown => "?",
     }
 }
 

@@ -35,17 +35,20 @@ pub enum MaskStatus {
     Consumed,
     /// Lost it though its output still has the axis, or though it cannot use it.
     Dropped,
+    /// Nobody can tell: what the layer does is not known.
+    Unknown,
 }
 
 impl MaskStatus {
     /// Every status.
-    pub const ALL: [MaskStatus; 6] = [
+    pub const ALL: [MaskStatus; 7] = [
         MaskStatus::None,
         MaskStatus::Born,
         MaskStatus::Carried,
         MaskStatus::Changed,
         MaskStatus::Consumed,
         MaskStatus::Dropped,
+        MaskStatus::Unknown,
     ];
 
     /// The word in dumps, tables and JSON.
@@ -57,6 +60,7 @@ impl MaskStatus {
             MaskStatus::Changed => "changed",
             MaskStatus::Consumed => "consumed",
             MaskStatus::Dropped => "dropped",
+            MaskStatus::Unknown => "unknown",
         }
     }
 }
@@ -69,7 +73,7 @@ impl fmt::Display for MaskStatus {
 
 /// No status has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown mask status `{0}`: expected none, born, carried, changed, consumed or dropped")]
+#[error("unknown mask status `{0}`: expected none, born, carried, changed, consumed, dropped or unknown")]
 pub struct UnknownMaskStatus(String);
 
 impl FromStr for MaskStatus {

@@ -17,6 +17,7 @@ pub mod activation;
 pub mod attend;
 pub mod by_value;
 pub mod contraction;
+pub mod described;
 pub mod dim;
 pub mod facts;
 pub mod float;

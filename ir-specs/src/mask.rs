@@ -62,6 +62,9 @@ pub enum MaskExpr {
     Fold(MaskId),
     /// `unfold(m, %x)`: the first axis apart again, as the first two of the tensor.
     Unfold(MaskId, TensorRef),
+    /// `unknown(%x, r)`: what is attached to the tensor from here on, if anything is, in the shape of its first `r` axes.
+    /// It is neither true nor false anywhere, and may be no mask at all.
+    Unknown(TensorRef, u32),
     /// `causal(%x, %y)` and `within(w, %x, %y)`: for each pair of a position along axis 1 of the one tensor and of the
     /// other, behind an axis of size 1.
     Band(Band, TensorRef, TensorRef),
@@ -84,6 +87,7 @@ impl MaskExpr {
             | MaskExpr::NotEqual(..)
             | MaskExpr::Ones(..)
             | MaskExpr::Zeros(..)
+            | MaskExpr::Unknown(..)
             | MaskExpr::Band(..) => &[],
             MaskExpr::AnyLast(part)
             | MaskExpr::Not(part)
@@ -124,6 +128,7 @@ impl MaskExpr {
             | MaskExpr::NotEqual(tensor, _)
             | MaskExpr::Ones(tensor, _)
             | MaskExpr::Zeros(tensor, _)
+            | MaskExpr::Unknown(tensor, _)
             | MaskExpr::Unfold(_, tensor)
             | MaskExpr::Spread(_, tensor) => [Some(*tensor), None],
             MaskExpr::Band(_, rows, columns) => [Some(*rows), Some(*columns)],
@@ -146,6 +151,7 @@ pub struct MaskPool {
     nodes: Vec<MaskExpr>,
     ranks: Vec<u32>,
     heights: Vec<u32>,
+    unknown: Vec<bool>,
     height: u32,
     parts: usize,
     ids: HashMap<MaskExpr, MaskId>,
@@ -162,6 +168,11 @@ impl MaskPool {
     /// The number of axes of a mask.
     pub fn rank(&self, id: MaskId) -> u32 {
         self.ranks[id.0 as usize]
+    }
+
+    /// Is the mask, or a part of it, [`MaskExpr::Unknown`]? Then there may be none.
+    pub fn is_unknown(&self, id: MaskId) -> bool {
+        self.unknown[id.0 as usize]
     }
 
     /// How deep masks lie within one another, at most; 1 if none has parts.
@@ -185,6 +196,8 @@ impl MaskPool {
         }
         let id = MaskId(self.nodes.len() as u32);
         let below = expr.parts().iter().map(|part| self.heights[part.0 as usize]).max().unwrap_or(0);
+        let unknown = expr.parts().iter().any(|part| self.unknown[part.0 as usize]);
+        self.unknown.push(unknown || matches!(expr, MaskExpr::Unknown(..)));
         self.heights.push(below + 1);
         self.height = self.height.max(below + 1);
         self.parts += expr.parts().len();
@@ -214,6 +227,11 @@ impl MaskPool {
     /// False everywhere, over the first `rank` axes of a tensor.
     pub fn zeros(&mut self, tensor: TensorRef, rank: u32) -> MaskId {
         self.intern(MaskExpr::Zeros(tensor, rank), rank)
+    }
+
+    /// What is attached to a tensor and not known, over its first `rank` axes.
+    pub fn unknown(&mut self, tensor: TensorRef, rank: u32) -> MaskId {
+        self.intern(MaskExpr::Unknown(tensor, rank), rank)
     }
 
     /// The negation.

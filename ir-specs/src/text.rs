@@ -24,13 +24,14 @@ pub use printer::layer_lines;
 
 use serde_json::Value as Json;
 
+use crate::described::Description;
 use crate::facts::{Facts, InferredGraph};
 use crate::float::Float;
 use crate::layers::{ArgumentValue, LayerGraph, TensorRef};
 use crate::mask::MaskId;
 use crate::plan::Plan;
 use crate::program::Program;
-use crate::ty::DType;
+use crate::ty::{DType, Type};
 
 /// The longest text that is read.
 pub const MAX_BYTES: usize = 64 << 20;
@@ -169,6 +170,21 @@ impl fmt::Display for Document {
 /// Reads a text of any stage. The error is the first place where the text is not what it should be.
 pub fn parse(text: &str) -> Result<Document, TextError> {
     parser::document(text)
+}
+
+/// Reads the type of a tensor: `f32[B, T, 8]`.
+pub fn parse_type(text: &str) -> Result<Type, TextError> {
+    parser::tensor_type(text)
+}
+
+/// Reads a text of descriptions of layers.
+pub fn parse_descriptions(text: &str) -> Result<Vec<Description>, TextError> {
+    parser::descriptions(text)
+}
+
+/// The text of descriptions of layers.
+pub fn print_descriptions(descriptions: &[Description]) -> String {
+    printer::descriptions(descriptions)
 }
 
 /// The text of stage `layers`.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use masque_ir::ops::{Arity, Op};
-use masque_ir::text::{Document, parse};
+use masque_ir::text::{Document, parse, parse_descriptions, print_descriptions};
 use masque_ir::verify;
 
 /// A fenced block of a page.
@@ -74,6 +74,23 @@ fn errors_say_what_the_page_says() {
             Ok(_) => panic!("{place} is accepted, but should say: {expected}"),
             Err(error) => assert_eq!(error, expected, "{place}"),
         }
+    }
+}
+
+#[test]
+fn descriptions_print_to_themselves_or_are_refused() {
+    let of = |kind: &'static str| blocks().into_iter().filter(move |block| block.kind == kind);
+    let mut examples = 0;
+    for Block { place, text, .. } in of("masque-described") {
+        let read = parse_descriptions(&text).unwrap_or_else(|error| panic!("{place}: {error}"));
+        assert_eq!(print_descriptions(&read), text, "{place} is printed in another way");
+        examples += 1;
+    }
+    assert!(examples >= 3, "only {examples} descriptions");
+    for Block { place, text, .. } in of("masque-described-error") {
+        let expected = text.lines().next().and_then(|line| line.strip_prefix("; error: "));
+        let found = parse_descriptions(&text).err().map(|error| error.to_string());
+        assert_eq!(found.as_deref(), expected, "{place}");
     }
 }
 

@@ -140,7 +140,9 @@ impl Expr {
             }
             MaskExpr::Ones(x, rank) => filled(model, "ones_like", *x, *rank)?,
             MaskExpr::Zeros(x, rank) => filled(model, "zeros_like", *x, *rank)?,
-            MaskExpr::Band(..) | MaskExpr::Fold(_) | MaskExpr::Unfold(..) => return None,
+            MaskExpr::Band(..) | MaskExpr::Fold(_) | MaskExpr::Unfold(..) | MaskExpr::Unknown(..) => {
+                return None;
+            }
         })
     }
 }

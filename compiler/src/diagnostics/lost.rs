@@ -43,7 +43,9 @@ pub fn lost_masks(model: &InferredGraph, layers: &[Box<dyn Layer>], pointers: &[
 /// The mask that came in and does not go out, though it did not end there.
 fn lost(subject: &Subject<'_>, id: CallId) -> Option<MaskId> {
     let fact = subject.model.facts.call(id);
-    let came = fact.mask_in.iter().copied().find(|&mask| subject.says_something(mask)).flatten()?;
+    let masks = &subject.model.facts.masks;
+    let known = |mask: &MaskId| subject.says_something(Some(*mask)) && !masks.is_unknown(*mask);
+    let came = fact.mask_in.iter().copied().flatten().find(known)?;
     let goes = fact.outputs.iter().any(|output| subject.says_something(output.mask));
     let ended = matches!(fact.status, MaskStatus::Consumed | MaskStatus::None);
     (!goes && !ended).then_some(came)

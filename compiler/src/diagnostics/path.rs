@@ -67,7 +67,7 @@ impl Subject<'_> {
         let facts = &self.model.facts;
         let fits = |mask: &MaskId| {
             let shape = masks::type_of(&facts.masks, *mask, &|tensor| facts.tensor(tensor).ty.clone()).shape;
-            self.says_something(Some(*mask)) && wanted(&shape)
+            self.says_something(Some(*mask)) && !facts.masks.is_unknown(*mask) && wanted(&shape)
         };
         let (mut seen, mut open) = (HashSet::from([x.call]), VecDeque::from([x.call]));
         while let Some(call) = open.pop_front() {

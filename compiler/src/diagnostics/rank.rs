@@ -22,9 +22,10 @@ pub fn misfit_masks(
         let read = arguments.data().iter().zip(used);
         let mut misfit = read.filter_map(|(&x, mask)| {
             let x = &model.facts.tensor(x).ty;
+            let unknown = model.facts.masks.is_unknown(mask?);
             let ty =
                 masks::type_of(&model.facts.masks, mask?, &|tensor| model.facts.tensor(tensor).ty.clone());
-            (!layer.fits(x, &ty)).then(|| (mask, x.to_string(), ty.to_string()))
+            (!unknown && !layer.fits(x, &ty)).then(|| (mask, x.to_string(), ty.to_string()))
         });
         let (mask, x, ty) = misfit.next()?;
         Some(finding(&subject, id, mask?, [&x, &ty]))

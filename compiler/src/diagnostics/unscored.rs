@@ -82,7 +82,8 @@ fn ended(subject: &Subject<'_>, call: CallId, output: &Output) -> Option<MaskId>
     let fact = subject.model.facts.call(call);
     let passed = fact.outputs.iter().any(|output| subject.says_something(output.mask));
     let mut came = fact.mask_in.iter().copied().flatten();
-    came.find(|&mask| !passed && covers(subject, mask, output))
+    let masks = &subject.model.facts.masks;
+    came.find(|&mask| !passed && !masks.is_unknown(mask) && covers(subject, mask, output))
 }
 
 /// Does a mask say of each step of an output whether it is valid?

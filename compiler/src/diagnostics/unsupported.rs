@@ -19,7 +19,8 @@ pub fn unsupported_masks(
     let subject = Subject { model, layers, pointers };
     let found = model.graph.calls().filter_map(|id| {
         let layer = subject.layer(id);
-        let mask = model.facts.call(id).mask_in.iter().flatten().next();
+        let known = |mask: &&MaskId| !model.facts.masks.is_unknown(**mask);
+        let mask = model.facts.call(id).mask_in.iter().flatten().find(known);
         let mask = mask.filter(|_| !masks::supports(model.graph.semantics, layer) && !layer.is_operation());
         mask.map(|&mask| unsupported(&subject, id, mask, severity))
     });

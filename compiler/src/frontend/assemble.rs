@@ -99,10 +99,18 @@ pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
     let mut layers = Vec::with_capacity(raw.layers.len());
     let mut counted = None;
     for (place, (entry, mut settings)) in raw.layers.iter().zip(settings).enumerate() {
-        let def = layers::find(&entry.class).ok_or_else(|| AssembleError::UnknownClass {
-            layer: entry.name.clone(),
-            reason: layers::refusal(&entry.class),
-        })?;
+        let parse = match layers::find(&entry.class) {
+            Some(def) => def.parse,
+            None if layers::opaque::is_opaque(&settings) => layers::opaque::parse,
+            None => {
+                let (layer, mut reason) = (entry.name.clone(), layers::refusal(&entry.class));
+                if !entry.class.starts_with("ops.") {
+                    reason += "; the file does not say the type of what it gives, either: --opaque NAME=TYPE states it, \
+                               for all that needs no numbers";
+                }
+                return Err(AssembleError::UnknownClass { layer, reason });
+            }
+        };
         let setting =
             |source| AssembleError::Setting { layer: entry.name.clone(), class: entry.class.clone(), source };
         symbols.name_sizes(place, entry, &mut settings).map_err(setting)?;
@@ -111,7 +119,7 @@ pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
             true => Config::of_operation(settings),
             false => Config::new(settings).map_err(setting)?,
         };
-        let layer = (def.parse)(&mut config).map_err(setting)?;
+        let layer = parse(&mut config).map_err(setting)?;
         let settings = config.finish().map_err(setting)?;
         graph.add_layer(GraphLayer { name: entry.name.clone(), class: entry.class.clone(), settings })?;
         layers.push(layer);

@@ -17,6 +17,7 @@ use serde_json::{Map, Value as Json, json};
 use super::config::{Node, Result};
 use super::constants;
 use super::json::ConfigText;
+use super::opaque::Types;
 use super::{Problem, RawArgument, RawCall, RawLayer, RawModel, RawTensor};
 use crate::layers;
 
@@ -93,6 +94,7 @@ struct Reading<'a> {
     /// The inputs of the models that a chain begins with.
     inputs: Vec<RawTensor>,
     sizes: tensorflow::Sizes,
+    types: Types,
 }
 
 impl<'a> Reading<'a> {
@@ -108,6 +110,7 @@ impl<'a> Reading<'a> {
             layers: vec![],
             inputs: vec![],
             sizes: tensorflow::Sizes::default(),
+            types: Types::default(),
         }
     }
 
@@ -137,9 +140,11 @@ impl<'a> Reading<'a> {
                 let before = self.layers.last().map(first_output);
                 layer.calls =
                     vec![before.map(|tensor| (None, RawArgument::Tensor(tensor))).into_iter().collect()];
+                self.types.learn(entry, &layer.calls);
             }
             Kind::Graph => {
                 layer.calls = self.dialect.calls(&layer.class, &entry.get("inbound_nodes"))?;
+                self.types.learn(entry, &layer.calls);
                 if self.dialect == Dialect::Keras2 {
                     layer = tensorflow::translated(layer, entry, &mut self.sizes)?;
                 }
@@ -186,6 +191,7 @@ impl<'a> Reading<'a> {
             }
             (Kind::Chain(_), ..) => return self.list.fail("at least one layer"),
         }
+        self.types.write(&mut self.layers, &outputs);
         let name = body.value.get("name").and_then(Json::as_str).unwrap_or("model").to_owned();
         let output_names = names(body.get("output_layers").value);
         let (semantics, layers) = (self.dialect.semantics(), self.layers);

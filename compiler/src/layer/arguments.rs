@@ -3,6 +3,9 @@
 use masque_ir::layers::{ArgumentValue, Call, TensorRef};
 use serde_json::Value as Json;
 
+/// Stands for parameters of any name in a list of them: those of a layer that is not known.
+pub(crate) const ANY: &str = "*";
+
 /// What was passed for one parameter. `T` is what is known of a tensor: its reference, type or operand.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Passed<T> {
@@ -73,16 +76,18 @@ pub(super) fn named<'a>(
     parameters: &[&'static str],
 ) -> Result<Vec<(String, &'a ArgumentValue)>, String> {
     let mut passed: Vec<(String, &ArgumentValue)> = vec![];
-    let mut positional = parameters.iter();
-    for argument in &call.arguments {
+    let any = parameters.contains(&ANY);
+    let mut positional = parameters.iter().filter(|name| **name != ANY);
+    for (place, argument) in call.arguments.iter().enumerate() {
         let name = match &argument.keyword {
             Some(keyword) => keyword.clone(),
             None => positional
                 .next()
                 .map(ToString::to_string)
+                .or_else(|| any.then(|| place.to_string()))
                 .ok_or_else(|| "too many positional arguments".to_owned())?,
         };
-        if !parameters.contains(&name.as_str()) && !IGNORED.contains(&name.as_str()) {
+        if !any && !parameters.contains(&name.as_str()) && !IGNORED.contains(&name.as_str()) {
             return Err(format!("no parameter `{name}`"));
         }
         if passed.iter().any(|(other, _)| *other == name) {

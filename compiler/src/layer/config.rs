@@ -154,6 +154,11 @@ impl Config {
         }
     }
 
+    /// Every setting that says something, read or not.
+    pub(crate) fn everything(self) -> Settings {
+        self.rest.into_iter().chain(self.canonical).collect()
+    }
+
     /// Takes a setting as it is; null counts as absent.
     pub fn take(&mut self, key: &str) -> Option<Json> {
         self.rest.remove(key).filter(|value| !value.is_null())

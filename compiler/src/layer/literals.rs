@@ -15,10 +15,7 @@ pub(crate) fn array(value: &Json) -> Option<(Type, Vec<Float>)> {
     let whole = values.iter().all(|value: &Json| value.is_i64() || value.is_boolean());
     let truth = !values.is_empty() && values.iter().all(Json::is_boolean);
     let dtype = match value.pointer("/config/dtype").and_then(Json::as_str) {
-        Some(name) => {
-            let of_array = NARROW_DTYPES.iter().find(|(known, _)| *known == name).map(|(_, wider)| *wider);
-            element_type_named(name).or(of_array)?
-        }
+        Some(name) => element_type_holding(name)?,
         None if truth => DType::Bool,
         None if whole && !values.is_empty() => match values.iter().all(narrow) {
             true => DType::I32,
@@ -80,6 +77,17 @@ const NARROW_DTYPES: [(&str, DType); 6] = [
     ("uint16", DType::I32),
     ("uint8", DType::I32),
 ];
+
+/// The element type that holds all numbers of the type of that name.
+pub(crate) fn element_type_holding(name: &str) -> Option<DType> {
+    let narrow = NARROW_DTYPES.iter().find(|(known, _)| *known == name).map(|(_, wider)| *wider);
+    element_type_named(name).or(narrow)
+}
+
+/// Keras' name of an element type.
+pub(crate) fn name_of(dtype: DType) -> &'static str {
+    DTYPES.iter().find(|(_, known)| *known == dtype).map_or("string", |(name, _)| name)
+}
 
 /// The element type of that name.
 pub(crate) fn element_type_named(name: &str) -> Option<DType> {

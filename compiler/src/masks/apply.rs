@@ -1,7 +1,7 @@
 //! What masks the outputs of a call have, by its rule.
 
 use masque_ir::Type;
-use masque_ir::layers::TensorRef;
+use masque_ir::layers::{CallId, TensorRef};
 use masque_ir::mask::{Band, MaskId, MaskPool};
 
 use super::{Incoming, Pairs, Rules};
@@ -76,10 +76,23 @@ pub fn apply(
             }
             MaskRule::Concat { axis } => concat(*axis, arguments, incoming, &rank, pool),
             MaskRule::Ends | MaskRule::Lost if over_steps => steps_with_anything(incoming, pool),
-            MaskRule::Ends | MaskRule::Lost | MaskRule::OverSteps(_) | MaskRule::PerOutput(_) => None,
+            MaskRule::Ends
+            | MaskRule::Lost
+            | MaskRule::Unknown
+            | MaskRule::OverSteps(_)
+            | MaskRule::PerOutput(_) => None,
         }
     };
     (0..outputs.len()).map(|output| apply(rule.of_output(output))).collect()
+}
+
+/// The masks of a call's outputs where nobody can tell what they are.
+pub fn unknown(call: CallId, outputs: &[Type], pool: &mut MaskPool) -> Vec<Option<MaskId>> {
+    let mask = |(output, ty): (usize, &Type)| {
+        let tensor = TensorRef { call, output: output as u32 };
+        (ty.rank() > 0).then(|| pool.unknown(tensor, ty.rank().min(2) as u32))
+    };
+    outputs.iter().enumerate().map(mask).collect()
 }
 
 /// Of each step whether the first mask holds anywhere in it.

@@ -44,6 +44,14 @@ impl Flow {
         self.taken[self.object(tensor)].filter(|_| self.mask(tensor).is_none())
     }
 
+    /// Takes note that a call may have taken the mask off a tensor.
+    pub fn forget(&mut self, tensor: TensorRef, unknown: MaskId) {
+        if self.source == MaskSource::Keras {
+            let object = self.object(tensor);
+            self.masks[object] = Some(unknown);
+        }
+    }
+
     fn object(&self, tensor: TensorRef) -> Object {
         self.objects[tensor.call.0 as usize][tensor.output as usize]
     }

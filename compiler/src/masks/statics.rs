@@ -96,6 +96,7 @@ impl<'a> Statics<'a> {
             MaskExpr::Ones(..) => facts(BTreeSet::new(), Some(true), true),
             MaskExpr::Zeros(..) => facts(BTreeSet::new(), Some(false), true),
             MaskExpr::Band(..) => facts(BTreeSet::from([1, 2]), None, false),
+            MaskExpr::Unknown(_, rank) => facts(all(*rank), None, false),
             MaskExpr::AnyLast(part) => {
                 let (of, last) = (self.get(*part), self.pool().rank(*part).saturating_sub(1));
                 let axes = of.axes.iter().copied().filter(|&axis| axis != last).collect();

@@ -47,7 +47,12 @@ fn paragraph(explanation: &Explanation, form: Form) -> String {
         }
         Form::Markdown => format!("## {} ({})\n\n`{types}{mask}`\n\n", row.name(), row.class),
     };
-    let mut text = heading + &equations(&explanation.equations, explanation.row.class == "InputLayer", form);
+    let nothing = match (explanation.known, row.class.as_str()) {
+        (false, _) => "computes what is not known",
+        (true, "InputLayer") => "is an input",
+        (true, _) => "gives what it takes as it is",
+    };
+    let mut text = heading + &equations(&explanation.equations, nothing, form);
     let said = explanation.notes.iter().cloned().chain(kernel(explanation));
     for sentence in said {
         text.push_str(&match form {
@@ -80,9 +85,8 @@ fn kernel(explanation: &Explanation) -> Option<String> {
     Some(format!("On a GPU Keras takes its cuDNN kernel{masked}."))
 }
 
-fn equations(equations: &[Equation], input: bool, form: Form) -> String {
+fn equations(equations: &[Equation], nothing: &str, form: Form) -> String {
     if equations.is_empty() {
-        let nothing = if input { "is an input" } else { "gives what it takes as it is" };
         return match form {
             Form::Plain => format!("  {nothing}\n"),
             _ => format!("{nothing}\n"),

@@ -102,8 +102,8 @@ pub fn write(
     let lines: HashMap<String, String> =
         calls.iter().map(|(name, call)| (name.clone(), call.line.clone())).collect();
     let mut stages = vec![stage("masks", &layers, &lines)];
-    if inferred.diagnostics(options.on_unsupported_mask).iter().all(|found| found.severity != Severity::Error)
-    {
+    let mut found = inferred.diagnostics(options.on_unsupported_mask).into_iter();
+    if inferred.opaque().is_empty() && found.all(|found| found.severity != Severity::Error) {
         let lowered = inferred.lower(options)?;
         let mut add = |name: &'static str, program: &Program| {
             let picture = of_program(program, &graph);

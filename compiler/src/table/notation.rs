@@ -99,6 +99,7 @@ impl<'a> Notation<'a> {
             MaskExpr::Not(inner) => format!("not ({})", part(inner)),
             MaskExpr::Ones(x, rank) => format!("ones({}, {rank})", self.tensor(*x)),
             MaskExpr::Zeros(x, rank) => format!("zeros({}, {rank})", self.tensor(*x)),
+            MaskExpr::Unknown(x, _) => format!("unknown({})", self.tensor(*x)),
             MaskExpr::Expand(axis, inner) if *axis == self.model.facts.masks.rank(*inner) => {
                 format!("expand({})", part(inner))
             }

@@ -2,6 +2,7 @@
 //!
 //! What two stages share stands here: the header, words, JSON's values, types, and how an operation is applied.
 
+mod described;
 mod layers;
 mod masks;
 mod plan;
@@ -19,6 +20,8 @@ use crate::ops::UnknownOp;
 use crate::program::Literal;
 use crate::semantics::Semantics;
 use crate::ty::{DType, Sizes, Type};
+
+pub(super) use described::descriptions;
 
 type Parsed<T> = Result<T, TextError>;
 
@@ -40,6 +43,13 @@ pub(super) fn document(text: &str) -> Parsed<Document> {
     };
     parser.skip_lines();
     if parser.token.kind == Kind::End { Ok(document) } else { Err(parser.expected("the end of the text")) }
+}
+
+/// Reads the type of a tensor.
+pub(super) fn tensor_type(text: &str) -> Parsed<Type> {
+    let mut parser = Parser::new(text);
+    let ty = parser.ty()?;
+    if parser.token.kind == Kind::End { Ok(ty) } else { Err(parser.expected("the end of the type")) }
 }
 
 /// What stands at the top of every text.
@@ -279,6 +289,9 @@ impl<'a> Parser<'a> {
             Kind::Word("false") => Json::Bool(false),
             Kind::Word("inf" | "nan") | Kind::Number("-inf") => return self.number().map(Float::to_json),
             Kind::Word(_) | Kind::Quoted(_) => return self.text("a value").map(Json::String),
+            Kind::Name(Name { sigil: '$', quoted: None, bare }) if is_setting(bare) => {
+                Json::String(format!("${bare}"))
+            }
             Kind::Number(digits) => self.json_number(digits)?,
             Kind::Mark('[') => {
                 self.advance();
@@ -357,6 +370,11 @@ impl<'a> Parser<'a> {
         let value: T = serde_json::from_value(fields.clone()).map_err(|error| wrong(error.to_string()))?;
         if tagged(&value) == fields { Ok(value) } else { Err(wrong("there are more than it has".into())) }
     }
+}
+
+/// Can a setting be called so, without quotes?
+pub(super) fn is_setting(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
 }
 
 /// What a token is, in a message.

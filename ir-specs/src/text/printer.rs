@@ -1,6 +1,7 @@
 //! Programs to text. What two stages share stands here: the header, words, JSON's values, types, and how an
 //! operation is applied.
 
+mod described;
 mod layers;
 mod masks;
 mod plan;
@@ -8,6 +9,7 @@ mod program;
 
 use serde_json::Value as Json;
 
+pub(super) use described::descriptions;
 pub use layers::layer_lines;
 pub(super) use layers::{masks, tensor};
 pub(super) use plan::plan;
@@ -116,6 +118,7 @@ fn json(value: &Json) -> String {
             Some(float) if number.is_f64() => Float(float).to_string(),
             _ => number.to_string(),
         },
+        Json::String(text) if text.strip_prefix('$').is_some_and(super::parser::is_setting) => text.clone(),
         Json::String(text) => word(text),
         Json::Array(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(", ")),
         Json::Object(map) => Float::of_json(value).map_or_else(|| block(map), |number| number.to_string()),

@@ -139,12 +139,12 @@ fn exists(graph: &LayerGraph, tensor: TensorRef) -> bool {
 }
 
 fn status(fact: &CallFact) -> Check {
-    use MaskStatus::{Born, Carried, Changed, Consumed, Dropped};
+    use MaskStatus::{Born, Carried, Changed, Consumed, Dropped, Unknown};
     let came_in = fact.mask_in.iter().any(Option::is_some);
     let goes_out = fact.outputs.iter().any(|output| output.mask.is_some());
     let fits = match fact.status {
         MaskStatus::None => !came_in && !goes_out,
-        Born => goes_out,
+        Born | Unknown => goes_out,
         Carried | Changed => came_in && goes_out,
         Consumed | Dropped => came_in,
     };

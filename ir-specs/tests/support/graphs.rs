@@ -155,7 +155,7 @@ fn pool(c: &mut Choices, calls: &[CallFact], masks: &mut MaskPool) -> Vec<MaskId
     for _ in 0..c.below(30) {
         let (tensor, rank) = c.pick(&tensors);
         let parts: Vec<MaskId> = (0..made.len().min(2 + c.below(3))).map(|_| c.pick(&made)).collect();
-        let mask = match (c.below(17), parts.as_slice()) {
+        let mask = match (c.below(18), parts.as_slice()) {
             (0, _) | (_, []) => masks.not_equal(tensor, c.pick(&[0.0, -0.0, 2.5, f64::NAN, -1.0]), rank),
             (1, _) => masks.tensor(tensor, rank),
             (2, _) => masks.ones(tensor, rank),
@@ -171,6 +171,7 @@ fn pool(c: &mut Choices, calls: &[CallFact], masks: &mut MaskPool) -> Vec<MaskId
             (12, _) => masks.band(Band::Causal, tensor, c.pick(&tensors).0),
             (13, _) => masks.band(Band::Within(c.below(9) as u32), tensor, c.pick(&tensors).0),
             (14, [part, ..]) => masks.fold(*part),
+            (16, _) => masks.unknown(tensor, rank),
             (15, [part, ..]) => masks.unfold(*part, tensor),
             (_, [part, ..]) => masks.spread(*part, tensor),
         };

@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use masque::diagnostics::{Code, UnsupportedMask};
+use masque::frontend::OpaqueLayer;
 use masque_ir::Semantics;
 use masque_ir::facts::MaskSource;
 use masque_runtime::io::Reading;
@@ -43,6 +44,10 @@ pub(crate) struct Common {
     /// The weights of a .json config: .h5, or the .json index of shards; those beside it if absent
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) weights: Option<PathBuf>,
+    /// What is known of a layer of an unknown class, by its name or class: its rule for masks, keep, ends or lost, or the
+    /// type of what it gives, such as f32[B, T, 8]
+    #[arg(long, global = true, value_name = "NAME=RULE|TYPE")]
+    pub(crate) opaque: Vec<OpaqueLayer>,
     /// How many threads may work at a time (all cores if absent); the numbers do not depend on it
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
@@ -113,6 +118,7 @@ const MEANT_FOR: &[(&str, &str, &[&str])] = {
         ("semantics", "--semantics", MODELS),
         ("masks", "--masks", MODELS),
         ("weights", "--weights", MODELS),
+        ("opaque", "--opaque", &["check", "diff", "dump", "explain", "masks", "summary"]),
         ("threads", "--threads", &["bench", "evaluate", "run"]),
     ]
 };

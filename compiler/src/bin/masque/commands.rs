@@ -25,7 +25,11 @@ use crate::report::{Failure, Terminal};
 
 /// Reads a model, and says what is not computed as its file asks for.
 fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Failure> {
-    let options = OpenOptions { weights: common.weights.clone(), semantics: common.semantics };
+    let options = OpenOptions {
+        weights: common.weights.clone(),
+        semantics: common.semantics,
+        opaque: common.opaque.clone(),
+    };
     let model = Model::open_with(path, &options)?;
     for (policy, layers) in model.narrow_policies() {
         let file = path.display();

@@ -54,6 +54,11 @@ const WORDS: &[(&str, &str)] = &[
         "possible",
         "A verdict on an output: it may depend on padded positions, but no two runs that show it were found.",
     ),
+    (
+        "unknown",
+        "What a call did with a mask, or a verdict on an output: it cannot be told. A layer of an unknown class is before \
+         it, or nothing says what is padding.",
+    ),
     ("valid", "A position where the mask is true, or any position of a tensor without a mask."),
     ("witness", "Two runs that differ in nothing but what a leak reads, and whose answers differ."),
 ];

@@ -40,7 +40,9 @@ fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, 
 
 /// The name of a layer's group, where that many of the same class come before it.
 pub(crate) fn group_name(class: &str, earlier: usize) -> String {
-    // Groups are named after the Python class, which has another name in one place.
+    // Groups are named after the Python class, which has another name in one place, and stands behind the package of a
+    // custom class.
+    let class = class.rsplit_once(['>', '.']).map_or(class, |(_, class)| class);
     let class = if class == "GroupQueryAttention" { "GroupedQueryAttention" } else { class };
     let number = if earlier == 0 { String::new() } else { format!("_{earlier}") };
     format!("{}{number}", snake_case(class))

@@ -91,7 +91,7 @@ impl Parser<'_> {
         Ok(source)
     }
 
-    fn scope(&self, header: Header) -> Scope {
+    pub(super) fn scope(&self, header: Header) -> Scope {
         Scope { graph: LayerGraph::new(header.name, header.semantics), calls: HashMap::new() }
     }
 
@@ -132,7 +132,7 @@ impl Parser<'_> {
     }
 
     /// `layer %dense = Dense {units = 3}`
-    fn declarations(&mut self, scope: &mut Scope) -> Parsed<()> {
+    pub(super) fn declarations(&mut self, scope: &mut Scope) -> Parsed<()> {
         while self.eat_word("layer") {
             let name = self.tensor_name("a layer")?;
             if (name.call, name.output) != (0, 0) {
@@ -159,7 +159,7 @@ impl Parser<'_> {
     }
 
     /// `%lstm, %lstm.1 = LSTM(%x, mask = %m) {units = 4}`
-    fn call(&mut self, scope: &mut Scope) -> Parsed<CallId> {
+    pub(super) fn call(&mut self, scope: &mut Scope) -> Parsed<CallId> {
         let names = self.several(|parser| parser.tensor_name("a call or `return`"))?;
         let first = &names[0];
         for (output, name) in names.iter().enumerate() {
@@ -226,7 +226,7 @@ impl Parser<'_> {
         }
     }
 
-    fn outputs(&mut self, scope: &mut Scope) -> Parsed<()> {
+    pub(super) fn outputs(&mut self, scope: &mut Scope) -> Parsed<()> {
         self.advance();
         if matches!(self.token.kind, Kind::Newline | Kind::End) {
             return Ok(());

@@ -27,6 +27,7 @@ enum Form {
     Not(Box<MaskText>),
     Ones(TensorName, u32),
     Zeros(TensorName, u32),
+    Unknown(TensorName, u32),
     Expand(Box<MaskText>, Option<u32>),
     Spread(Box<MaskText>, TensorName),
     Concat(u32, Vec<MaskText>),
@@ -103,6 +104,7 @@ impl Parser<'_> {
             "ne" => leaf(Form::NotEqual(self.first_tensor()?, self.number()?.0)),
             "ones" => leaf(Form::Ones(self.first_tensor()?, self.axes()?)),
             "zeros" => leaf(Form::Zeros(self.first_tensor()?, self.axes()?)),
+            "unknown" => leaf(Form::Unknown(self.first_tensor()?, self.axes()?)),
             "not" => self.mask().map(|part| (part.depth, part)).map(|(d, part)| (Form::Not(part.into()), d)),
             "any" => {
                 let part = self.mask()?;
@@ -251,6 +253,7 @@ impl<'a, 'text> MaskReader<'a, 'text> {
             Form::NotEqual(name, n) => self.tensor(name).map(|(x, rank)| self.pool.not_equal(x, *n, rank)),
             Form::Ones(name, rank) => self.tensor(name).map(|(x, _)| self.pool.ones(x, *rank)),
             Form::Zeros(name, rank) => self.tensor(name).map(|(x, _)| self.pool.zeros(x, *rank)),
+            Form::Unknown(name, rank) => self.tensor(name).map(|(x, _)| self.pool.unknown(x, *rank)),
             Form::Any(part) => self.part(part, &mut depth).map(|part| self.pool.any_last(part)),
             Form::Not(part) => self.part(part, &mut depth).map(|part| self.pool.not(part)),
             Form::Expand(part, axis) => self

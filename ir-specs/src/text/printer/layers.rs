@@ -61,6 +61,16 @@ fn declared_ahead(graph: &LayerGraph) -> usize {
 
 fn calls(writer: &mut Writer, graph: &LayerGraph, fact: impl Fn(CallId) -> String) -> Vec<usize> {
     writer.blank();
+    calls_and(writer, graph, Some(""), fact)
+}
+
+/// The calls of a graph, its outputs, and between them a line.
+pub(super) fn calls_and(
+    writer: &mut Writer,
+    graph: &LayerGraph,
+    between: Option<&str>,
+    fact: impl Fn(CallId) -> String,
+) -> Vec<usize> {
     let ahead = declared_ahead(graph);
     let mut known: HashSet<LayerId> = HashSet::new();
     for (place, layer) in graph.layers()[..ahead].iter().enumerate() {
@@ -74,7 +84,11 @@ fn calls(writer: &mut Writer, graph: &LayerGraph, fact: impl Fn(CallId) -> Strin
         let line = call(graph, id, first);
         lines.push(writer.line(&format!("{line}{}", fact(id))));
     }
-    writer.blank();
+    match between {
+        Some("") => writer.blank(),
+        Some(line) => drop(writer.line(line)),
+        None => {}
+    }
     let outputs: Vec<String> = graph
         .outputs()
         .iter()

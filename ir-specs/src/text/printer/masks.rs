@@ -120,6 +120,7 @@ impl<'a> MaskPrinter<'a> {
             MaskExpr::Not(part) => format!("not({})", self.mask(*part)),
             MaskExpr::Ones(x, rank) => format!("ones({}, {rank})", name(x)),
             MaskExpr::Zeros(x, rank) => format!("zeros({}, {rank})", name(x)),
+            MaskExpr::Unknown(x, rank) => format!("unknown({}, {rank})", name(x)),
             MaskExpr::Expand(axis, part) if *axis == self.facts.masks.rank(*part) => {
                 format!("expand({}, -1)", self.mask(*part))
             }

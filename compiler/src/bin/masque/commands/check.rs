@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use masque::Inferred;
 use masque::diagnostics::{Code, Diagnostic, Severity, UnsupportedMask};
+use masque::liveness::verdict::Verdict;
 use masque::liveness::{Output, Padding, Together};
 use masque::witness::Witness;
 use serde_json::{Value as Json, json};
@@ -31,7 +32,11 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
     match witnesses {
         Some(witnesses) => {
             let outputs = padding.outputs.iter().zip(&witnesses);
-            let outputs: Vec<Json> = outputs.map(|(output, found)| said(&padding, output, found)).collect();
+            let outputs = outputs.map(|(output, found)| said(&padding, output, found));
+            let unknown = inferred.unknown_outputs();
+            let unknown =
+                unknown.iter().map(|name| json!({ "name": name, "padding": Verdict::Unknown.name() }));
+            let outputs: Vec<Json> = outputs.chain(unknown).collect();
             let assumptions = padding.assumptions();
             commands::print_json(
                 &json!({ "diagnostics": findings, "outputs": outputs, "assumptions": assumptions }),

@@ -61,6 +61,16 @@ pub(crate) fn run(arguments: &Explain, common: &Common, terminal: &Terminal) -> 
 /// What an output reads of the padding, and why.
 fn derivation(inferred: &Inferred, output: &str, file: &str) -> Result<ExitCode, Failure> {
     let padding = inferred.padding()?;
+    if inferred.unknown_outputs().iter().any(|name| name == output) {
+        let calls = inferred.opaque();
+        let graph = &inferred.graph().graph;
+        let calls: Vec<String> =
+            calls.into_iter().map(|call| format!("`{}`", graph.call_name(call))).collect();
+        let calls = calls.join(", ");
+        let message =
+            format!("{file}: what `{output}` reads of the padding is not known: it depends on {calls}");
+        return Err(Failure::Other(message));
+    }
     let Some(derivation) = Derivation::of(&padding, output) else {
         let names: Vec<&str> = padding.outputs.iter().map(|output| output.name.as_str()).collect();
         let message = format!("{file}: there is no output `{output}`; there are {}", names.join(", "));

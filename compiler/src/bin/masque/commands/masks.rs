@@ -82,11 +82,12 @@ fn coloured(table: &str) -> String {
 }
 
 /// Green where a mask begins, blue where it is used, yellow where it is another, red where it is lost.
-const COLOURS: [(MaskStatus, &str); 4] = [
+const COLOURS: [(MaskStatus, &str); 5] = [
     (MaskStatus::Born, "32"),
     (MaskStatus::Changed, "33"),
     (MaskStatus::Consumed, "34"),
     (MaskStatus::Dropped, "1;31"),
+    (MaskStatus::Unknown, "35"),
 ];
 
 /// What the signs in the table mean: those that are there.
@@ -98,6 +99,7 @@ fn legend(rows: &[table::Row], terminal: &Terminal) {
         MaskStatus::Changed => "passes on another",
         MaskStatus::Consumed => "uses it, and gives what needs none",
         MaskStatus::Dropped => "loses it, and what follows takes padding for data",
+        MaskStatus::Unknown => "a layer that is not known: there may be a mask after it, or none",
     };
     for status in MaskStatus::ALL.into_iter().filter(|&status| status != MaskStatus::None) {
         if rows.iter().any(|row| !row.plumbing && row.status == status) {
