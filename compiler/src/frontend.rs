@@ -9,6 +9,8 @@ mod beside;
 pub mod builder;
 mod config;
 mod constants;
+mod described;
+mod expression;
 mod flatten;
 pub mod hdf5;
 mod json;
@@ -23,6 +25,8 @@ mod whole;
 
 pub use assemble::{AssembleError, Assembled, assemble};
 pub use config::KerasConfigError;
+use described::Described;
+pub use described::{DescriptionError, Descriptions, NotAsDescribed};
 use json::ConfigText;
 pub use json::JsonError;
 pub use opaque::{NoStatement, NotOpaque, OpaqueLayer, Statement};
@@ -56,6 +60,8 @@ pub struct RawModel {
     /// The calls (layer, which of its calls) in the order in which Keras runs them, where the connections alone do not
     /// tell: a model inside a model runs as one unit. Empty where they do.
     pub schedule: Vec<(String, u64)>,
+    /// What it is, if it is no model but the body of a custom layer that is described.
+    pub described: Option<Described>,
 }
 
 /// A layer or operation as it stands in a file.
@@ -191,6 +197,12 @@ pub enum Problem {
     /// The text form says something else than it should.
     #[error("{0}")]
     Text(#[from] text::ModelTextError),
+    /// Descriptions of layers say something else than they should.
+    #[error("{0}")]
+    Descriptions(#[from] DescriptionError),
+    /// A layer is not as it is described.
+    #[error("{0}")]
+    NotAsDescribed(#[from] NotAsDescribed),
     /// Something is stated of a layer that is known, or not there.
     #[error("{0}")]
     Opaque(#[from] NotOpaque),
@@ -221,6 +233,8 @@ pub struct OpenOptions {
     pub semantics: Option<Semantics>,
     /// What is stated of layers of unknown classes.
     pub opaque: Vec<OpaqueLayer>,
+    /// Files of descriptions of custom layers.
+    pub layers: Vec<PathBuf>,
 }
 
 /// The files that a model is read from: its own, or those in its folder, and that of its weights, named or beside it.
@@ -235,19 +249,24 @@ pub fn files(path: &Path, weights: Option<&Path>) -> Vec<PathBuf> {
 pub fn read(path: &Path, options: &OpenOptions) -> Result<ModelFile, LoadError> {
     let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };
     let mut hash = blake3::Hasher::new();
+    let mut known = Descriptions::default();
+    for file in &options.layers {
+        hash.update(&known.read(file)?);
+    }
+    let known = &known;
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let (mut raw, weights) = if ending == "json" {
-        read_config(path, options, &mut hash)?
+        read_config(path, (options, known), &mut hash)?
     } else if options.weights.is_some() {
         return Err(fail(Problem::OwnWeights));
     } else if path.is_dir() {
         let folder = archive::Members::Folder(path);
         hash.update(folder.everything().map_err(fail)?.as_bytes());
-        archive::read(&folder).map_err(fail)?
+        archive::read(&folder, known).map_err(fail)?
     } else {
         let bytes: Arc<[u8]> = read_file(path).map_err(|error| fail(error.into()))?.into();
         hash.update(&bytes);
-        read_whole(ending, bytes).map_err(fail)?
+        read_whole(ending, bytes, known).map_err(fail)?
     };
     raw.semantics = options.semantics.unwrap_or(raw.semantics);
     opaque::state(&mut raw, &options.opaque).map_err(|error| fail(error.into()))?;
@@ -258,45 +277,56 @@ pub fn read(path: &Path, options: &OpenOptions) -> Result<ModelFile, LoadError> 
 pub fn read_bytes(path: &Path, bytes: &[u8]) -> Result<ModelFile, LoadError> {
     let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };
     let hash = blake3::hash(bytes).to_hex()[..32].to_owned();
+    let known = Descriptions::default();
     let (raw, weights) = match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
-        "json" => parse_config(bytes).and_then(|nested| {
+        "json" => parse_config(bytes, &known).and_then(|nested| {
             let (raw, mut weights) = (flatten::flatten(nested)?, WeightSource::none());
             weights.learn_from_settings(&raw)?;
             Ok((raw, weights))
         }),
-        ending => read_whole(ending, bytes.into()),
+        ending => read_whole(ending, bytes.into(), &known),
     }
     .map_err(fail)?;
     Ok(ModelFile { raw, weights, hash })
 }
 
 /// A file with everything in it.
-fn read_whole(ending: &str, bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource), Problem> {
+fn read_whole(
+    ending: &str,
+    bytes: Arc<[u8]>,
+    known: &Descriptions,
+) -> Result<(RawModel, WeightSource), Problem> {
     match ending {
-        "h5" | "hdf5" => whole::read(bytes),
-        "keras" if whole::is_hdf5(&bytes) => whole::read(bytes),
-        "keras" => archive::Members::of_zip(&bytes).and_then(|members| archive::read(&members)),
-        "mq" => Ok((text::read(&bytes)?, WeightSource::none())),
+        "h5" | "hdf5" => whole::read(bytes, known),
+        "keras" if whole::is_hdf5(&bytes) => whole::read(bytes, known),
+        "keras" => archive::Members::of_zip(&bytes).and_then(|members| archive::read(&members, known)),
+        "mq" => {
+            let mut nested = text::read(&bytes)?;
+            known.expand(&mut nested)?;
+            Ok((flatten::flatten(nested)?, WeightSource::none()))
+        }
         _ => Err(Problem::UnknownFormat),
     }
 }
 
 /// A config, models inside models as they stand there.
-fn parse_config(bytes: &[u8]) -> Result<RawModel, Problem> {
+fn parse_config(bytes: &[u8], known: &Descriptions) -> Result<RawModel, Problem> {
     let config = ConfigText::parse("the file", bytes)?;
-    keras::read(&config, version::dialect_of(&config.around)?)
+    let mut nested = keras::read(&config, version::dialect_of(&config.around)?)?;
+    known.expand(&mut nested)?;
+    Ok(nested)
 }
 
 /// A config, with the weights that were named or lie beside it.
 fn read_config(
     path: &Path,
-    options: &OpenOptions,
+    (options, known): (&OpenOptions, &Descriptions),
     hash: &mut blake3::Hasher,
 ) -> Result<(RawModel, WeightSource), LoadError> {
     let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };
     let bytes = read_file(path).map_err(|error| fail(error.into()))?;
     hash.update(&bytes);
-    let nested = parse_config(&bytes).map_err(fail)?;
+    let nested = parse_config(&bytes, known).map_err(fail)?;
     let mut weights = WeightSource::missing(beside::names(path));
     if let Some(file) = options.weights.clone().or_else(|| beside::find(path)) {
         let (source, files) = beside::read(&file, &nested)?;

@@ -139,7 +139,8 @@ impl Track {
         arguments: &Arguments<TensorRef>,
         mask_of: impl Fn(TensorRef) -> MaskId,
     ) -> Incoming {
-        masks::incoming(self.rules, layer, arguments, |tensor| self.flow.mask(tensor), mask_of)
+        let made_with = |tensor| self.fact(tensor).mask;
+        masks::incoming(self.rules, layer, arguments, |tensor| self.flow.mask(tensor), made_with, mask_of)
     }
 
     /// Takes note of a call whose outputs have these types.
@@ -259,7 +260,7 @@ impl<'a> State<'a> {
         }
         self.layer_weights(call.layer, layer.weights(&types)?)?;
 
-        let parts = masks::Parts::new(&arguments, &self.pool, &self.track.calls, &self.expressions);
+        let parts = masks::Parts::new(&arguments, &self.pool, &used, &self.track.calls, &self.expressions);
         let expression = layer.as_mask(&parts).or_else(|| {
             (outputs[0].dtype == DType::Bool).then(|| {
                 let tensor = TensorRef { call: id, output: 0 };

@@ -118,6 +118,16 @@ pub trait Layer: Debug + Send + Sync {
         false
     }
 
+    /// The masks of how many tensors that it reads it has to pass on; those of others may end with it.
+    fn answers_for(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Is it the end of a custom layer, whose body stands before it?
+    fn is_described(&self) -> bool {
+        false
+    }
+
     /// Is it an operation (`keras.ops`), which drops masks without a word and converts nothing?
     fn is_operation(&self) -> bool {
         false
@@ -167,6 +177,8 @@ pub enum Effect {
     GivesInputs,
     /// It takes the masks off every tensor that it reads.
     TakesMasks,
+    /// Its outputs are the very tensors it got, by place, with their masks; only those without get others.
+    Wraps,
     /// Nobody can tell: it may take the masks off what it reads.
     Unknown,
 }
@@ -180,6 +192,8 @@ pub enum MaskRule {
     Keep,
     /// That of one of the inputs, by place.
     KeepOf(usize),
+    /// That of one of the tensors that came from outside, by place, as it was when the tensor was made.
+    Received(usize),
     /// True where any input's mask is; none as soon as one input has none. In Keras 2 true where all masks are.
     Union,
     /// True where the mask of any input is that has one; inputs without do not count.

@@ -53,6 +53,7 @@ mod bidirectional;
 mod category;
 mod convolution;
 mod dense;
+pub(crate) mod described;
 mod dot;
 mod dropout;
 mod einsum;
@@ -384,6 +385,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::LOGICAL_XOR,
     &operations::LOGSPACE,
     &operations::LOGSUMEXP,
+    &operations::MASK_OF,
     &operations::MATMUL,
     &operations::MAX,
     &operations::MAX_POOL,
@@ -513,6 +515,7 @@ pub static LAYERS: &[&LayerDef] = &[
     &operations::VIEW,
     &operations::VSPLIT,
     &operations::VSTACK,
+    &operations::WEIGHT,
     &operations::WHERE,
     &operations::ZEROS_LIKE,
 ];

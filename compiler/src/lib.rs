@@ -63,6 +63,7 @@ pub mod liveness;
 pub mod lower;
 pub mod masks;
 pub mod mathematics;
+mod opaque;
 mod optimized;
 pub mod origins;
 mod output_names;
@@ -83,7 +84,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use masque_ir::facts::{Facts, InferredGraph, MaskSource};
-use masque_ir::layers::{CallId, LayerGraph, TensorRef};
+use masque_ir::layers::{LayerGraph, TensorRef};
 use masque_ir::plan::Provenance;
 use masque_ir::program::Program;
 use masque_ir::verify::{self, Violations};
@@ -303,13 +304,6 @@ impl Inferred {
         &self.compiled
     }
 
-    /// The calls of layers of unknown classes, of which only what they give is known.
-    pub fn opaque(&self) -> Vec<CallId> {
-        let graph = &self.graph.graph;
-        let is_opaque = |call: &CallId| self.layers[graph.call(*call).layer.0 as usize].is_opaque();
-        graph.calls().filter(is_opaque).collect()
-    }
-
     /// What may keep the model from being compiled: masks that do not fit, and those that reach layers without support
     /// for them, of which nothing is said under [`UnsupportedMask::Drop`]. See [`Inferred::findings`] for all that is
     /// worth knowing.
@@ -325,9 +319,8 @@ impl Inferred {
         found
     }
 
-    /// Everything that is wrong with the masks, by place (and [`Inferred::advise`] adds what to do about it): those that layers do not support; and, which keeps nothing
-    /// from being compiled, those that are lost without a word, and those of the running Keras model that are not the
-    /// intended ones.
+    /// Everything that is wrong with the masks, by place: what keeps the model from being compiled, masks that are lost
+    /// silently or not the intended ones, layers that are not known. [`Inferred::advise`] adds what to do about it.
     pub fn findings(&self, policy: UnsupportedMask) -> Vec<Diagnostic> {
         let mut findings = self.diagnostics(policy);
         let lost = diagnostics::lost_masks(&self.graph, &self.layers, &self.pointers);
@@ -372,11 +365,7 @@ impl Inferred {
     /// [`Error::Weights`]: a weight that is missing, of another shape, damaged, or belongs to no layer.
     pub fn load_weights(&mut self) -> Result<(), Error> {
         match self.require_weights() {
-            Err(Error::Weights { source: WeightError::NoWeights { .. }, .. }) => Ok(()),
-            // In the order of layers, the weights of a layer that is not known are in the way.
-            Err(Error::Weights {
-                source: WeightError::Layers { .. } | WeightError::Number { .. }, ..
-            }) if !self.opaque().is_empty() => Ok(()),
+            Err(error) if self.does_without(&error) => Ok(()),
             other => other,
         }
     }
@@ -438,14 +427,7 @@ impl Inferred {
     ///
     /// [`Error::UnsupportedMasks`] if the policy says so; [`Error::Opaque`] for a model with a layer of an unknown class.
     pub fn lower(self, options: Options) -> Result<Lowered, Error> {
-        if let Some(&call) = self.opaque().first() {
-            let (graph, file) = (&self.graph.graph, self.file.path);
-            return Err(Error::Opaque {
-                file,
-                layer: graph.call_name(call),
-                class: graph.layer_of(call).class.clone(),
-            });
-        }
+        self.require_known()?;
         let mut diagnostics = self.diagnostics(options.on_unsupported_mask);
         diagnostics.retain(|finding| finding.severity == Severity::Error);
         if !diagnostics.is_empty() {

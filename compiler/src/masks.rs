@@ -31,6 +31,8 @@ pub struct Parts<'a> {
     pub arguments: &'a Arguments<TensorRef>,
     /// Where masks live.
     pub pool: &'a RefCell<MaskPool>,
+    /// The masks that it computes with.
+    pub used: &'a [Option<MaskId>],
     facts: &'a [CallFact],
     expressions: &'a [Option<MaskId>],
 }
@@ -40,10 +42,11 @@ impl<'a> Parts<'a> {
     pub fn new(
         arguments: &'a Arguments<TensorRef>,
         pool: &'a RefCell<MaskPool>,
+        used: &'a [Option<MaskId>],
         facts: &'a [CallFact],
         expressions: &'a [Option<MaskId>],
     ) -> Parts<'a> {
-        Parts { arguments, pool, facts, expressions }
+        Parts { arguments, pool, used, facts, expressions }
     }
 
     /// The number of axes of a tensor.
@@ -132,13 +135,15 @@ pub struct Pairs {
     pub key: Option<MaskId>,
 }
 
-/// Finds the masks that a call sees. `own_mask` is the mask that hangs on a tensor, `mask_of` the symbolic mask that a
+/// Finds the masks that a call sees. `own_mask` is the mask that hangs on a tensor, `made_with` that which it had when it
+/// was made, `mask_of` the symbolic mask that a
 /// tensor passed as one is.
 pub fn incoming(
     rules: Rules,
     layer: &dyn Layer,
     arguments: &Arguments<TensorRef>,
     own_mask: impl Fn(TensorRef) -> Option<MaskId>,
+    made_with: impl Fn(TensorRef) -> Option<MaskId>,
     mask_of: impl Fn(TensorRef) -> MaskId,
 ) -> Incoming {
     let own = |tensors: &[TensorRef]| tensors.iter().map(|&tensor| own_mask(tensor)).collect::<Vec<_>>();
@@ -148,6 +153,10 @@ pub fn incoming(
         None => own(arguments.data()),
     };
     let all = match layer.received() {
+        // A custom layer has its masks from before its body ran.
+        Some(parameter) if layer.is_described() => {
+            arguments.tensors(parameter).iter().map(|&tensor| made_with(tensor)).collect()
+        }
         Some(parameter) => own(arguments.tensors(parameter)),
         None => {
             let data = arguments.data_parameters();

@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use masque_ir::program::Program;
-
 use crate::diagnostics::Diagnostic;
 use crate::liveness::{Padding, Together, report};
 use crate::witness::Witness;
-use crate::{Error, Inferred, lower, rebuild, witness};
+use crate::{Error, Inferred, lower, witness};
 
 impl Inferred {
     /// Every output that reads padding, as a warning.
@@ -39,30 +37,6 @@ impl Inferred {
             .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
         self.leave_unknown(&mut program);
         Ok(Padding::of(program, together))
-    }
-
-    /// The outputs that depend on a layer of an unknown class: what they read of the padding is not known.
-    pub fn unknown_outputs(&self) -> Vec<String> {
-        let graph = &self.graph.graph;
-        let mut holed = vec![false; graph.calls().len()];
-        for call in self.opaque() {
-            holed[call.0 as usize] = true;
-        }
-        for call in graph.calls() {
-            let mut read = graph.call(call).arguments.iter().flat_map(|argument| argument.value.tensors());
-            holed[call.0 as usize] |= read.any(|tensor| holed[tensor.call.0 as usize]);
-        }
-        let unknown = graph.outputs().iter().filter(|output| holed[output.tensor.call.0 as usize]);
-        unknown.map(|output| output.name.clone()).collect()
-    }
-
-    /// Takes the outputs that are not known out of a program, and all that only they need.
-    fn leave_unknown(&self, program: &mut Program) {
-        let unknown = self.unknown_outputs();
-        if !unknown.is_empty() {
-            program.outputs.retain(|output| !unknown.contains(&output.name));
-            *program = rebuild::needed(program);
-        }
     }
 
     /// Looks for witnesses of what the outputs are said to read of the padding, output by output. A model whose weights

@@ -16,6 +16,7 @@ from pathlib import Path
 from generator import environment
 from generator import (  # after environment: it sets Keras up
     attention,
+    described,
     edges,
     keras_ops,
     layers,
@@ -49,6 +50,7 @@ AREAS = {
     "masked": masked.cases,
     "edges": edges.cases,
     "own": own.cases,
+    "described": described.cases,
 }
 
 # Cases that were recorded in one go, elsewhere.

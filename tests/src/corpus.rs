@@ -162,26 +162,34 @@ pub fn folder() -> PathBuf {
 ///
 /// If a case can't be read.
 pub fn cases() -> Vec<Case> {
-    let mut cases = vec![];
-    for area in subfolders(&folder()) {
-        for folder in subfolders(&area) {
-            let file = folder.join("case.json");
-            // The generator's own folder, what Python leaves behind, and the leaks, which have their own form.
-            if area.ends_with("generator") || area.ends_with("leaks") || folder.ends_with("__pycache__") {
-                continue;
-            }
-            let text = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-            let expected =
-                serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-            cases.push(Case {
-                name: format!("{}/{}", file_name(&area), file_name(&folder)),
-                folder,
-                expected,
-            });
-        }
-    }
+    let areas = subfolders(&folder()).into_iter();
+    // The generator's own folder, the leaks, which have their own form, and models that are read with descriptions.
+    let areas =
+        areas.filter(|area| !["described", "generator", "leaks"].iter().any(|name| area.ends_with(name)));
+    let cases: Vec<Case> = areas.flat_map(|area| cases_in(&area)).collect();
     assert!(cases.len() >= 100, "only {} golden models", cases.len());
     cases
+}
+
+/// The golden models whose files hold custom layers by name: beside each lies `layers.mq`, which describes them.
+///
+/// # Panics
+///
+/// If a case can't be read.
+pub fn described() -> Vec<Case> {
+    cases_in(&folder().join("described"))
+}
+
+fn cases_in(area: &std::path::Path) -> Vec<Case> {
+    let case = |folder: PathBuf| {
+        let file = folder.join("case.json");
+        let text = fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let expected =
+            serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        Case { name: format!("{}/{}", file_name(area), file_name(&folder)), folder, expected }
+    };
+    // Python leaves folders behind.
+    subfolders(area).into_iter().filter(|folder| !folder.ends_with("__pycache__")).map(case).collect()
 }
 
 /// One golden model.

@@ -20,7 +20,7 @@ pub fn unsupported_masks(
     let found = model.graph.calls().filter_map(|id| {
         let layer = subject.layer(id);
         let known = |mask: &&MaskId| !model.facts.masks.is_unknown(**mask);
-        let mask = model.facts.call(id).mask_in.iter().flatten().find(known);
+        let mask = model.facts.call(id).mask_in.iter().take(layer.answers_for()).flatten().find(known);
         let mask = mask.filter(|_| !masks::supports(model.graph.semantics, layer) && !layer.is_operation());
         mask.map(|&mask| unsupported(&subject, id, mask, severity))
     });

@@ -10,7 +10,7 @@ use super::flatten::flatten;
 use super::json::{self, ConfigText};
 use super::keras::{self, Dialect};
 use super::weights::{Vocabulary, WeightSource, groups};
-use super::{Problem, RawModel, read_file, version};
+use super::{Descriptions, Problem, RawModel, read_file, version};
 
 const WEIGHTS: &str = "model.weights.h5";
 
@@ -81,7 +81,7 @@ fn inside(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
 }
 
 /// Reads a whole archive; the weights stay in their own format until they are asked for.
-pub(super) fn read(members: &Members<'_>) -> Result<(RawModel, WeightSource), Problem> {
+pub(super) fn read(members: &Members<'_>, known: &Descriptions) -> Result<(RawModel, WeightSource), Problem> {
     if members.contains("saved_model.pb") && !members.contains("config.json") {
         return Err(Problem::SavedModel);
     }
@@ -91,14 +91,16 @@ pub(super) fn read(members: &Members<'_>) -> Result<(RawModel, WeightSource), Pr
         true => version::dialect_of(&json::parse("metadata.json", &members.read("metadata.json")?)?)?,
         false => Dialect::Keras3,
     };
-    let nested = keras::read(&config, dialect)?;
+    let mut nested = keras::read(&config, dialect)?;
+    known.expand(&mut nested)?;
     let groups = groups(&nested);
-    let raw = flatten(nested)?;
-    let mut weights = match members.contains(WEIGHTS) {
-        true => WeightSource::by_group(vec![members.read(WEIGHTS)?.into()], groups.clone())
-            .carried_in(members.size()),
-        false => WeightSource::none(),
+    let file = match members.contains(WEIGHTS) {
+        true => Some(members.read(WEIGHTS)?.into()),
+        false => None,
     };
+    let weights = file.map(|file| WeightSource::by_group(vec![file], &nested).carried_in(members.size()));
+    let mut weights = weights.unwrap_or_else(WeightSource::none);
+    let raw = flatten(nested)?;
     for (layer, group) in groups {
         let asset = format!("assets/{group}/vocabulary.txt");
         if members.contains(&asset) {

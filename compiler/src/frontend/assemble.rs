@@ -102,6 +102,7 @@ pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
         let parse = match layers::find(&entry.class) {
             Some(def) => def.parse,
             None if layers::opaque::is_opaque(&settings) => layers::opaque::parse,
+            None if layers::described::is_described(&settings) => layers::described::parse,
             None => {
                 let (layer, mut reason) = (entry.name.clone(), layers::refusal(&entry.class));
                 if !entry.class.starts_with("ops.") {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::hdf5::{Hdf5Weights, Weights};
-use super::weights::{WeightError, WeightSource, groups, units};
+use super::weights::{WeightError, WeightSource, units};
 use super::{LoadError, Problem, RawModel, json, read_file, whole};
 
 /// What a file holds, shared.
@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path, model: &RawModel) -> Result<(WeightSource, Vec<B
     let names = shards(&index).map_err(|problem| fail(path, problem))?;
     let files: Vec<_> =
         names.iter().map(|name| load(&path.with_file_name(name))).collect::<Result<_, _>>()?;
-    Ok((WeightSource::by_group(files.clone(), groups(model)), files))
+    Ok((WeightSource::by_group(files.clone(), model), files))
 }
 
 /// The weights of one file, whose attributes say how it is laid out.
@@ -58,7 +58,7 @@ fn of_file(bytes: Arc<[u8]>, model: &RawModel) -> Result<WeightSource, Problem> 
             return Ok(WeightSource::by_position(bytes, root, units(model)));
         }
     }
-    Ok(WeightSource::by_group(vec![bytes], groups(model)))
+    Ok(WeightSource::by_group(vec![bytes], model))
 }
 
 /// The files that an index names, each once. They lie beside it.

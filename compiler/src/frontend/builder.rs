@@ -74,6 +74,7 @@ impl ModelBuilder {
             output_names: vec![],
             compiled: Json::Null,
             schedule: vec![],
+            described: None,
         };
         ModelBuilder { raw, places: HashMap::new() }
     }

@@ -7,11 +7,12 @@
 
 use std::collections::HashMap;
 
+use masque_ir::described::MASK_OF;
 use serde_json::{Map, Value as Json};
 
 use super::config::{KerasConfigError, Result};
 use super::order;
-use super::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
+use super::{Described, RawArgument, RawCall, RawLayer, RawModel, RawTensor};
 use crate::layer::config::brief;
 
 /// How many calls, and values passed to them, may come out of models inside models. Each level can call the one below
@@ -64,7 +65,8 @@ fn flat(mut model: RawModel) -> Result<RawModel> {
     if model.layers.iter().all(|layer| layer.nested.is_none()) {
         return Ok(model);
     }
-    let order = order::of_model(&model);
+    let order = order_of(&model);
+    model.schedule.clear();
     let layers = std::mem::take(&mut model.layers);
     let mut units = vec![];
     for mut layer in layers {
@@ -82,6 +84,17 @@ fn flat(mut model: RawModel) -> Result<RawModel> {
         model.schedule.push((name.clone(), call as u64));
     }
     Ok(model)
+}
+
+/// The calls of a model in order: as it says, or as its connections do.
+fn order_of(model: &RawModel) -> Vec<order::CallKey> {
+    if model.schedule.is_empty() {
+        return order::of_model(model);
+    }
+    let places: HashMap<&str, usize> =
+        model.layers.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
+    let call = |(name, call): &(String, u64)| Some((*places.get(name.as_str())?, *call as usize));
+    model.schedule.iter().filter_map(call).collect()
 }
 
 /// An inner model as it runs.
@@ -119,7 +132,7 @@ fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) -> Res
         inner.layers.iter().map(|layer| (layer.name.clone(), layer.calls.len() as u64)).collect();
     let inputs: HashMap<&str, usize> =
         inner.inputs.iter().enumerate().rev().map(|(place, input)| (input.layer.as_str(), place)).collect();
-    let passed = scope.calls.iter().map(|call| Passed::new(&scope, call, inner.inputs.len()));
+    let passed = scope.calls.iter().map(|call| Passed::new(&scope, call, &inner));
     let passed: Vec<Passed> = passed.collect::<Result<_>>()?;
     for layer in inner.layers {
         let place = inputs.get(layer.name.as_str()).copied();
@@ -136,10 +149,14 @@ fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) -> Res
         };
         for (outer, passed) in passed.iter().enumerate() {
             match place {
-                Some(place) => expanded.calls.push(passed.input(place)),
+                Some(place) => expanded.calls.push(passed.input(place, inner.described.is_none())),
                 None => {
                     let rename = |tensor: &RawTensor| inside(&scope.name, tensor, outer as u64, &calls);
-                    expanded.calls.extend(layer.calls.iter().map(|call| renamed(call, &rename)));
+                    let masked = expanded.class == MASK_OF && inner.described.is_some();
+                    expanded.calls.extend(layer.calls.iter().map(|call| {
+                        let mask = if masked { passed.mask_of(call, &inputs) } else { None };
+                        renamed(call, &rename).into_iter().chain(mask).collect()
+                    }));
                 }
             }
         }
@@ -148,10 +165,17 @@ fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) -> Res
     for (outer, (arguments, passed)) in scope.calls.iter_mut().zip(passed).enumerate() {
         let outputs = inner.outputs.iter().map(|tensor| inside(&scope.name, tensor, outer as u64, &calls));
         let outputs = RawArgument::List(outputs.map(RawArgument::Tensor).collect());
-        let inputs = RawArgument::List(passed.data.into_iter().map(RawArgument::Tensor).collect());
+        let rename = |tensor: &RawTensor| inside(&scope.name, tensor, outer as u64, &calls);
+        let (data, mask) = match &inner.described {
+            None => (passed.data, None),
+            Some(described) => (inner.inputs.iter().map(rename).collect(), described.mask(&passed, rename)),
+        };
+        let inputs = RawArgument::List(data.into_iter().map(RawArgument::Tensor).collect());
         *arguments = vec![(None, outputs), (Some("inputs".to_owned()), inputs)];
+        arguments.extend(mask.map(|masks| (Some("mask".to_owned()), RawArgument::List(masks))));
     }
-    scope.settings.clear();
+    scope.settings =
+        inner.described.map(|described| described.into_settings(inner.inputs.len())).unwrap_or_default();
     scope.settings.insert("outputs".into(), inner.outputs.len().into());
     flat.push(scope);
     Ok(())
@@ -198,20 +222,26 @@ struct Passed {
     data: Vec<RawTensor>,
     /// The masks passed by hand.
     masks: Vec<Option<RawTensor>>,
+    /// Are they passed as `mask`?
+    as_mask: bool,
 }
 
 impl Passed {
-    /// `inputs` is the number of the inner model's inputs.
-    fn new(scope: &RawLayer, arguments: &RawCall, inputs: usize) -> Result<Passed> {
+    fn new(scope: &RawLayer, arguments: &RawCall, inner: &RawModel) -> Result<Passed> {
+        let (inputs, described) = (inner.inputs.len(), inner.described.is_some());
         let fail = |expected: String, found: String| {
             let pointer = scope.pointer.clone();
             Err(KerasConfigError { pointer, expected, found })
         };
-        let (mut data, mut masks) = (vec![], vec![]);
+        let (mut data, mut masks, mut as_mask) = (vec![], vec![], false);
         for (keyword, value) in arguments {
             let into = match keyword.as_deref() {
                 None | Some("inputs") => &mut data,
-                Some("mask") => &mut masks,
+                Some("mask") => {
+                    as_mask = true;
+                    &mut masks
+                }
+                Some("masks") if described => &mut masks,
                 Some("training") if matches!(value, RawArgument::Constant(_)) => continue,
                 Some(other) => {
                     return fail("arguments of a model: inputs, training, mask".into(), format!("`{other}`"));
@@ -230,15 +260,55 @@ impl Passed {
                 found,
             );
         }
-        Ok(Passed { data: given, masks })
+        Ok(Passed { data: given, masks, as_mask })
     }
 
-    /// The call of an inner input: the tensor passed in its place, and the mask if one was passed by hand.
-    fn input(&self, place: usize) -> RawCall {
+    /// The call of an inner input: the tensor passed in its place, and the mask if one was passed by hand and is attached
+    /// to it.
+    fn input(&self, place: usize, attached: bool) -> RawCall {
         let argument = |tensor: &RawTensor| RawArgument::Tensor(tensor.clone());
         let data = self.data.get(place).map(|tensor| (None, argument(tensor)));
-        let mask = self.masks.get(place).and_then(Option::as_ref);
+        let mask = self.masks.get(place).and_then(Option::as_ref).filter(|_| attached);
         let mask = mask.map(|mask| (Some("mask".to_owned()), argument(mask)));
         data.into_iter().chain(mask).collect()
+    }
+
+    /// The mask passed by hand for what a call inside reads first.
+    fn mask_of(
+        &self,
+        call: &RawCall,
+        inputs: &HashMap<&str, usize>,
+    ) -> Option<(Option<String>, RawArgument)> {
+        let Some((_, RawArgument::Tensor(read))) = call.first() else { return None };
+        let mask = self.masks.get(*inputs.get(read.layer.as_str())?)?.clone()?;
+        Some((Some("mask".to_owned()), RawArgument::Tensor(mask)))
+    }
+}
+
+impl Described {
+    /// The masks that go with the outputs of a call: those passed by hand for what it is called on, or those that the body
+    /// computes.
+    fn mask(&self, passed: &Passed, rename: impl Fn(&RawTensor) -> RawTensor) -> Option<Vec<RawArgument>> {
+        let masks: Vec<Option<RawTensor>> = match self.masks {
+            "given" => self.given.iter().map(|mask| mask.as_ref().map(&rename)).collect(),
+            "keep" if passed.as_mask => passed.masks.iter().take(self.first).cloned().collect(),
+            _ => vec![],
+        };
+        let argument =
+            |mask: Option<RawTensor>| mask.map_or(RawArgument::Constant(Json::Null), RawArgument::Tensor);
+        let any = masks.iter().any(Option::is_some);
+        any.then(|| masks.into_iter().map(argument).collect())
+    }
+
+    /// The settings of the layer that ends its body.
+    fn into_settings(self, inputs: usize) -> Map<String, Json> {
+        let mut settings = Map::from_iter([("masks".to_owned(), self.masks.into())]);
+        if self.first < inputs {
+            settings.insert("first".into(), self.first.into());
+        }
+        if !self.settings.is_empty() {
+            settings.insert("config".into(), self.settings.into());
+        }
+        settings
     }
 }

@@ -196,7 +196,8 @@ impl<'a> Reading<'a> {
         let output_names = names(body.get("output_layers").value);
         let (semantics, layers) = (self.dialect.semantics(), self.layers);
         let compiled = Json::Null;
-        Ok(RawModel { name, semantics, layers, inputs, outputs, output_names, schedule: vec![], compiled })
+        let (schedule, described) = (vec![], None);
+        Ok(RawModel { name, semantics, layers, inputs, outputs, output_names, schedule, compiled, described })
     }
 }
 

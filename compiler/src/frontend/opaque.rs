@@ -12,7 +12,6 @@ use serde_json::{Map, Value as Json, json};
 
 use super::config::Node;
 use super::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
-use crate::layer::Config;
 use crate::layers::{self, OpaqueRule, opaque};
 
 /// What is stated of a layer of an unknown class: `NAME=keep`, `NAME=f32[B, T, 8]`.
@@ -115,11 +114,13 @@ fn wrap(settings: &mut Map<String, Json>) {
         return;
     }
     let own = std::mem::take(settings);
-    let own = match Config::new(own.clone()) {
-        Ok(config) => config.everything().into_iter().collect(),
-        Err(_) => own,
-    };
     settings.insert("config".into(), Json::Object(own));
+}
+
+/// The settings that the file has.
+pub(super) fn own(settings: &Map<String, Json>) -> &Map<String, Json> {
+    let only = settings.keys().all(|key| ["config", "gives", "masks"].contains(&key.as_str()));
+    settings.get("config").and_then(Json::as_object).filter(|_| only).unwrap_or(settings)
 }
 
 /// What a file says of the types of tensors.

@@ -55,6 +55,7 @@ pub fn raw(graph: &LayerGraph) -> Result<RawModel, ModelTextError> {
         compiled: serde_json::Value::Null,
         // The text has the calls in the order in which they run.
         schedule: graph.calls().map(|id| scheduled(graph, id)).collect(),
+        described: None,
     };
     for (place, mut calls) in calls.into_iter().enumerate() {
         let layer = graph.layer(LayerId(place as u32));

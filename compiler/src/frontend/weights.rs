@@ -20,6 +20,7 @@ use super::RawModel;
 use super::hdf5::WeightsError;
 use crate::layer::{WeightPlace, WeightSpec};
 use files::Files;
+use groups::Groups;
 pub(crate) use groups::group_name;
 pub(super) use groups::groups;
 pub(super) use positions::{Unit, units};
@@ -112,7 +113,7 @@ enum Layout {
     /// There are none, though these files would have had them.
     Nothing(Vec<PathBuf>),
     /// A group for each layer: the files, and the groups by layer.
-    Groups(Vec<Arc<[u8]>>, HashMap<String, String>),
+    Groups(Vec<Arc<[u8]>>, Groups),
     /// The layers in order, below a group of the file.
     Positions(Arc<[u8]>, String, Vec<Unit>),
 }
@@ -147,8 +148,8 @@ impl WeightSource {
     }
 
     /// Files with a group for each layer.
-    pub(super) fn by_group(files: Vec<Arc<[u8]>>, groups: Vec<(String, String)>) -> WeightSource {
-        WeightSource { layout: Layout::Groups(files, groups.into_iter().collect()), ..Default::default() }
+    pub(super) fn by_group(files: Vec<Arc<[u8]>>, model: &RawModel) -> WeightSource {
+        WeightSource { layout: Layout::Groups(files, Groups::of(model)), ..Default::default() }
     }
 
     /// A file with the layers in order, below a group.
@@ -197,8 +198,10 @@ impl WeightSource {
             Layout::Nothing(_) if needs_file => return Err(self.no_weights()),
             Layout::Nothing(_) => {}
             Layout::Groups(files, groups) => {
-                found.files = Some(open(files)?);
-                found.groups = Some(groups);
+                let files = open(files)?;
+                groups.check_bodies(&files)?;
+                found.files = Some(files);
+                found.groups = Some(&groups.by_layer);
             }
             Layout::Positions(file, root, units) => {
                 let files = open(std::slice::from_ref(file))?;
@@ -278,7 +281,10 @@ impl Found<'_> {
         match self.groups {
             Some(_) => {
                 let names: Vec<&str> = spec.place.datasets().collect();
-                let path = |name: &str| format!("{}/{name}", self.group(layer));
+                let path = |name: &str| match name {
+                    "" => self.group(layer).to_owned(),
+                    name => format!("{}/{name}", self.group(layer)),
+                };
                 let there = |name: &str| files.has_dataset(&path(name));
                 match names.as_slice() {
                     [now, older @ ..] => path(older.iter().find(|name| there(name)).unwrap_or(now)),

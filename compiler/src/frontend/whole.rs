@@ -8,7 +8,7 @@ use super::hdf5::{Hdf5Weights, Weights};
 use super::json::{self, ConfigText};
 use super::keras::{self, Dialect};
 use super::weights::{WeightError, WeightSource, units};
-use super::{Problem, RawModel, version};
+use super::{Descriptions, Problem, RawModel, version};
 
 /// The group with the layers' weights.
 pub(super) const WEIGHTS: &str = "model_weights";
@@ -22,7 +22,7 @@ pub(super) fn is_hdf5(bytes: &[u8]) -> bool {
 }
 
 /// Reads a whole model; the weights stay where they are until they are asked for.
-pub(super) fn read(bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource), Problem> {
+pub(super) fn read(bytes: Arc<[u8]>, known: &Descriptions) -> Result<(RawModel, WeightSource), Problem> {
     let unreadable = |error| Problem::Weights(WeightError::File(Box::new(error)));
     let file = Hdf5Weights::open(Arc::clone(&bytes)).map_err(unreadable)?;
     let Some(text) = file.string_attribute("", "model_config").map_err(unreadable)? else {
@@ -42,6 +42,7 @@ pub(super) fn read(bytes: Arc<[u8]>) -> Result<(RawModel, WeightSource), Problem
         None => Dialect::Keras2,
     };
     let mut nested = keras::read(&config, dialect)?;
+    known.expand(&mut nested)?;
     if let Some(text) = file.string_attribute("", "training_config").map_err(unreadable)? {
         nested.compiled = json::parse("training_config", text.as_bytes())?;
     }

@@ -65,8 +65,11 @@ pub(crate) fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> 
     let expected = "a list with dtype and shape of each output";
     let types = read.ok_or_else(|| ConfigError::new("gives", expected, &gives))?;
     config.keep("gives", gives);
-    if let Some(own) = config.take("config") {
-        config.keep("config", own);
+    if let Some(Json::Object(own)) = config.take("config") {
+        let own = Config::new(own)?.everything();
+        if !own.is_empty() {
+            config.keep("config", own.into_iter().collect::<serde_json::Map<_, _>>());
+        }
     }
     let rule = match config.take("masks") {
         None => None,

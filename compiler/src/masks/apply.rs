@@ -49,6 +49,7 @@ pub fn apply(
             MaskRule::UnfoldSteps => incoming.first().copied().flatten(),
             MaskRule::Keep => incoming.first().copied().flatten(),
             MaskRule::KeepOf(place) => incoming.get(*place).copied().flatten(),
+            MaskRule::Received(place) => all.get(*place).copied().flatten(),
             MaskRule::Union if rules.is_keras2() => intersection(incoming, pool),
             MaskRule::Union => {
                 let masks: Option<Vec<MaskId>> = incoming.iter().copied().collect();

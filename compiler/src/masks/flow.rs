@@ -76,14 +76,16 @@ impl Flow {
                 }
             }
         }
+        let gives = matches!(effect, Effect::GivesInputs | Effect::Wraps);
         let outputs = ruled.iter().enumerate().map(|(place, &ruled)| {
-            let given = read.get(place).copied().flatten().filter(|_| effect == Effect::GivesInputs);
+            let given = read.get(place).copied().flatten().filter(|_| gives);
             let object = given.filter(|_| in_place).unwrap_or_else(|| {
                 self.masks.push(given.and_then(|given| self.masks[given]));
                 self.taken.push(None);
                 self.masks.len() - 1
             });
-            let by_hand = by_hand.get(place).copied().flatten().filter(|_| given.is_some());
+            let by_hand = by_hand.get(place).copied().flatten();
+            let by_hand = by_hand.filter(|_| given.is_some() && effect == Effect::GivesInputs);
             self.masks[object] = by_hand.or(self.masks[object]).or(ruled);
             object
         });

@@ -50,6 +50,7 @@ fn paragraph(explanation: &Explanation, form: Form) -> String {
     let nothing = match (explanation.known, row.class.as_str()) {
         (false, _) => "computes what is not known",
         (true, "InputLayer") => "is an input",
+        (true, masque_ir::described::WEIGHT) => "is a weight",
         (true, _) => "gives what it takes as it is",
     };
     let mut text = heading + &equations(&explanation.equations, nothing, form);

@@ -45,6 +45,8 @@ class Case:
     """The model has custom layers: its file is a plain one, made by `masque_export`, and its own outputs are expected."""
     symbolic: object = None
     """The inputs of an exported model that does not know its own."""
+    layers: str | None = None
+    """Descriptions of the model's custom layers, which its file holds by name."""
     finish: object = None
     """Changes the file that was written, which Keras may then be unable to read."""
 
@@ -63,6 +65,8 @@ class Recording:
 def class_name(operation):
     """The class as a file names it, which differs from Python's in one place."""
     name = type(operation).__name__
+    if not type(operation).__module__.startswith("keras."):
+        return keras.saving.get_registered_name(type(operation))
     return "GroupQueryAttention" if name == "GroupedQueryAttention" else name
 
 
@@ -315,8 +319,13 @@ def write(case, folder):
     path, model = store(case, folder)
     assert sorted(input_names(model)) == sorted(case.inputs), f"{case.name}: {input_names(model)}"
     recording = run(model, case.inputs)
+    if case.layers:
+        (folder / "layers.mq").write_text(case.layers)
     if case.exported:
         recording.outputs = original_outputs(case)
+    if case.layers:
+        for found, own in zip(recording.outputs, original_outputs(case), strict=True):
+            np.testing.assert_allclose(found, own, rtol=1e-6, atol=1e-6)
     described = {
         "title": case.title,
         "keras_version": keras.__version__,

@@ -48,6 +48,9 @@ pub(crate) struct Common {
     /// type of what it gives, such as f32[B, T, 8]
     #[arg(long, global = true, value_name = "NAME=RULE|TYPE")]
     pub(crate) opaque: Vec<OpaqueLayer>,
+    /// A file that describes custom layers, as ir-specs/spec/described.md tells
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) layers: Vec<PathBuf>,
     /// How many threads may work at a time (all cores if absent); the numbers do not depend on it
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
@@ -118,6 +121,11 @@ const MEANT_FOR: &[(&str, &str, &[&str])] = {
         ("semantics", "--semantics", MODELS),
         ("masks", "--masks", MODELS),
         ("weights", "--weights", MODELS),
+        (
+            "layers",
+            "--layers",
+            &["bench", "build", "check", "diff", "dump", "evaluate", "explain", "masks", "run", "summary"],
+        ),
         ("opaque", "--opaque", &["check", "diff", "dump", "explain", "masks", "summary"]),
         ("threads", "--threads", &["bench", "evaluate", "run"]),
     ]

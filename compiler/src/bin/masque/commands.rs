@@ -29,6 +29,7 @@ fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Fail
         weights: common.weights.clone(),
         semantics: common.semantics,
         opaque: common.opaque.clone(),
+        layers: common.layers.clone(),
     };
     let model = Model::open_with(path, &options)?;
     for (policy, layers) in model.narrow_policies() {
@@ -47,6 +48,9 @@ fn targets(model: &Path, common: &Common, force: bool) -> Targets {
     let mut targets = Targets::new(force);
     for file in masque::frontend::files(model, common.weights.as_deref()) {
         targets.read(file);
+    }
+    for file in &common.layers {
+        targets.read(file.clone());
     }
     targets
 }

@@ -76,6 +76,7 @@ pub(super) fn around(
         output_names: vec![],
         compiled: Json::Null,
         schedule: vec![],
+        described: None,
     })
 }
 

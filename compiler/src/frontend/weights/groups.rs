@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::super::RawModel;
+use masque_ir::described::WEIGHT;
+
 use super::super::keras::TIME_DISTRIBUTED;
+use super::super::{RawLayer, RawModel};
 use super::WeightError;
 use super::files::Files;
 use super::quantized;
@@ -21,9 +23,15 @@ fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, 
     let mut counts: HashMap<String, usize> = HashMap::new();
     for layer in raw.layers.iter().filter(|layer| !layer.class.starts_with("ops.")) {
         let count = counts.entry(group_name(&layer.class, 0)).or_insert(0);
-        let (path, group) =
-            (format!("{path}{}", layer.name), format!("{group}layers/{}", group_name(&layer.class, *count)));
+        let own = group_name(&layer.class, *count);
         *count += 1;
+        let path = format!("{path}{}", layer.name);
+        // The layers in a custom one are where its attributes are.
+        let group = match &raw.described {
+            Some(_) => format!("{group}{}", layer.name),
+            None => format!("{group}layers/{own}"),
+        };
+        add_own(layer, &path, &group, found);
         if let Some(nested) = &layer.nested {
             // A wrapper has what it wraps in a group of its own.
             let wrapped = nested.layers.iter().find_map(|inner| Some((inner, inner.nested.as_ref()?)));
@@ -36,6 +44,18 @@ fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, 
         }
         found.push((path, group));
     }
+}
+
+/// Adds the weights that a described layer has of its own: they are numbered, those that training changes first.
+fn add_own(layer: &RawLayer, path: &str, group: &str, found: &mut Vec<(String, String)>) {
+    let Some(body) = layer.nested.as_ref().filter(|inner| inner.described.is_some()) else { return };
+    let fixed = |weight: &&RawLayer| weight.settings.get("trainable").is_some_and(|trained| trained == false);
+    let mut weights: Vec<&RawLayer> = body.layers.iter().filter(|inner| inner.class == WEIGHT).collect();
+    weights.sort_by_key(fixed);
+    let places = weights.iter().enumerate();
+    found.extend(
+        places.map(|(number, weight)| (format!("{path}/{}", weight.name), format!("{group}/vars/{number}"))),
+    );
 }
 
 /// The name of a layer's group, where that many of the same class come before it.
@@ -67,6 +87,61 @@ fn snake_case(class: &str) -> String {
         snake.push(c.to_ascii_lowercase());
     }
     snake
+}
+
+/// Where the weights of layers are in a file that has a group for each.
+pub(super) struct Groups {
+    /// The group of each layer.
+    pub(super) by_layer: HashMap<String, String>,
+    /// The custom layers that are described.
+    bodies: Vec<String>,
+}
+
+impl Groups {
+    /// Those of a model as it was read.
+    pub(super) fn of(raw: &RawModel) -> Groups {
+        let mut bodies = vec![];
+        add_bodies(raw, "", &mut bodies);
+        Groups { by_layer: groups(raw).into_iter().collect(), bodies }
+    }
+
+    /// Every dataset below the group of a described layer is read by a layer of its body. The seeds of dropout are of
+    /// training alone.
+    pub(super) fn check_bodies(&self, files: &Files) -> Result<(), WeightError> {
+        for layer in &self.bodies {
+            let Some(group) = self.by_layer.get(layer) else { continue };
+            let (group, inside) = (format!("{group}/"), format!("{layer}/"));
+            let read: Vec<&String> = self
+                .by_layer
+                .iter()
+                .filter(|(path, _)| path.starts_with(&inside))
+                .map(|(_, group)| group)
+                .collect();
+            let known = |dataset: &str| {
+                let below = |group: &&&String| {
+                    dataset
+                        .strip_prefix(group.as_str())
+                        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                };
+                dataset.contains("/seed_generator/") || read.iter().any(|group| below(&group))
+            };
+            if let Some(dataset) = files.datasets_below(&group).find(|dataset| !known(dataset)) {
+                return Err(WeightError::Surplus { layer: layer.clone(), dataset: dataset.to_owned() });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn add_bodies(raw: &RawModel, path: &str, found: &mut Vec<String>) {
+    for layer in &raw.layers {
+        let Some(nested) = &layer.nested else { continue };
+        let name = format!("{path}{}", layer.name);
+        if nested.described.is_some() {
+            found.push(name.clone());
+        }
+        add_bodies(nested, &format!("{name}/"), found);
+    }
 }
 
 /// Every dataset below a layer's group is one of its weights.

@@ -212,7 +212,7 @@ impl Parser<'_> {
 
     fn argument(&mut self, scope: &Scope) -> Parsed<ArgumentValue> {
         match self.token.kind {
-            Kind::Name(_) => {
+            Kind::Name(name) if name.sigil != '$' => {
                 let name = self.tensor_name("a tensor")?;
                 scope.find(self, &name).map(ArgumentValue::Tensor)
             }

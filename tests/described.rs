@@ -1,0 +1,238 @@
+//! Custom layers that are described: Keras' numbers and masks of models whose files hold them by name, and what can be said
+//! of the same files without the descriptions.
+
+use std::collections::BTreeSet;
+
+use masque::diagnostics::{Code, UnsupportedMask};
+use masque::frontend::{OpaqueLayer, OpenOptions};
+use masque::{Error, Model, table};
+use masque_ir::facts::MaskStatus;
+use masque_tests::compare;
+use masque_tests::corpus::{self, Case};
+use masque_tests::engines::ENGINES;
+use masque_tests::mask_table;
+use masque_tests::stages::{KERAS, Stages};
+
+fn described(case: &Case) -> OpenOptions {
+    OpenOptions { layers: vec![case.folder.join("layers.mq")], ..OpenOptions::default() }
+}
+
+fn cases() -> Vec<Case> {
+    let cases = corpus::described();
+    assert!(cases.len() >= 12, "only {} models", cases.len());
+    cases
+}
+
+#[test]
+fn the_numbers_and_masks_are_those_of_keras() {
+    for case in cases() {
+        check(&case).unwrap_or_else(|problem| panic!("{}: {problem}", case.name));
+    }
+}
+
+fn check(case: &Case) -> Result<(), String> {
+    let open = || Model::open_with(case.model(), &described(case)).map_err(|error| error.to_string());
+    let inferred = open()?.infer().map_err(|error| error.to_string())?;
+    let warned: BTreeSet<String> =
+        inferred.diagnostics(UnsupportedMask::Warn).into_iter().map(|finding| finding.layer).collect();
+    // Keras warns of the custom layers alone; we also of those inside of them.
+    let expected: BTreeSet<String> = case.expected.expected_check.iter().cloned().collect();
+    let outer: BTreeSet<String> = warned.into_iter().filter(|layer| !layer.contains('/')).collect();
+    if outer != expected {
+        return Err(format!("diagnostics name {outer:?}, expected {expected:?}"));
+    }
+    let stages = Stages::compile(open()?, KERAS).map_err(|error| error.to_string())?;
+    mask_table::check(case, &table::rows(&stages.masks))?;
+    let planned = stages.planned.as_ref().ok_or("it has no plan")?;
+    let inputs = case.inputs(&planned.plan);
+    for engine in &ENGINES {
+        let found = (engine.run)(&stages, &inputs)?;
+        compare::outputs(case, &found.outputs).map_err(|problem| format!("{}: {problem}", engine.name))?;
+        compare::masks(case, &found.masks).map_err(|problem| format!("{}: {problem}", engine.name))?;
+    }
+    Ok(())
+}
+
+/// A dump of an expanded model is a model, and needs no descriptions.
+#[test]
+fn the_text_of_an_expanded_model_is_a_model() {
+    for case in cases() {
+        let model = Model::open_with(case.model(), &described(&case)).unwrap();
+        let graph = model.graph().clone();
+        let again = Model::of_graph(&graph).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        assert_eq!(again.graph(), &graph, "{}", case.name);
+        let [one, other] = [model, again].map(|model| table::text(model.infer().unwrap().graph()));
+        assert_eq!(one, other, "{}", case.name);
+    }
+}
+
+/// Without descriptions: calls before a custom layer are the same, masks after it are the same or not known, and nothing
+/// is clear or has numbers.
+#[test]
+fn what_is_said_without_descriptions_is_the_same_or_unknown() {
+    let mut looked_at = 0;
+    for case in cases() {
+        let known = Model::open_with(case.model(), &described(&case)).unwrap().infer().unwrap();
+        let unknown = match Model::open(case.model()) {
+            Ok(model) => model,
+            // Nothing reads what the custom layer gives, so the file does not say its type.
+            Err(error) => {
+                assert!(error.to_string().contains("--opaque NAME=TYPE"), "{}: {error}", case.name);
+                continue;
+            }
+        };
+        looked_at += 1;
+        let unknown = unknown.infer().unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let (known, rows) = (table::rows(known.graph()), table::rows(unknown.graph()));
+        assert!(rows.iter().any(|row| row.status == MaskStatus::Unknown), "{}", case.name);
+        for row in rows.iter().filter(|row| !row.plumbing) {
+            let same = known.iter().find(|other| other.layer == row.layer && other.call == row.call);
+            let same = same.unwrap_or_else(|| panic!("{}: {} is not there", case.name, row.name()));
+            assert_eq!(row.types, same.types, "{}: {}", case.name, row.name());
+            let masks = row.masks_out.iter().zip(&same.masks_out);
+            let unknown = |mask: &Option<String>| mask.as_ref().is_some_and(|mask| mask.contains("unknown("));
+            let agree = masks.into_iter().all(|(mask, same)| unknown(mask) || mask == same);
+            assert!(agree, "{}: {}: {:?}, not {:?}", case.name, row.name(), row.masks_out, same.masks_out);
+        }
+        let padding = unknown.padding().unwrap();
+        let outputs = padding.outputs.len() + unknown.unknown_outputs().len();
+        assert_eq!(outputs, unknown.graph().graph.outputs().len(), "{}", case.name);
+        assert!(!unknown.unknown_outputs().is_empty(), "{}", case.name);
+        let findings = unknown.findings(UnsupportedMask::Error);
+        assert!(findings.iter().any(|finding| finding.code == Code::LayerOpaque), "{}", case.name);
+        assert!(matches!(unknown.lower(KERAS), Err(Error::Opaque { .. })), "{}", case.name);
+    }
+    assert!(looked_at >= 8, "only {looked_at} models");
+}
+
+#[test]
+fn a_rule_that_is_stated_is_the_masks_of_keras() {
+    let case = corpus::described().into_iter().find(|case| case.name == "described/classifier-open").unwrap();
+    let stated = ["MaskedBlock=keep", "embedding=lost"].map(|text| text.parse::<OpaqueLayer>().unwrap());
+    let options = OpenOptions { opaque: stated.to_vec(), ..OpenOptions::default() };
+    let inferred = Model::open_with(case.model(), &options).unwrap().infer().unwrap();
+    let rows = table::rows(inferred.graph());
+    let pooling = rows.iter().find(|row| row.layer == "pooling").unwrap();
+    assert_eq!(pooling.masks_in, [Some("ne(%ids, 0)".to_owned())]);
+    let wrong = OpenOptions { opaque: vec!["pooling=keep".parse().unwrap()], ..OpenOptions::default() };
+    let said = Model::open_with(case.model(), &wrong).err().unwrap().to_string();
+    assert!(said.contains("--opaque pooling") && said.contains("`block` (Custom>MaskedBlock)"), "{said}");
+    assert!("block=perhaps".parse::<OpaqueLayer>().is_err());
+}
+
+/// A model as text that calls a layer `Custom>Own` on `%x`, read with a description of it.
+fn read(call: &str, settings: &str, descriptions: &str) -> Result<Model, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let [model, layers] = ["m.mq", "layers.mq"].map(|name| folder.path().join(name));
+    let header = "masque 1 layers\nsemantics keras-3.15\nmodel \"m\"\n";
+    let calls =
+        format!("%x = InputLayer() {{shape = [B, T, 4]}}\n%own = \"Custom>Own\"({call}) {settings}\n");
+    std::fs::write(&model, format!("{header}{calls}return output_0 = %own\n")).unwrap();
+    std::fs::write(&layers, format!("masque 1 described\n{descriptions}")).unwrap();
+    let options = OpenOptions { layers: vec![layers], ..OpenOptions::default() };
+    Model::open_with(&model, &options).map_err(|error| error.to_string())
+}
+
+const OWN: &str = "
+describe Own {rate = {default = 0.5, type = float}, units = int} body {
+  %x = Argument()
+  %dense = Dense(%x) {units = \"2 * $units\"}
+  return output_0 = %dense
+}
+";
+
+#[test]
+fn a_described_layer_has_the_types_of_its_body() {
+    let model = read("%x", "{units = 3}", OWN).unwrap();
+    let rows = table::rows(model.infer().unwrap().graph());
+    assert_eq!(rows.last().unwrap().types, ["f32[B, T, 6]"]);
+}
+
+/// Each is one line that names the layer or the place.
+#[test]
+fn layers_that_are_not_as_described_are_refused() {
+    for (call, settings, words) in [
+        ("%x", "{}", "setting `units`: expected int, found nothing"),
+        ("%x", "{units = 2.5}", "setting `units`: expected int, found 2.5"),
+        ("%x", "{units = 3, depth = 1}", "setting `depth`: expected no such setting"),
+        ("%x", "{units = -1}", "layer `own/dense` (Dense): setting `units`"),
+        ("[%x, %x]", "{units = 3}", "expected 1 tensor(s) for `x`"),
+        ("%x, %x", "{units = 3}", "expected arguments (x), found more"),
+        ("%x, scale = 2", "{units = 3}", "expected arguments (x), found `scale`"),
+        ("", "{units = 3}", "expected 1 tensor(s) for `x`"),
+    ] {
+        let refusal = read(call, settings, OWN).err().unwrap_or_else(|| panic!("{call} {settings}"));
+        assert!(refusal.contains(words) && !refusal.contains('\n'), "{refusal}");
+    }
+}
+
+#[test]
+fn descriptions_that_cannot_be_are_refused() {
+    let many = |count: usize| {
+        "  %y = Inner(%x)\n  %y:1 = Inner(%y)\n".repeat(1)
+            + &(2..count).map(|n| format!("  %y:{n} = Inner(%y)\n")).collect::<String>()
+    };
+    let body = |class: &str, calls: &str| {
+        format!("describe {class} body {{\n  %x = Argument()\n{calls}  return output_0 = %y\n}}\n")
+    };
+    let huge = ["Own", "A", "B", "C"].map(|class| {
+        let inner = match class {
+            "Own" => "A",
+            "A" => "B",
+            "B" => "C",
+            _ => "Dense",
+        };
+        body(class, &many(40).replace("Inner", inner))
+    });
+    for (descriptions, words) in [
+        (body("Own", "  %y = Own(%x)\n"), "within itself"),
+        (body("Own", "  %y = A(%x)\n") + &body("A", "  %y = Own(%x)\n"), "within itself"),
+        (huge.concat(), "a body of at most 65536 calls"),
+        (body("Dense", "  %y = LSTM(%x)\n"), "one of Keras"),
+        (body("Own", "  %y = InputLayer()\n"), "layers and operations in the body"),
+        (body("Own", "  %y = Nobody(%x)\n"), "unknown class Nobody"),
+        (body("Own", "  %y = Dense(%x) {units = $units}\n"), "found `$units`"),
+        (body("Own", "  %y = Dense(%x) {units = \"1 +\"}\n"), "`units`"),
+        (
+            "describe Own {units = number} body {\n  %x = Argument()\n  return output_0 = %x\n}\n".into(),
+            "as the type of a setting",
+        ),
+        ("describe Own body {\n  %x = Argument(1)\n  return output_0 = %x\n}\n".into(), "on nothing"),
+        ("describe Own body {\n  %x = Argument()\n  return\n}\n".into(), "at least one output"),
+        (
+            "describe Own body {\n  %x = Argument()\n  masks %x, %x\n  return output_0 = %x\n}\n".into(),
+            "at most 1 masks",
+        ),
+        ("describe Own body {\n  %x = Argument()\n  return output_0 = %z\n}\n".into(), "defined before"),
+        (OWN.repeat(2), "again"),
+    ] {
+        let refusal = read("%x", "{}", &descriptions);
+        let refusal = refusal.and_then(|model| model.infer().map(drop).map_err(|error| error.to_string()));
+        let refusal = refusal.err().unwrap_or_else(|| panic!("{descriptions}"));
+        assert!(refusal.contains(words) && !refusal.contains('\n'), "{words}: {refusal}");
+    }
+}
+
+/// A weight that the description leaves out would be one that nobody computes with.
+#[test]
+fn weights_that_a_description_leaves_over_are_refused() {
+    let case = corpus::described().into_iter().find(|case| case.name == "described/attention-plain").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let layers = folder.path().join("layers.mq");
+    let text = std::fs::read_to_string(case.folder.join("layers.mq")).unwrap();
+    let at = text.find("describe PlainAttention").unwrap();
+    let plain = format!("masque 1 described\n\n{}", text[at..].split("\ndescribe B").next().unwrap());
+    let without = plain
+        .replace("  layer %b = ops.Weight {shape = [-2, 1]}\n", "")
+        .replace("  %b = ops.Weight(%x)\n", "")
+        .replace("ops.Add(%product, %b)", "ops.Add(%product, 0.0)");
+    let shaped = plain.replace("{shape = [-2, 1]}", "{shape = [7, 1]}");
+    for (text, words) in [(without, "belongs to no weight"), (shaped, "expected")] {
+        std::fs::write(&layers, &text).unwrap();
+        let options = OpenOptions { layers: vec![layers.clone()], ..OpenOptions::default() };
+        let opened = Model::open_with(case.model(), &options).and_then(Model::infer);
+        let refusal = opened.and_then(|mut inferred| inferred.require_weights()).err();
+        let refusal = refusal.unwrap_or_else(|| panic!("{text}")).to_string();
+        assert!(refusal.contains(words) && refusal.contains("attention"), "{refusal}");
+    }
+}
