@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use masque::Model;
 use masque::frontend::{self, OpenOptions, RawArgument, RawCall, RawModel};
 use masque::infer::infer;
-use masque::layers::LAYERS;
+use masque::layers::{LAYERS, find};
 use masque_ir::facts::MaskSource;
 use masque_ir::layers::{Argument, ArgumentValue, TensorRef};
 use masque_ir::{DType, Dim, Type};
@@ -31,7 +31,9 @@ fn cases() -> Vec<Case> {
 }
 
 fn raw(case: &Case) -> RawModel {
-    frontend::read(&case.model(), &OpenOptions::default()).unwrap_or_else(|error| panic!("{error}")).raw
+    let layers = Some(case.folder.join("layers.mq")).filter(|file| file.exists());
+    let options = OpenOptions { layers: layers.into_iter().collect(), ..OpenOptions::default() };
+    frontend::read(&case.model(), &options).unwrap_or_else(|error| panic!("{error}")).raw
 }
 
 /// Why a model is refused; nothing if it is not.
@@ -80,11 +82,11 @@ fn spoiled(call: &RawCall, parameters: &[&str]) -> Vec<(RawCall, String)> {
 #[test]
 fn nothing_that_is_passed_is_passed_over() {
     let mut fed: BTreeSet<String> = BTreeSet::new();
-    for case in cases() {
+    for case in cases().into_iter().chain(corpus::described()) {
         let raw = raw(&case);
         for (place, layer) in raw.layers.iter().enumerate() {
             let Some(call) = layer.calls.first().filter(|call| !call.is_empty()) else { continue };
-            if fed.contains(&layer.class) {
+            if fed.contains(&layer.class) || find(&layer.class).is_none() {
                 continue;
             }
             let assembled = frontend::assemble(raw.clone()).unwrap();

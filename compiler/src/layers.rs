@@ -53,7 +53,7 @@ mod bidirectional;
 mod category;
 mod convolution;
 mod dense;
-pub(crate) mod described;
+mod described;
 mod dot;
 mod dropout;
 mod einsum;
@@ -75,7 +75,7 @@ mod mel_spectrogram;
 mod merging;
 mod multi_head_attention;
 mod normalization;
-pub(crate) mod opaque;
+mod opaque;
 mod operations;
 mod pipeline;
 mod pooling;
@@ -97,10 +97,14 @@ mod time_distributed;
 mod unit_normalization;
 mod vocabulary;
 
+pub(crate) use described::is_described;
 pub use opaque::OpaqueRule;
+pub(crate) use opaque::setting as type_setting;
 pub(crate) use time_distributed::keeps_states;
 
-use crate::layer::{ConfigError, LayerDef};
+use serde_json::{Map, Value as Json};
+
+use crate::layer::{Config, ConfigError, Layer, LayerDef};
 
 /// Every layer known, sorted by class.
 pub static LAYERS: &[&LayerDef] = &[
@@ -524,6 +528,18 @@ pub static LAYERS: &[&LayerDef] = &[
 pub fn find(class: &str) -> Option<&'static LayerDef> {
     LAYERS.binary_search_by(|def| def.class.cmp(class)).ok().map(|place| LAYERS[place])
 }
+
+/// How settings are read of a layer that is in no list, if they are those of one.
+pub(crate) fn unlisted(settings: &Map<String, Json>) -> Option<Parse> {
+    match settings {
+        _ if opaque::is_opaque(settings) => Some(opaque::parse),
+        _ if is_described(settings) => Some(described::parse),
+        _ => None,
+    }
+}
+
+/// What reads the settings of a layer.
+type Parse = fn(&mut Config) -> Result<Box<dyn Layer>, ConfigError>;
 
 /// Name of what rewrites a model that needs Python code as one that does not.
 pub const EXPORT: &str =

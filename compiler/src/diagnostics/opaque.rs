@@ -87,7 +87,7 @@ fn rests(subject: &Subject<'_>, touched: &Touched) -> Vec<String> {
     let mut notes = vec![];
     if !touched.uses.is_empty() {
         let (calls, takes) = (subject.listed(&touched.uses), verb(&touched.uses, "takes", "take"));
-        notes.push(format!("{calls} would use a mask from here: without one {takes} padding for data"));
+        notes.push(format!("{calls} would use a mask from here, and without one {takes} padding for data"));
     }
     if !touched.without.is_empty() {
         let (calls, does) = (subject.listed(&touched.without), verb(&touched.without, "does", "do"));

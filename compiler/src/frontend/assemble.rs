@@ -99,19 +99,8 @@ pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
     let mut layers = Vec::with_capacity(raw.layers.len());
     let mut counted = None;
     for (place, (entry, mut settings)) in raw.layers.iter().zip(settings).enumerate() {
-        let parse = match layers::find(&entry.class) {
-            Some(def) => def.parse,
-            None if layers::opaque::is_opaque(&settings) => layers::opaque::parse,
-            None if layers::described::is_described(&settings) => layers::described::parse,
-            None => {
-                let (layer, mut reason) = (entry.name.clone(), layers::refusal(&entry.class));
-                if !entry.class.starts_with("ops.") {
-                    reason += "; the file does not say the type of what it gives, either: --opaque NAME=TYPE states it, \
-                               for all that needs no numbers";
-                }
-                return Err(AssembleError::UnknownClass { layer, reason });
-            }
-        };
+        let parse = layers::find(&entry.class).map(|def| def.parse).or_else(|| layers::unlisted(&settings));
+        let parse = parse.ok_or_else(|| unknown(entry))?;
         let setting =
             |source| AssembleError::Setting { layer: entry.name.clone(), class: entry.class.clone(), source };
         symbols.name_sizes(place, entry, &mut settings).map_err(setting)?;
@@ -141,6 +130,15 @@ pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
     }
     let output_names = raw.output_names.clone();
     Ok(Assembled { graph, layers, pointers, output_names, batches: symbols.batches() })
+}
+
+fn unknown(entry: &RawLayer) -> AssembleError {
+    let (layer, mut reason) = (entry.name.clone(), layers::refusal(&entry.class));
+    if !entry.class.starts_with("ops.") {
+        reason += "; the file does not say the type of what it gives, either: --opaque NAME=TYPE states it, for all that \
+                   needs no numbers";
+    }
+    AssembleError::UnknownClass { layer, reason }
 }
 
 /// How many tensors a call may give: each of them is written down.

@@ -154,7 +154,7 @@ impl Descriptions {
             return Ok(());
         }
         for layer in &mut model.layers {
-            let open = layer.nested.is_none() && !layers::described::is_described(&layer.settings);
+            let open = layer.nested.is_none() && !layers::is_described(&layer.settings);
             if open && let Some(description) = self.find(&layer.class) {
                 layer.nested = Some(Box::new(instance(description, layer)?));
             }
@@ -234,11 +234,11 @@ impl Setting<'_> {
     }
 }
 
-/// A layer's settings by name.
-fn settings(
-    description: &Description,
-    layer: &RawLayer,
-) -> Result<(Map<String, Json>, Map<String, Json>), ConfigError> {
+/// Settings by name.
+type Values = Map<String, Json>;
+
+/// A layer's settings, with defaults for those that are missing, and those that the file has.
+fn settings(description: &Description, layer: &RawLayer) -> Result<(Values, Values), ConfigError> {
     let mut config = Config::new(opaque::own(&layer.settings).clone())?;
     let mut values = Map::new();
     for (name, declared) in &description.settings {

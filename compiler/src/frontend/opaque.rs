@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::config::Node;
 use super::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
-use crate::layers::{self, OpaqueRule, opaque};
+use crate::layers::{self, OpaqueRule};
 
 /// What is stated of a layer of an unknown class: `NAME=keep`, `NAME=f32[B, T, 8]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,9 +92,9 @@ pub(super) fn state(raw: &mut RawModel, stated: &[OpaqueLayer]) -> Result<(), No
                     layer.settings.insert("masks".into(), rule.name().into());
                 }
                 Statement::Gives(ty) => match layer.settings.get_mut("gives") {
-                    Some(Json::Array(gives)) if place > 0 => gives.push(opaque::setting(ty)),
+                    Some(Json::Array(gives)) if place > 0 => gives.push(layers::type_setting(ty)),
                     _ => {
-                        layer.settings.insert("gives".into(), json!([opaque::setting(ty)]));
+                        layer.settings.insert("gives".into(), json!([layers::type_setting(ty)]));
                     }
                 },
             }

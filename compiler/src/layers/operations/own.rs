@@ -52,6 +52,10 @@ impl Weight {
 impl Layer for Weight {
     operation!();
 
+    fn takes(&self) -> &'static [(&'static str, Takes)] {
+        &[("inputs", Takes::Tensor)]
+    }
+
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let sizes = self.sizes(arguments.first())?;
         Ok(vec![Type::new(DType::F32, sizes.into_iter().map(Dim::from).collect::<Vec<_>>())])
