@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::layer::literals::{element_type_holding, name_of};
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Effect, Layer, MaskRule, Reads, Scope, ShapeError,
+    Advice, Arguments, Config, ConfigError, Constants, Effect, Layer, MaskRule, Reads, Scope, ShapeError,
 };
 
 /// What a layer of an unknown class does with masks, as far as it is stated.
@@ -146,6 +146,10 @@ impl Layer for Opaque {
             Some(OpaqueRule::Ends) => MaskRule::Ends,
             Some(OpaqueRule::Lost) => MaskRule::Lost,
         }
+    }
+
+    fn advice(&self) -> Advice {
+        Advice::of("it is stated to lose masks", &[])
     }
 
     /// What it computes with is not known: no claim is made of it.
