@@ -169,8 +169,8 @@ fn layers_that_are_not_as_described_are_refused() {
 #[test]
 fn descriptions_that_cannot_be_are_refused() {
     let many = |count: usize| {
-        "  %y = Inner(%x)\n  %y:1 = Inner(%y)\n".repeat(1)
-            + &(2..count).map(|n| format!("  %y:{n} = Inner(%y)\n")).collect::<String>()
+        let others = (1..count).map(|n| format!("  %y:{n} = Inner(%y)\n"));
+        "  %y = Inner(%x)\n".to_owned() + &others.collect::<String>()
     };
     let body = |class: &str, calls: &str| {
         format!("describe {class} body {{\n  %x = Argument()\n{calls}  return output_0 = %y\n}}\n")
