@@ -222,6 +222,7 @@ impl Growing<'_> {
         let mask = if self.random.once_in(3) { Operand::Absent } else { self.some_mask() };
         let mut operands = vec![x, kernel, inner, Operand::Absent, mask, Operand::Absent];
         operands.extend(lstm.then_some(Operand::Absent));
+        operands.push(Operand::Absent);
         for result in self.builder.emit_all(op, &operands).unwrap() {
             match self.builder.type_of(&result).rank() {
                 3 => self.sequences.push(result),
