@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use masque_ir::dim::Bindings;
+use masque_ir::ops::{Index, Op};
 use masque_ir::plan::{PlanOutput, PlanState, PlanValue, Source, Step};
 use masque_ir::{DType, Type};
 
@@ -369,6 +370,18 @@ fn unbound(ty: &Type) -> OpFailure {
 }
 
 fn at_step(model: &Model, step: &Step, failure: OpFailure) -> RunError {
+    // A recurrent layer reads the table of the embedding before it, where the number is wrong.
+    if let (Op::Recurrent(_), OpFailure::IndexOutOfRange { .. }, Some(&Source::Weight(table))) =
+        (&step.op, &failure, step.operands.first())
+    {
+        let name = &model.plan.weights[table as usize].name;
+        let layer = name.rsplit_once('/').map_or(name.as_str(), |(layer, _)| layer);
+        return RunError::Step {
+            step: layer.to_owned(),
+            op: Op::from(Index::Gather).info().mnemonic,
+            failure,
+        };
+    }
     let first = step.results.first().map(|&result| model.plan.value(result).name.clone());
     RunError::Step { step: first.unwrap_or_default(), op: step.op.info().mnemonic, failure }
 }

@@ -31,9 +31,9 @@ fn bias_shape(op: &Recurrent, units: usize) -> Vec<usize> {
     if two { vec![2, columns] } else { vec![columns] }
 }
 
-/// Runs a layer; LSTMs have one more optional state.
+/// Runs a layer, without states and without a table.
 fn run(op: &Recurrent, mut operands: Vec<Option<&Tensor>>) -> Vec<Tensor> {
-    operands.resize(5 + op.states(), None);
+    operands.resize(op.rows().map_or(5 + op.states(), |rows| rows + 1), None);
     apply(op.clone(), &operands).unwrap()
 }
 
