@@ -17,6 +17,9 @@ use crate::layers;
 /// How many calls may come out of descriptions within descriptions.
 const LARGEST: u64 = 1 << 16;
 
+/// How many descriptions may lie within one another.
+const DEEPEST: u32 = 32;
+
 /// A file of descriptions that says something else than it should.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DescriptionError {
@@ -78,6 +81,15 @@ pub struct Described {
     pub(super) first: usize,
 }
 
+/// What a layer comes to.
+#[derive(Clone, Copy)]
+struct Size {
+    /// How many calls.
+    calls: u64,
+    /// How many descriptions within one another.
+    depth: u32,
+}
+
 /// Descriptions by class.
 #[derive(Clone, Debug, Default)]
 pub struct Descriptions(HashMap<String, Description>);
@@ -105,15 +117,16 @@ impl Descriptions {
         let mut sizes = HashMap::new();
         let mut classes: Vec<&String> = self.0.keys().collect();
         classes.sort();
-        classes.into_iter().try_for_each(|class| self.size(class, &mut sizes).map(|_| ()))
+        classes.into_iter().try_for_each(|class| self.size(class, &mut sizes, 0).map(|_| ()))
     }
 
-    /// How many calls a layer comes to. A class within itself has no size.
+    /// What a layer comes to, found `around` descriptions that have it within them. A class within itself has no size.
     fn size<'a>(
         &'a self,
         class: &'a str,
-        sizes: &mut HashMap<&'a str, Option<u64>>,
-    ) -> Result<u64, DescriptionError> {
+        sizes: &mut HashMap<&'a str, Option<Size>>,
+        around: u32,
+    ) -> Result<Size, DescriptionError> {
         let wrong = |expected: &str, found: String| {
             let (class, expected) = (class.to_owned(), expected.to_owned());
             Err(DescriptionError::Meaning { class, expected, found })
@@ -123,17 +136,28 @@ impl Descriptions {
             Some(None) => return wrong("a body without the layer itself", format!("{class} within itself")),
             None => sizes.insert(class, None),
         };
-        let Some(description) = self.0.get(class) else { return Ok(1) };
-        let mut size = 1u64;
+        let Some(description) = self.0.get(class) else { return Ok(Size { calls: 1, depth: 0 }) };
+        let deep = |depth: u32| {
+            wrong(&format!("at most {DEEPEST} descriptions within one another"), depth.to_string())
+        };
+        if around >= DEEPEST {
+            return deep(around + 1);
+        }
+        let mut size = Size { calls: 1, depth: 0 };
         for call in description.body.calls() {
             let inner = self.find(&description.body.layer_of(call).class);
-            size = size.saturating_add(match inner {
-                Some(inner) => self.size(&inner.class, sizes)?,
-                None => 1,
-            });
+            let inner = match inner {
+                Some(inner) => self.size(&inner.class, sizes, around + 1)?,
+                None => Size { calls: 1, depth: 0 },
+            };
+            size = Size { calls: size.calls.saturating_add(inner.calls), depth: size.depth.max(inner.depth) };
         }
-        if size > LARGEST {
-            return wrong(&format!("a body of at most {LARGEST} calls"), size.to_string());
+        size.depth += 1;
+        if size.depth > DEEPEST {
+            return deep(size.depth);
+        }
+        if size.calls > LARGEST {
+            return wrong(&format!("a body of at most {LARGEST} calls"), size.calls.to_string());
         }
         sizes.insert(class, Some(size));
         Ok(size)

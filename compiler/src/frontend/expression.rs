@@ -124,9 +124,7 @@ impl Reading<'_> {
     fn product(&mut self) -> Result<Number, String> {
         let mut left = self.factor()?;
         loop {
-            left = if self.eat("**") {
-                Number::Float(left.float().powf(self.factor()?.float()))
-            } else if self.eat("*") {
+            left = if self.eat("*") {
                 left.with(self.factor()?, i64::checked_mul, |a, b| a * b)?
             } else if self.eat("//") {
                 left.with(self.factor()?, checked_floor, |a, b| (a / b).floor())?
@@ -142,6 +140,19 @@ impl Reading<'_> {
         if self.eat("-") {
             return Number::Integer(0).with(self.deeper(Reading::factor)?, i64::checked_sub, |a, b| a - b);
         }
+        let base = self.atom()?;
+        if !self.eat("**") {
+            return Ok(base);
+        }
+        // Binds more than a sign before it and less than one behind it, and groups from the right.
+        let exponent = self.deeper(Reading::factor)?;
+        match exponent {
+            Number::Integer(0..) => base.with(exponent, whole_power, f64::powf),
+            _ => Ok(Number::Float(base.float().powf(exponent.float()))),
+        }
+    }
+
+    fn atom(&mut self) -> Result<Number, String> {
         if self.eat("(") {
             let inner = self.deeper(Reading::sum)?;
             return if self.eat(")") { Ok(inner) } else { Err("`)`".to_owned()) };
@@ -163,7 +174,7 @@ impl Reading<'_> {
     fn deeper(&mut self, read: fn(&mut Self) -> Result<Number, String>) -> Result<Number, String> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(format!("at most {DEEPEST} parentheses within one another"));
+            return Err(format!("at most {DEEPEST} parentheses, signs and powers within one another"));
         }
         let inner = read(self);
         self.depth -= 1;
@@ -175,6 +186,14 @@ impl Reading<'_> {
         let (taken, rest) = self.rest.split_at(end);
         self.rest = rest;
         taken
+    }
+}
+
+fn whole_power(base: i64, exponent: i64) -> Option<i64> {
+    match base {
+        0 | 1 => Some(if exponent == 0 { 1 } else { base }),
+        -1 => Some(if exponent % 2 == 0 { 1 } else { -1 }),
+        _ => base.checked_pow(u32::try_from(exponent).ok()?),
     }
 }
 
@@ -203,9 +222,19 @@ mod tests {
         assert_eq!(worked("-$units // $heads"), Ok(json!(-4)));
         assert_eq!(worked("2 * ($units + 1) - 3"), Ok(json!(13)));
         assert_eq!(worked("$units ** -$rate * 1.0"), Ok(json!(7f64.powf(-0.5))));
-        for wrong in
-            ["$unit", "$units +", "$units $heads", "($units", "$name + 1", "$units // 0", "9e9$units"]
-        {
+        assert_eq!(worked("2 * $units ** $heads"), Ok(json!(98)));
+        assert_eq!(worked("-$heads ** 2 ** 3"), Ok(json!(-256)));
+        assert_eq!(worked("$heads ** -1"), Ok(json!(0.5)));
+        for wrong in [
+            "$units ** 99",
+            "$unit",
+            "$units +",
+            "$units $heads",
+            "($units",
+            "$name + 1",
+            "$units // 0",
+            "9e9$units",
+        ] {
             assert!(worked(wrong).is_err(), "{wrong}");
         }
         assert!(worked(&format!("{}$units", "(".repeat(99))).is_err());

@@ -1,5 +1,7 @@
 //! Descriptions of layers.
 
+use std::collections::HashSet;
+
 use super::layers::Scope;
 use super::{Header, Parsed, Parser};
 use crate::described::{Description, OwnMasks};
@@ -27,11 +29,11 @@ pub(crate) fn descriptions(text: &str) -> Parsed<Vec<Description>> {
     parser.advance();
     parser.keyword(STAGE)?;
     parser.end_line()?;
-    let mut found: Vec<Description> = vec![];
+    let (mut found, mut classes) = (vec![], HashSet::new());
     while parser.token.kind != Kind::End {
         let start = parser.token.start;
         let description = parser.description()?;
-        if found.iter().any(|other| other.class == description.class) {
+        if !classes.insert(description.class.clone()) {
             return Err(parser.error_at(start, Problem::Redefined(description.class)));
         }
         found.push(description);
