@@ -48,10 +48,13 @@ pub fn scatter<T: Copy, I: Copy + Into<i64>>(
     Ok(())
 }
 
-/// The ids as numbers of rows that are there, of which there are less than `2^32`.
-pub fn numbers<I: Copy + Into<i64>>(ids: &[I], rows: usize) -> Result<Vec<u32>, OutOfRange> {
-    let number = |(position, &id): (usize, &I)| row(id.into(), position, rows).map(|row| row as u32);
-    ids.iter().enumerate().map(number).collect()
+/// The ids as numbers of rows that are there.
+///
+/// # Errors
+///
+/// The first id that names no row.
+pub fn numbers<I: Copy + Into<i64>>(ids: &[I], rows: usize) -> Result<Vec<usize>, OutOfRange> {
+    ids.iter().enumerate().map(|(position, &id)| row(id.into(), position, rows)).collect()
 }
 
 fn row(id: i64, position: usize, rows: usize) -> Result<usize, OutOfRange> {

@@ -39,7 +39,7 @@ pub struct Sequences<'a> {
     /// Row-major [batch, steps, features], or rows of a table.
     pub x: &'a [f32],
     /// [batch, steps], for a table: the number of the row that is the step.
-    pub rows: Option<&'a [u32]>,
+    pub rows: Option<&'a [usize]>,
     /// Number of sequences.
     pub batch: usize,
     /// Length of each, padding included.
@@ -281,7 +281,7 @@ impl<C: Cell> Walk<'_, C> {
             let source = self.source(step - chunk.ends.len() + i);
             for row in &chunk.rows[begin..end] {
                 let step = (group.first + row) * self.input.steps + source;
-                let at = self.input.rows.map_or(step, |rows| rows[step] as usize) * w.k();
+                let at = self.input.rows.map_or(step, |rows| rows[step]) * w.k();
                 chunk.x.extend_from_slice(&self.input.x[at..at + w.k()]);
             }
             begin = end;

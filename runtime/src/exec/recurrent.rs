@@ -103,7 +103,7 @@ impl Writes for Layer {
 }
 
 /// The numbers of the table's rows that the steps are, after their shape, if the input is a table.
-type RowNumbers = Option<([usize; 2], Vec<u32>)>;
+type RowNumbers = Option<([usize; 2], Vec<usize>)>;
 
 fn rows(call: &Call<'_>) -> Result<RowNumbers, OpFailure> {
     let Op::Recurrent(op) = call.op else { return Ok(None) };
