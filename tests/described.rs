@@ -7,11 +7,14 @@ use masque::diagnostics::{Code, UnsupportedMask};
 use masque::frontend::{OpaqueLayer, OpenOptions};
 use masque::{Error, Model, table};
 use masque_ir::facts::MaskStatus;
+use masque_tests::command::run;
 use masque_tests::compare;
 use masque_tests::corpus::{self, Case};
 use masque_tests::engines::ENGINES;
 use masque_tests::mask_table;
 use masque_tests::stages::{KERAS, Stages};
+
+const MASQUE: &str = env!("CARGO_BIN_EXE_masque-under-test");
 
 fn described(case: &Case) -> OpenOptions {
     OpenOptions { layers: vec![case.folder.join("layers.mq")], ..OpenOptions::default() }
@@ -166,6 +169,30 @@ fn layers_that_are_not_as_described_are_refused() {
     }
 }
 
+/// A layer that nobody knows: what is known of the rest is shown, and an error names the layer, until its rule is stated.
+#[test]
+fn a_verdict_waits_for_the_rule_of_a_layer() {
+    let case = corpus::described().into_iter().find(|case| case.name == "described/classifier-open").unwrap();
+    let model = case.model().display().to_string();
+    let masque = |arguments: &[&str]| {
+        run(MASQUE.as_ref(), &case.folder, &[&[arguments[0], model.as_str()], &arguments[1..]].concat())
+    };
+    for arguments in [&["masks", "--format", "text"][..], &["masks", "--format", "json"], &["check"]] {
+        let done = masque(arguments);
+        assert_eq!(done.status, Some(2), "{arguments:?}: {}", done.stderr);
+        assert_eq!(done.stderr.trim_end().lines().count(), 1, "{}", done.stderr);
+        assert!(done.stderr.contains("not in the file") && done.stderr.contains("=keep"), "{}", done.stderr);
+    }
+    assert!(masque(&["masks", "--format", "text"]).text().contains("unknown(%block)"));
+    assert!(masque(&["check", "--format", "json"]).text().contains("layer-opaque"));
+    let stated = ["--opaque", "MaskedBlock=keep", "--opaque", "embedding=lost"];
+    for command in ["masks", "check"] {
+        let done = masque(&[&[command], &stated[..]].concat());
+        assert!(done.status != Some(2), "{}", done.stderr);
+    }
+    masque(&["build", "-o", "/dev/null"]).refusal().unwrap();
+}
+
 #[test]
 fn descriptions_that_cannot_be_are_refused() {
     let many = |count: usize| {
@@ -184,10 +211,16 @@ fn descriptions_that_cannot_be_are_refused() {
         };
         body(class, &many(40).replace("Inner", inner))
     });
+    let chain = |length: usize, name: fn(usize) -> String| {
+        let one = |n: usize| body(&name(n), &format!("  %y = {}(%x)\n", name(n + 1)));
+        (0..length).map(one).collect::<String>()
+    };
     for (descriptions, words) in [
         (body("Own", "  %y = Own(%x)\n"), "within itself"),
         (body("Own", "  %y = A(%x)\n") + &body("A", "  %y = Own(%x)\n"), "within itself"),
         (huge.concat(), "a body of at most 65536 calls"),
+        (chain(20_000, |n| format!("C{n:05}")), "at most 32 descriptions within one another"),
+        (chain(33, |n| format!("C{}", 99 - n)), "at most 32 descriptions within one another"),
         (body("Dense", "  %y = LSTM(%x)\n"), "one of Keras"),
         (body("Own", "  %y = InputLayer()\n"), "layers and operations in the body"),
         (body("Own", "  %y = Nobody(%x)\n"), "unknown class Nobody"),

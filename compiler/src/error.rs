@@ -69,6 +69,20 @@ pub enum Error {
         /// Its layer's class.
         class: String,
     },
+    /// A layer is of an unknown class, and nobody states what it does with masks.
+    #[error(
+        "{file}: layer `{layer}`: {}; --opaque {layer}=keep, {layer}=ends or {layer}=lost states what it does with \
+         masks",
+        layers::refusal(class)
+    )]
+    Unstated {
+        /// The file.
+        file: String,
+        /// The call.
+        layer: String,
+        /// Its layer's class.
+        class: String,
+    },
     /// Masks reach layers that do not support them, and the policy says that this is an error.
     #[error("{file}: {} of its calls get a mask that they do not support", diagnostics.len())]
     UnsupportedMasks {

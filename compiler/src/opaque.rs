@@ -4,7 +4,13 @@ use masque_ir::layers::CallId;
 use masque_ir::program::Program;
 
 use crate::frontend::WeightError;
+use crate::layer::{Arguments, Layer, MaskRule};
 use crate::{Error, Inferred, rebuild};
+
+/// Is it known what a layer does with masks?
+pub(crate) fn states_rule(layer: &dyn Layer) -> bool {
+    layer.mask_rule(&Arguments::of("inputs", vec![])) != MaskRule::Unknown
+}
 
 impl Inferred {
     /// The calls of layers of unknown classes, of which only what they give is known.
@@ -27,15 +33,34 @@ impl Inferred {
     }
 
     /// Refuses what has no numbers.
-    pub(crate) fn require_known(&self) -> Result<(), Error> {
-        let (graph, file) = (&self.graph.graph, self.file.path.clone());
-        match self.opaque().first() {
-            None => Ok(()),
-            Some(&call) => {
-                let (layer, class) = (graph.call_name(call), graph.layer_of(call).class.clone());
-                Err(Error::Opaque { file, layer, class })
-            }
-        }
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Opaque`] of the first layer that is not known.
+    pub fn require_known(&self) -> Result<(), Error> {
+        self.opaque().first().map_or(Ok(()), |&call| {
+            let (file, layer, class) = self.named(call);
+            Err(Error::Opaque { file, layer, class })
+        })
+    }
+
+    /// Refuses a verdict where nobody says what a layer that is not known does with masks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unstated`] of the first such layer.
+    pub fn require_stated(&self) -> Result<(), Error> {
+        let graph = &self.graph.graph;
+        let unstated = |call: &CallId| !states_rule(self.layers[graph.call(*call).layer.0 as usize].as_ref());
+        self.opaque().into_iter().find(unstated).map_or(Ok(()), |call| {
+            let (file, layer, class) = self.named(call);
+            Err(Error::Unstated { file, layer, class })
+        })
+    }
+
+    fn named(&self, call: CallId) -> (String, String, String) {
+        let graph = &self.graph.graph;
+        (self.file.path.clone(), graph.call_name(call), graph.layer_of(call).class.clone())
     }
 
     /// The outputs that depend on a layer of an unknown class: what they read of the padding is not known.

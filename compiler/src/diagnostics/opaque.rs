@@ -6,8 +6,9 @@ use masque_ir::facts::InferredGraph;
 use masque_ir::layers::CallId;
 
 use super::{Code, Diagnostic, Severity, Subject, Suggestion, enumerated};
-use crate::layer::{Arguments, Layer, MaskRule};
+use crate::layer::Layer;
 use crate::masks;
+use crate::opaque::states_rule;
 
 /// Finds every call of a layer that is not known.
 pub fn opaque_layers(
@@ -21,8 +22,7 @@ pub fn opaque_layers(
 }
 
 fn finding(subject: &Subject<'_>, id: CallId) -> Diagnostic {
-    let rule = subject.layer(id).mask_rule(&Arguments::of("inputs", vec![]));
-    let unknown = rule == MaskRule::Unknown;
+    let unknown = !states_rule(subject.layer(id));
     let message = match unknown {
         true => format!("what {} computes, and what it does with masks, is not known", subject.named(id)),
         false => format!("what {} computes is not known; its rule for masks is stated", subject.named(id)),

@@ -60,8 +60,15 @@ fn infer(model: &Path, common: &Common, terminal: &Terminal) -> Result<Inferred,
     Ok(open(model, common, terminal)?.infer_masks(common.mask_source())?)
 }
 
-/// Says what is wrong with the masks. `None` if that keeps the model from being compiled.
-fn accept(model: &Path, inferred: &Inferred, common: &Common, terminal: &Terminal) -> Option<()> {
+/// Says what is wrong with the masks. `None` if that keeps the model from being compiled; a model with layers that
+/// nobody knows is refused.
+fn accept(
+    model: &Path,
+    inferred: &Inferred,
+    common: &Common,
+    terminal: &Terminal,
+) -> Result<Option<()>, Failure> {
+    inferred.require_known()?;
     let mut findings = inferred.diagnostics(common.on_unsupported_mask.into());
     inferred.advise(&mut findings);
     terminal.findings(&model.display().to_string(), inferred.graph(), &findings);
@@ -71,7 +78,7 @@ fn accept(model: &Path, inferred: &Inferred, common: &Common, terminal: &Termina
         terminal.inform(&format!("{warnings}: `masque check {}` shows more", model.display()));
     }
     let refused = findings.iter().any(|finding| finding.severity == masque::diagnostics::Severity::Error);
-    (!refused).then_some(())
+    Ok((!refused).then_some(()))
 }
 
 /// Compiles as far as the plan, and says how it went to those who want to know. The command line says what masks that

@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Bench, common: &Common, terminal: &Terminal) -> Re
     targets.check()?;
     let start = Instant::now();
     let inferred = commands::infer(model, common, terminal)?;
-    let Some(()) = commands::accept(model, &inferred, common, terminal) else {
+    let Some(()) = commands::accept(model, &inferred, common, terminal)? else {
         return Ok(ExitCode::from(1));
     };
     let planned = commands::plan(inferred, common, Options::default(), terminal)?;

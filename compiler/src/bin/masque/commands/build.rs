@@ -13,7 +13,7 @@ pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Re
     let mut targets = commands::targets(&arguments.model, common, arguments.force);
     targets.write(&arguments.output, Kind::Executable).check()?;
     let inferred = commands::infer(&arguments.model, common, terminal)?;
-    let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
+    let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal)? else {
         return Ok(ExitCode::from(1));
     };
     let given = Options { mask_outputs: true, ..Options::default() };

@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
             finding.severity = Severity::Error;
         }
     }
+    let unstated = inferred.require_stated();
     match witnesses {
         Some(witnesses) => {
             let outputs = padding.outputs.iter().zip(&witnesses);
@@ -43,13 +44,23 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
             )?;
         }
         None => {
+            if unstated.is_err() {
+                // The error at the end says it.
+                findings.retain(|finding| finding.code != Code::LayerOpaque);
+            }
             terminal.findings(&arguments.model.display().to_string(), inferred.graph(), &findings);
-            terminal.inform(&match findings.len() {
-                0 => format!("{}: {}", arguments.model.display(), nothing_found(&padding)),
-                many => format!("{}; {}", counted(many, "finding"), more_about(&findings)),
-            });
+            match findings.len() {
+                0 if unstated.is_err() => {}
+                0 => {
+                    terminal.inform(&format!("{}: {}", arguments.model.display(), nothing_found(&padding)));
+                }
+                many => {
+                    terminal.inform(&format!("{}; {}", counted(many, "finding"), more_about(&findings)));
+                }
+            }
         }
     }
+    unstated?;
     let wanting = findings.iter().any(|finding| finding.severity == Severity::Error);
     Ok(if wanting { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }

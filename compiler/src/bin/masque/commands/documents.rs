@@ -83,7 +83,7 @@ fn documents_of(
     if last == Stage::Masks {
         return Ok(Some(documents));
     }
-    let Some(()) = commands::accept(path, &inferred, common, terminal) else { return Ok(None) };
+    let Some(()) = commands::accept(path, &inferred, common, terminal)? else { return Ok(None) };
     let lowered = inferred.lower(options)?;
     documents.push(Document::Program(ProgramStage::Tensor, lowered.program().clone()));
     if last == Stage::Tensor {

@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &Evaluate, common: &Common, terminal: &Terminal) ->
     let layers: Vec<&str> = outputs.iter().map(|output| output.layer.as_str()).collect();
     let objective = objective(arguments, &inferred, &layers)?;
     let metrics = metrics(arguments, &inferred, &layers, terminal)?;
-    let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
+    let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal)? else {
         return Ok(ExitCode::from(1));
     };
     for finding in inferred.unmasked_losses(&objective) {

@@ -68,6 +68,7 @@ pub(crate) fn run(arguments: &Masks, common: &Common, terminal: &Terminal) -> Re
             }
         }
     }
+    inferred.require_stated()?;
     Ok(if misfits.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
     }
     targets.check()?;
     let inferred = commands::infer(&arguments.model, common, terminal)?;
-    let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal) else {
+    let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal)? else {
         return Ok(ExitCode::from(1));
     };
     let given = Options { mask_outputs: common.mask_file().is_some(), ..Options::default() };
