@@ -176,7 +176,7 @@ impl Facts {
         for mask in own.iter().chain(&made) {
             view = self.over(view, mask.place.0);
         }
-        for mask in &own {
+        for mask in own.iter().filter(|mask| !self.roots.is_cut(mask)) {
             self.each(&mut view, mask.place, |fact, holds| {
                 // What another mask makes padding of everything says more.
                 if !(holds && fact.known == Known::Number(0.0)) {
@@ -186,8 +186,9 @@ impl Facts {
         }
         for mask in &made {
             let number = mask.source.map_or(0.0, |(_, number)| number);
-            let exact = mask.exact;
+            let (exact, cut) = (mask.exact, self.roots.is_cut(mask));
             self.each(&mut view, mask.place, |fact, holds| match holds {
+                false if cut => *fact = Fact::anything().and_own(Reads::LENGTH),
                 false => *fact = Fact::number(number),
                 true if exact && fact.known == Known::Anything => fact.known = Known::Not(number),
                 true => {}

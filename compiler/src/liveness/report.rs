@@ -1,6 +1,7 @@
 //! Leaks as diagnostics: the way from padding to an output, call by call, and what to do about it.
 
 mod apart;
+mod cut;
 mod late;
 mod steps;
 mod unmarked;
@@ -91,6 +92,9 @@ fn diagnostic(
     }
     if let Some(input) = steps::input(padding, &stages[leak]) {
         return Some(steps::diagnostic(graph, padding, output, (&stages, leak), (input, verdict)));
+    }
+    if let Some(cut) = cut::value(padding, output) {
+        return cut::diagnostic(graph, padding, output, (&stages, leak), (cut, verdict));
     }
     let (call, layer) = (graph.call(stages[leak].call), graph.layer_of(stages[leak].call));
     let name = graph.call_name(stages[leak].call);

@@ -1,6 +1,7 @@
 //! Where padding comes from: the masks of a program, and what they say of the values that they are made from; what
 //! operations fill rows up with; and, where nothing says what is padding, the inputs that a caller may pad all the same.
 
+mod behind;
 mod callers;
 mod late;
 mod together;
@@ -57,6 +58,9 @@ pub struct Roots {
     pub masks: Vec<Mask>,
     /// Values of which padding is somewhere, nobody can tell where: masks over several axes, or too many of them.
     pub anywhere: Vec<Value>,
+    /// Values that masks are made from and that are cut at a place counted from their end: it depends on how far callers
+    /// pad them which positions such a mask holds in.
+    pub cut: BTreeSet<Value>,
     /// The axes that masks lie over.
     pub bases: Bases,
 }
@@ -88,6 +92,11 @@ impl Roots {
     /// Does the program itself say of anything that it is padding?
     pub fn are_known(&self) -> bool {
         !self.anywhere.is_empty() || self.masks.iter().any(|mask| mask.assumed().is_empty())
+    }
+
+    /// Does it depend on how far callers pad a sequence where this mask holds?
+    pub(super) fn is_cut(&self, mask: &Mask) -> bool {
+        mask.source.is_some_and(|(source, _)| self.cut.contains(&source))
     }
 
     /// The same by value, so that nobody asks every mask about every value.
@@ -214,6 +223,18 @@ impl Search<'_> {
         if self.decided(mask) || self.comes_from_padding(mask) {
             return;
         }
+        let exact = compared.is_some_and(|(_, _, exact)| exact);
+        let behind = source.map(|(source, _)| self.behind(source)).unwrap_or_default();
+        if let Some((source, number)) = source.filter(|_| ty.rank() == 2) {
+            self.roots.cut.extend(behind.cut.then_some(source));
+            for &sequence in behind.sequences.iter().filter(|&&sequence| sequence != source) {
+                self.push(Origin::Mask, vec![], (sequence, number), exact);
+            }
+            // Where padding is follows from where it is in what lies behind one another.
+            if !behind.ends && !behind.sequences.is_empty() {
+                return;
+            }
+        }
         let inputs = self.inputs(mask);
         let place = match ty.shape.as_slice() {
             [_, time] if !time.is_one() => self.place(time, &inputs),
@@ -228,7 +249,6 @@ impl Search<'_> {
             self.named.insert((source, number.to_bits()), self.roots.masks.len());
             self.spread(source);
         }
-        let exact = compared.is_some_and(|(_, _, exact)| exact);
         // A mask of the reversed sequence lies the other way round.
         let values = if reversed { vec![] } else { vec![mask] };
         self.roots.masks.push(Mask { origin: Origin::Mask, values, inputs, place, source, exact });

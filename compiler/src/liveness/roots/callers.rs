@@ -16,7 +16,7 @@ impl Search<'_> {
             let value = Value { node: place as u32, result: 0 };
             let ty = &self.program.result(value).ty;
             if let Some(number) = node.op.fills().filter(|_| ty.rank() == 2 && !ty.shape[1].is_one()) {
-                self.push(Origin::Filled, vec![], (value, number));
+                self.push(Origin::Filled, vec![], (value, number), true);
             }
         }
     }
@@ -31,6 +31,7 @@ impl Search<'_> {
             };
             let ty = &self.program.result(*source).ty;
             let ids = ty.rank() == 2 && ty.dtype.is_int() && !ty.shape[1].is_one();
+            let ids = ids && self.behind(*source).ends;
             if !ids || literal.number.0 != 0.0 || marked.of(&ty.shape[1]).is_some() {
                 continue;
             }
@@ -39,15 +40,15 @@ impl Search<'_> {
                 Element::Of(_) => None,
             };
             match (truth(Known::Number(0.0)), truth(Known::Not(0.0))) {
-                (Some(0.0), Some(1.0)) => self.push(Origin::Mask, vec![mask], (*source, 0.0)),
-                (Some(1.0), Some(0.0)) => self.push(Origin::Mask, vec![], (*source, 0.0)),
+                (Some(0.0), Some(1.0)) => self.push(Origin::Mask, vec![mask], (*source, 0.0), true),
+                (Some(1.0), Some(0.0)) => self.push(Origin::Mask, vec![], (*source, 0.0), true),
                 _ => {}
             }
         }
     }
 
-    /// Adds padding that is a number of a value, and nowhere else.
-    fn push(&mut self, origin: Origin, values: Vec<Value>, source: (Value, f64)) {
+    /// Adds padding that is a number of a value; `exact` says that this number is nowhere else.
+    pub(super) fn push(&mut self, origin: Origin, values: Vec<Value>, source: (Value, f64), exact: bool) {
         if let Some(&known) = self.named.get(&(source.0, source.1.to_bits())) {
             self.roots.masks[known].values.extend(values);
             return;
@@ -59,7 +60,7 @@ impl Search<'_> {
             return;
         };
         self.named.insert((source.0, source.1.to_bits()), self.roots.masks.len());
-        let mask = Mask { origin, values, inputs, place, source: Some(source), exact: true };
+        let mask = Mask { origin, values, inputs, place, source: Some(source), exact };
         self.roots.masks.push(mask);
     }
 

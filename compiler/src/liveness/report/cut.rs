@@ -1,0 +1,63 @@
+//! A mask of a sequence that is cut at a place counted from its end: what is cut off depends on the padding.
+
+use std::collections::BTreeSet;
+
+use masque_ir::layers::LayerGraph;
+use masque_ir::program::{Operand, Value};
+
+use super::super::{Output, Padding, Verdict};
+use super::{Stage, depends, labels};
+use crate::diagnostics::{Code, Diagnostic, Severity, Suggestion};
+use crate::origins::Origins;
+
+/// The value that is cut, if the number of padded positions that an output reads comes from there.
+pub(super) fn value(padding: &Padding, output: &Output) -> Option<Value> {
+    let cut = &padding.facts.roots.cut;
+    if output.reads.content || cut.is_empty() {
+        return None;
+    }
+    let place = padding.outputs.iter().position(|known| known.name == output.name)?;
+    let operand = padding.program.outputs[place].operand.value()?;
+    let behind: BTreeSet<Value> =
+        padding.facts.behind(&padding.program, operand).into_iter().map(|(value, _)| value).collect();
+    cut.iter().copied().find(|value| behind.contains(value))
+}
+
+/// A warning where the sequence is cut.
+pub(super) fn diagnostic(
+    graph: &LayerGraph,
+    padding: &Padding,
+    output: &Output,
+    (stages, leak): (&[Stage], usize),
+    (cut, verdict): (Value, Verdict),
+) -> Option<Diagnostic> {
+    let origins = Origins::of(graph);
+    let at = origins.call(&padding.program.result(cut).name)?;
+    let (call, layer) = (graph.call(at), graph.layer_of(at));
+    let whole = padding.program.nodes[cut.node as usize].operands.iter().find_map(Operand::value);
+    let whole = whole.map(|whole| origins.call(&padding.program.result(whole).name));
+    let of =
+        whole.flatten().filter(|&whole| whole != at).map(|whole| format!(" of `{}`", graph.call_name(whole)));
+    Some(Diagnostic {
+        code: Code::PaddingLeak,
+        severity: Severity::Warning,
+        layer: layer.name.clone(),
+        call: call.index,
+        class: layer.class.clone(),
+        message: format!(
+            "`{}` {} on how many padded positions there are: `{}` ({}) counts from the end{}, padding included",
+            output.name,
+            depends(verdict),
+            graph.call_name(at),
+            layer.class,
+            of.unwrap_or_default(),
+        ),
+        labels: labels(graph, stages, leak, output),
+        notes: vec![
+            "of a sequence without padding its last positions are cut off or moved, of a padded one padding is"
+                .to_owned(),
+        ],
+        advice: vec![Suggestion::words("cut sequences before they are padded".to_owned())],
+        output: Some(output.name.clone()),
+    })
+}
