@@ -196,7 +196,7 @@ fn a_file_is_whole_or_as_it_was() {
     let end = |talk: &mut Talk, signal: &str| {
         let kill = Command::new("kill").args([signal, &talk.child.id().to_string()]).status().unwrap();
         assert!(kill.success());
-        assert_eq!(talk.end(Duration::from_secs(1)), None, "{signal}");
+        assert_eq!(talk.end(PATIENCE), None, "{signal}");
         assert_eq!(fs::read_to_string(desk.path("out.jsonl")).unwrap(), old, "{signal}");
     };
     for signal in ["-INT", "-TERM"] {
