@@ -9,7 +9,7 @@
 //! | `startup` | how long an executable takes from its start to its first answer |
 //! | `compile_time` | how the time of compiling grows with the model |
 //!
-//! `cargo run --release --example sentiment` runs the first.
+//! `cargo run --example sentiment` runs the first.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};

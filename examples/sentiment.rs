@@ -1,6 +1,6 @@
 //! The first thing to run: a Keras model becomes one executable, and the executable reads reviews.
 //!
-//! `cargo run --release --example sentiment [-- FILE]` compiles `examples/sentiment/sentiment.keras` into an
+//! `cargo run --example sentiment [-- FILE]` compiles `examples/sentiment/sentiment.keras` into an
 //! executable (into the target folder, or FILE), runs it as a process of its own on eight reviews, and shows what
 //! came out. Colours, bars and progress are for terminals; anything else gets plain text.
 
@@ -56,8 +56,8 @@ fn show() -> Result<(), Box<dyn Error>> {
     let program = callable(&program);
     println!("\n  echo '{{\"text\": \"Not bad at all!\"}}' | {program}");
     println!("  {program} --info");
-    println!("  cargo run --release -- dump {} --stage optimized", model.display());
-    println!("  cargo run --release -- --help");
+    println!("  cargo run -- dump {} --stage optimized", model.display());
+    println!("  cargo run -- --help");
     Ok(())
 }
 
