@@ -112,8 +112,7 @@ fn the_same_model_gives_the_same_bytes() {
         let mut bytes = vec![];
         for planned in [first, second] {
             planned.write_executable(&executable).map_err(|error| error.to_string())?;
-            masque::executable::write_plan_file(&plan, &planned.plan, &planned.weights)
-                .map_err(|error| error.to_string())?;
+            planned.write_plan_file(&plan).map_err(|error| error.to_string())?;
             bytes.push([&executable, &plan].map(|file| fs::read(file).unwrap()));
         }
         if bytes[0] == bytes[1] { Ok(()) } else { Err("another executable or plan file".into()) }

@@ -94,4 +94,7 @@ pub enum Error {
     /// The executable can't be written.
     #[error(transparent)]
     Executable(#[from] executable::ExecutableError),
+    /// The program that an executable is to begin with is none.
+    #[error(transparent)]
+    Runner(#[from] executable::RunnerError),
 }

@@ -1,4 +1,4 @@
-//! From a plan to an executable: the runner that was built together with the compiler, and a container behind it.
+//! From a plan to an executable: a runner, and a container behind it.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -7,8 +7,9 @@ use masque_ir::plan::Plan;
 use masque_runtime::bundle;
 use masque_runtime::quote::one_line;
 
-/// The program that opens what stands behind it and runs it.
-static RUNNER: &[u8] = include_bytes!(env!("MASQUE_RUNNER_PATH"));
+mod runner;
+
+pub use runner::{Runner, RunnerError};
 
 /// An executable or a plan file cannot be written; one line, which names the file.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +22,8 @@ pub struct ExecutableError {
     pub source: io::Error,
 }
 
-/// Writes an executable that holds a plan and its weights (their bytes, laid out, in the plan's order), and nothing
-/// else is needed to run it. Gives its size. The same arguments give the same bytes.
+/// Writes an executable that begins with `runner` and holds a plan and its weights (their bytes, laid out, in the plan's
+/// order), and nothing else is needed to run it. Gives its size. The same arguments give the same bytes.
 ///
 /// The file appears under its name when it is complete; one that was there is replaced, also while it runs.
 ///
@@ -31,10 +32,11 @@ pub struct ExecutableError {
 /// [`ExecutableError`], naming the file.
 pub fn write_executable<B: AsRef<[u8]>>(
     path: &Path,
+    runner: &Runner,
     plan: &Plan,
     weights: impl IntoIterator<Item = B>,
 ) -> Result<u64, ExecutableError> {
-    write(path, RUNNER, true, plan, weights)
+    write(path, runner.program(), true, plan, weights)
 }
 
 /// Writes a plan file: what an executable holds, without the program.

@@ -21,7 +21,7 @@ use masque_runtime::Tensor;
 use masque_runtime::weights::lay_out;
 
 use crate::decompose::decompose;
-use crate::executable::ExecutableError;
+use crate::executable::{self, ExecutableError, Runner};
 
 /// A plan with the bytes of its weights, in the order of the plan.
 #[derive(Clone, Debug)]
@@ -43,13 +43,31 @@ impl Planned {
         section
     }
 
-    /// Writes a self-contained executable; gives its size in bytes.
+    /// Writes a self-contained executable for the kind of machine that masque was built for; gives its size in bytes.
     ///
     /// # Errors
     ///
     /// [`ExecutableError`] names the file.
     pub fn write_executable(&self, path: &Path) -> Result<u64, ExecutableError> {
-        crate::executable::write_executable(path, &self.plan, &self.weights)
+        self.write_executable_with(&Runner::carried(), path)
+    }
+
+    /// Writes a self-contained executable that begins with this runner; gives its size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutableError`] names the file.
+    pub fn write_executable_with(&self, runner: &Runner, path: &Path) -> Result<u64, ExecutableError> {
+        executable::write_executable(path, runner, &self.plan, &self.weights)
+    }
+
+    /// Writes what an executable holds, without a program; gives its size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutableError`] names the file.
+    pub fn write_plan_file(&self, path: &Path) -> Result<u64, ExecutableError> {
+        executable::write_plan_file(path, &self.plan, &self.weights)
     }
 }
 

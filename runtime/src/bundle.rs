@@ -12,6 +12,7 @@
 //! not: the system that runs it has its own checks.
 
 mod error;
+pub mod runner;
 mod trailer;
 
 use std::fs::File;

@@ -16,6 +16,7 @@ use lexopt::prelude::{Long, Short, Value};
 use masque_ir::plan::Plan;
 
 use crate::Bundle;
+use crate::bundle::runner;
 use crate::io::{self as files, FileError, Targets};
 use crate::quote::one_line;
 use crate::serve::{FLAGS, Flag, Job, Listener, ServeError, serve};
@@ -42,6 +43,7 @@ fn tell(error: impl Display) -> Failure {
 
 /// Runs the model that the executable carries, as the arguments say; the first one is the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    runner::mark();
     match parse(arguments).map_err(tell).and_then(perform) {
         Ok(()) => ExitCode::SUCCESS,
         Err(None) => ExitCode::SUCCESS,

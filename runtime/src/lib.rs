@@ -35,9 +35,16 @@ pub mod text;
 pub mod weights;
 pub mod zip;
 
+pub use ndarray;
+
 pub use bundle::Bundle;
 pub use elements::MAX_RESULT_BYTES;
 pub use error::{OpFailure, RunError};
 pub use session::{Options, Outputs, Session, State};
 pub use tensor::{Tensor, TensorView};
 pub use weights::Section;
+
+/// The examples of a page for users, to be run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/anywhere.md")]
+struct Anywhere;

@@ -80,8 +80,7 @@ fn from_file(stages: &Stages, inputs: &Named) -> Result<Outputs, String> {
     let planned = stages.planned.as_ref().ok_or("the model came without weights")?;
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let file = folder.path().join("model.plan");
-    masque::executable::write_plan_file(&file, &planned.plan, &planned.weights)
-        .map_err(|error| error.to_string())?;
+    planned.write_plan_file(&file).map_err(|error| error.to_string())?;
     let bundle = Bundle::open(&file).map_err(|error| error.to_string())?;
     if *bundle.plan() != planned.plan {
         return Err("the plan came back changed".into());

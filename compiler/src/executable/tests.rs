@@ -25,7 +25,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     let (model, executable) = (folder.path().join("model.keras"), folder.path().join("tagger"));
     std::fs::copy(golden("model.keras"), &model).unwrap();
     let planned = planned(&model);
-    let size = write_executable(&executable, &planned.plan, &planned.weights).unwrap();
+    let size = write_executable(&executable, &Runner::carried(), &planned.plan, &planned.weights).unwrap();
     assert_eq!(size, std::fs::metadata(&executable).unwrap().len());
     std::fs::remove_file(model).unwrap();
     std::fs::copy(golden("input.npz"), folder.path().join("input.npz")).unwrap();
@@ -97,7 +97,9 @@ fn bad_input_is_one_line_and_status_2() {
 fn without_its_end_it_says_so() {
     let (_folder, executable) = folder();
     let bytes = std::fs::read(&executable).unwrap();
-    for (kept, expected) in [(RUNNER.len(), "carries no model"), (bytes.len() - 1, "carries no model")] {
+    for (kept, expected) in
+        [(Runner::carried().program().len(), "carries no model"), (bytes.len() - 1, "carries no model")]
+    {
         std::fs::remove_file(&executable).unwrap();
         std::fs::copy(write_part(&executable, &bytes[..kept]), &executable).unwrap();
         let done = run(&executable, &["--info"]);
@@ -120,10 +122,10 @@ fn the_same_plan_gives_the_same_bytes() {
     let planned = planned(&golden("model.keras"));
     let [a, b] = ["a", "b"].map(|name| folder.path().join(name));
     for path in [&a, &b] {
-        write_executable(path, &planned.plan, &planned.weights).unwrap();
+        write_executable(path, &Runner::carried(), &planned.plan, &planned.weights).unwrap();
     }
     assert_eq!(std::fs::read(a).unwrap(), std::fs::read(b).unwrap());
-    assert!(write_executable(folder.path(), &planned.plan, &planned.weights).is_err());
+    assert!(write_executable(folder.path(), &Runner::carried(), &planned.plan, &planned.weights).is_err());
     let missing = folder.path().join("no/such/folder");
     let message = write_plan_file(&missing, &planned.plan, &planned.weights).unwrap_err().to_string();
     assert!(message.contains("no/such/folder: ") && message.lines().count() == 1, "{message}");

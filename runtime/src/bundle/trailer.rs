@@ -9,7 +9,7 @@ pub(super) const TRAILER: usize = 40;
 pub(super) const MAGIC: [u8; 8] = *b"\x89MASQUE\n";
 
 /// Grows with every change of the container's layout or of the plan.
-const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 2;
 
 /// Lengths and checksums of the sections.
 ///

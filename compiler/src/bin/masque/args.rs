@@ -106,6 +106,19 @@ impl Common {
             MasksOption::Source(_) => None,
         })
     }
+
+    /// An option that is given and says how to compile a model.
+    pub(crate) fn for_compiling(&self) -> Option<&'static str> {
+        let is_source = |option: &MasksOption| matches!(option, MasksOption::Source(_));
+        let given = [
+            ("on-unsupported-mask", self.on_unsupported_mask != Policy::Error),
+            ("semantics", self.semantics.is_some()),
+            ("masks", self.masks.iter().any(is_source)),
+            ("weights", self.weights.is_some()),
+            ("layers", !self.layers.is_empty()),
+        ];
+        given.iter().find(|(_, given)| *given).map(|(name, _)| *name)
+    }
 }
 
 /// The options of all models, each with the commands that it means something to.
@@ -178,7 +191,7 @@ impl Common {
 }
 
 /// What to do with a mask that reaches a layer without support for masks.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Policy {
     /// It is an error
     Error,
@@ -242,6 +255,12 @@ pub(crate) struct Build {
     /// The executable to write
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+    /// The program that it begins with: `masque-runner`, built for another kind of machine
+    #[arg(long, value_name = "FILE", conflicts_with = "plan_only")]
+    pub(crate) runner: Option<PathBuf>,
+    /// Write what the executable would hold, without a program: for `masque run`, or to be opened as a library
+    #[arg(long)]
+    pub(crate) plan_only: bool,
     /// Replace a file that is there, though it is no executable of masque's or is read-only
     #[arg(long)]
     pub(crate) force: bool,
@@ -379,7 +398,7 @@ pub(crate) struct Summary {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// The model: a .keras or .h5 file, or a .json config with weights
+    /// The model: a .keras or .h5 file, a .json config with weights, or what `masque build` made
     pub(crate) model: PathBuf,
     #[command(flatten)]
     pub(crate) job: RunOptions,

@@ -25,6 +25,17 @@ pub(crate) enum Failure {
     /// The compiled model can't be run.
     #[error(transparent)]
     Session(#[from] masque::session::SessionError),
+    /// What was built before can't be opened.
+    #[error(transparent)]
+    Bundle(#[from] masque_runtime::bundle::BundleError),
+    /// An option says how to compile what is compiled already.
+    #[error("{file}: --{option} says how to compile a model, and this file was made by `masque build`")]
+    Built {
+        /// The file.
+        file: String,
+        /// The option.
+        option: &'static str,
+    },
     /// Predictions and targets do not go together.
     #[error("{0}")]
     Loss(String),

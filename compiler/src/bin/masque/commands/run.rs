@@ -1,10 +1,15 @@
 //! `masque run MODEL [INPUT] --output OUT`
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use masque::Options;
 use masque::session::{CompiledModel, SessionError};
+use masque_runtime::Session;
+use masque_runtime::bundle::{self, Bundle};
 use masque_runtime::io;
+use masque_runtime::quote::one_line;
 use masque_runtime::serve::{Job, Listener, ServeError, serve};
 
 use crate::args::{Common, Run};
@@ -19,14 +24,15 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
         targets.write_masks(path)?;
     }
     targets.check()?;
-    let inferred = commands::infer(&arguments.model, common, terminal)?;
-    let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal)? else {
-        return Ok(ExitCode::from(1));
+    let session = if bundle::is_bundle(&arguments.model).unwrap_or(false) {
+        opened(&arguments.model, common)?
+    } else {
+        let Some(session) = compiled(&arguments.model, common, terminal)? else {
+            return Ok(ExitCode::from(1));
+        };
+        session
     };
-    let given = Options { mask_outputs: common.mask_file().is_some(), ..Options::default() };
-    let planned = commands::plan(inferred, common, given, terminal)?;
-    io::check_outputs(&job.output, &planned.plan)?;
-    let session = CompiledModel::new(arguments.model.display().to_string(), planned).session()?;
+    io::check_outputs(&job.output, session.plan())?;
     let mut note = |text: &str| terminal.note(text);
     let mut listener = Listener { note: &mut note, progress: !terminal.is_quiet() };
     let file = arguments.model.display().to_string();
@@ -35,4 +41,23 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
         other => Failure::from(other),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A session of a model that is compiled now; none if its masks keep it from that.
+fn compiled(model: &Path, common: &Common, terminal: &Terminal) -> Result<Option<Session>, Failure> {
+    let inferred = commands::infer(model, common, terminal)?;
+    let Some(()) = commands::accept(model, &inferred, common, terminal)? else { return Ok(None) };
+    let given = Options { mask_outputs: common.mask_file().is_some(), ..Options::default() };
+    let planned = commands::plan(inferred, common, given, terminal)?;
+    Ok(Some(CompiledModel::new(model.display().to_string(), planned).session()?))
+}
+
+/// A session of what `masque build` made: an executable, whatever kind of machine it is for, or a plan file.
+fn opened(file: &Path, common: &Common) -> Result<Session, Failure> {
+    if let Some(option) = common.for_compiling() {
+        return Err(Failure::Built { file: one_line(&file.to_string_lossy()), option });
+    }
+    let bundle = Bundle::open(file)?;
+    let name = file.display().to_string();
+    Session::of(Arc::new(bundle)).map_err(|source| SessionError::Prepare { file: name, source }.into())
 }
