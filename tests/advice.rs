@@ -10,7 +10,6 @@ use std::fs;
 use libtest_mimic::{Arguments, Failed, Trial};
 use masque::advice::{Followed, Way};
 use masque::diagnostics::{Code, Diagnostic, UnsupportedMask};
-use masque::liveness::Output;
 use masque::{Inferred, Model};
 use masque_tests::corpus::folder;
 use serde::Deserialize;
@@ -139,11 +138,13 @@ fn reads_as_said(changed: &Inferred, reads: Option<&BTreeSet<String>>, more: boo
     let tested = |word: &str| word != "length" || !reads.contains("length-untested");
     let padding = changed.padding().map_err(|error| error.to_string())?;
     let outputs = padding.outputs.iter().zip(changed.shown(&padding));
-    let (facts, possible): (Vec<_>, Vec<_>) = outputs.partition(|(_, shown)| *shown);
-    let words = |outputs: Vec<(&Output, bool)>| -> BTreeSet<&str> {
-        outputs.into_iter().flat_map(|(output, _)| output.reads.words()).filter(|word| tested(word)).collect()
-    };
-    let (facts, possible) = (words(facts), words(possible));
+    let (mut facts, mut possible) = (BTreeSet::new(), BTreeSet::new());
+    for (output, shown) in outputs {
+        let words = output.reads.words().into_iter().filter(|word| tested(word));
+        let (shown, rest): (Vec<_>, Vec<_>) = words.partition(|word| shown.words().contains(word));
+        facts.extend(shown);
+        possible.extend(rest);
+    }
     let reads: BTreeSet<&str> =
         reads.iter().map(String::as_str).filter(|word| *word != "length-untested").collect();
     let said = facts.iter().chain(&possible).copied().collect::<BTreeSet<_>>();

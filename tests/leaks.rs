@@ -92,10 +92,6 @@ fn check(case: &Path) -> Result<Completion, String> {
         return Err(format!("findings: {findings:?}"));
     }
     let witnesses = inferred.witnesses(&padding);
-    let some: Vec<bool> = witnesses.iter().map(|found| !found.is_empty()).collect();
-    if inferred.shown(&padding) != some {
-        return Err("the shorter search finds something else".to_owned());
-    }
     for (output, witnesses) in padding.outputs.iter().zip(witnesses) {
         let shown: Vec<&str> = witnesses.iter().map(|witness| witness.reads).collect();
         if output.reads.words().iter().any(|word| !shown.contains(word) && !length(word)) {

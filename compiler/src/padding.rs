@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostics::Diagnostic;
+use crate::liveness::view::Reads;
 use crate::liveness::{Padding, Together, report};
 use crate::witness::Witness;
 use crate::{Error, Inferred, lower, witness};
@@ -14,7 +15,7 @@ impl Inferred {
     }
 
     /// The same; what no run shows, output by output, is said to be possible: see [`Inferred::shown`].
-    pub fn leaks_shown(&self, padding: &Padding, shown: &[bool]) -> Vec<Diagnostic> {
+    pub fn leaks_shown(&self, padding: &Padding, shown: &[Reads]) -> Vec<Diagnostic> {
         report::diagnostics(&self.graph, &self.layers, padding, shown)
     }
 
@@ -45,9 +46,8 @@ impl Inferred {
         witness::search(padding, self.weights.as_ref().unwrap_or(&BTreeMap::new()))
     }
 
-    /// Says of every output if runs show anything that it is said to read of the padding: if it has witnesses, which is
-    /// known sooner than all of them.
-    pub fn shown(&self, padding: &Padding) -> Vec<bool> {
-        witness::shown(padding, self.weights.as_ref().unwrap_or(&BTreeMap::new()))
+    /// Says of every output what runs show of what it is said to read of the padding.
+    pub fn shown(&self, padding: &Padding) -> Vec<Reads> {
+        self.witnesses(padding).iter().map(|found| witness::shown(found)).collect()
     }
 }

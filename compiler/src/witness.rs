@@ -17,6 +17,7 @@ use masque_runtime::Tensor;
 use ndarray::ArrayD;
 use serde::Serialize;
 
+use crate::liveness::view::Reads;
 use crate::liveness::{Output, Padding};
 use random::Random;
 use trial::{Lengths, Maker, Named, padded_further, run};
@@ -56,8 +57,6 @@ const RUNS: usize = 3 * 12;
 enum Goal {
     /// For every output, a witness of each thing that it is said to read.
     Each,
-    /// For every output, a witness of anything that it is said to read.
-    One,
     /// Anything that padding shows in any output.
     Doubt,
 }
@@ -67,10 +66,10 @@ pub fn search(padding: &Padding, weights: &Named) -> Vec<Vec<Witness>> {
     look(padding, weights, Goal::Each)
 }
 
-/// Is there, for every output, a witness of anything that it is said to read? A shorter search than [`search`], which
-/// would find one for the same outputs.
-pub fn shown(padding: &Padding, weights: &Named) -> Vec<bool> {
-    look(padding, weights, Goal::One).iter().map(|found| !found.is_empty()).collect()
+/// What witnesses show that an output reads.
+pub fn shown(witnesses: &[Witness]) -> Reads {
+    let shows = |word: &str| witnesses.iter().any(|witness| witness.reads == word);
+    Reads { content: shows("content"), length: shows("length") }
 }
 
 /// Are there to be runs that show what an output reads? Not if it takes callers who pad inputs apart.
@@ -184,7 +183,6 @@ impl Search<'_> {
         let shown = |found: &[Witness], word: &&str| found.iter().any(|witness| witness.reads == *word);
         let done = |(output, found): (&Output, &Vec<Witness>)| match self.goal {
             Goal::Each => output.reads.words().iter().all(|word| shown(found, word)),
-            Goal::One => !found.is_empty(),
             Goal::Doubt => false,
         };
         let mut wanted = self.padding.outputs.iter().zip(found).filter(|(output, _)| is_wanted(output));

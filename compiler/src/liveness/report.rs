@@ -21,12 +21,13 @@ pub fn diagnostics(
     model: &InferredGraph,
     layers: &[Box<dyn Layer>],
     padding: &Padding,
-    shown: &[bool],
+    shown: &[Reads],
 ) -> Vec<Diagnostic> {
     let outputs = padding.outputs.iter().enumerate().filter(|(_, output)| output.reads.any());
     let found = outputs.filter_map(|(place, output)| {
-        let verdict = padding.verdict(output, shown.get(place).copied().unwrap_or(true));
-        diagnostic(model, layers, padding, output, verdict)
+        let shown = shown.get(place).copied().unwrap_or(output.reads);
+        let verdict = padding.verdict(output, shown.any());
+        diagnostic(model, layers, padding, output, (shown, verdict))
     });
     found.collect()
 }
@@ -76,7 +77,7 @@ fn diagnostic(
     layers: &[Box<dyn Layer>],
     padding: &Padding,
     output: &Output,
-    verdict: Verdict,
+    (shown, verdict): (Reads, Verdict),
 ) -> Option<Diagnostic> {
     let graph = &model.graph;
     let stages = stages(graph, &padding.program, &padding.facts, output);
@@ -101,11 +102,6 @@ fn diagnostic(
     let takes_mask = layers[call.layer.0 as usize].parameters().contains(&"mask");
     let (notes, advice) = notes(model, &stages, leak, takes_mask, output.reads);
     let does = if output.reads.content { "reads" } else { "counts" };
-    let what = match (output.reads.content, output.reads.length) {
-        (true, true) => "what stands at padded positions, and how many of them there are",
-        (true, false) => "what stands at padded positions",
-        _ => "how many padded positions there are",
-    };
     Some(Diagnostic {
         code: Code::PaddingLeak,
         severity: Severity::Warning,
@@ -113,9 +109,9 @@ fn diagnostic(
         call: call.index,
         class: layer.class.clone(),
         message: format!(
-            "`{}` {} on {what}: `{name}` ({}) {does} them",
+            "`{}` {}: `{name}` ({}) {does} them",
             output.name,
-            depends(verdict),
+            on_what(output.reads, shown),
             layer.class
         ),
         labels: labels(graph, &stages, leak, output),
@@ -123,6 +119,21 @@ fn diagnostic(
         advice,
         output: Some(output.name.clone()),
     })
+}
+
+/// What an output depends on, in words: what runs show as a fact, anything else as possible.
+fn on_what(reads: Reads, shown: Reads) -> String {
+    let what = |reads: Reads| match (reads.content, reads.length) {
+        (true, true) => "what stands at padded positions, and how many of them there are",
+        (true, false) => "what stands at padded positions",
+        _ => "how many padded positions there are",
+    };
+    let possible = Reads { content: reads.content && !shown.content, length: reads.length && !shown.length };
+    match (possible.any(), possible == reads) {
+        (false, _) => format!("depends on {}", what(reads)),
+        (true, true) => format!("may depend on {}", what(reads)),
+        (true, false) => format!("depends on {}, and may depend on {}", what(shown), what(possible)),
+    }
 }
 
 fn labels(graph: &LayerGraph, stages: &[Stage], leak: usize, output: &Output) -> Vec<Label> {

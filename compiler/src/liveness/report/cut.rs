@@ -7,7 +7,7 @@ use masque_ir::program::{Operand, Value};
 
 use super::super::{Output, Padding, Verdict};
 use super::{Stage, depends, labels};
-use crate::diagnostics::{Code, Diagnostic, Severity, Suggestion};
+use crate::diagnostics::{Code, Diagnostic, Label, Severity};
 use crate::origins::Origins;
 
 /// The value that is cut, if the number of padded positions that an output reads comes from there.
@@ -38,6 +38,9 @@ pub(super) fn diagnostic(
     let whole = whole.map(|whole| origins.call(&padding.program.result(whole).name));
     let of =
         whole.flatten().filter(|&whole| whole != at).map(|whole| format!(" of `{}`", graph.call_name(whole)));
+    let labels = labels(graph, stages, leak, output);
+    let own = Label { call: at, name: graph.call_name(at), text: "it is cut here".to_owned() };
+    let own = Some(own).filter(|_| labels.iter().all(|label| label.call != at));
     Some(Diagnostic {
         code: Code::PaddingLeak,
         severity: Severity::Warning,
@@ -52,12 +55,13 @@ pub(super) fn diagnostic(
             layer.class,
             of.unwrap_or_default(),
         ),
-        labels: labels(graph, stages, leak, output),
+        labels: own.into_iter().chain(labels).collect(),
         notes: vec![
-            "of a sequence without padding its last positions are cut off or moved, of a padded one padding is"
+            "of a sequence without padding its last positions are cut off or moved, of a padded one padding is; cut \
+             sequences before they are padded"
                 .to_owned(),
         ],
-        advice: vec![Suggestion::words("cut sequences before they are padded".to_owned())],
+        advice: vec![],
         output: Some(output.name.clone()),
     })
 }

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use masque::Inferred;
 use masque::diagnostics::{Code, Diagnostic, Severity, UnsupportedMask};
 use masque::liveness::verdict::Verdict;
+use masque::liveness::view::Reads;
 use masque::liveness::{Output, Padding, Together};
-use masque::witness::Witness;
+use masque::witness::{self, Witness};
 use serde_json::{Value as Json, json};
 
 use crate::args::{Check, Common, TextOrJson};
@@ -20,7 +21,7 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
     let padding = inferred.padding_of(&together(&inferred, arguments)?)?;
     let witnesses = (arguments.format == TextOrJson::Json).then(|| inferred.witnesses(&padding));
     let shown = match &witnesses {
-        Some(witnesses) => witnesses.iter().map(|found| !found.is_empty()).collect(),
+        Some(witnesses) => witnesses.iter().map(|found| witness::shown(found)).collect(),
         None => inferred.shown(&padding),
     };
     let mut findings = findings(&inferred, &padding, &shown, common);
@@ -69,7 +70,7 @@ pub(crate) fn run(arguments: &Check, common: &Common, terminal: &Terminal) -> Re
 pub(crate) fn findings(
     inferred: &Inferred,
     padding: &Padding,
-    shown: &[bool],
+    shown: &[Reads],
     common: &Common,
 ) -> Vec<Diagnostic> {
     let mut findings = inferred.findings(UnsupportedMask::from(common.on_unsupported_mask));
