@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod build;
 mod dump;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use masque_runtime::io::Reading;
 use masque_runtime::serve::{FLAGS, Flag, Job};
 
 pub(crate) use bench::Bench;
+pub(crate) use build::Build;
 pub(crate) use dump::{Dump, DumpFormat};
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
@@ -246,24 +248,6 @@ pub(crate) enum Command {
     Run(Run),
     /// Show a model line by line: shapes, parameters, multiply-adds, masks
     Summary(Summary),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Build {
-    /// The model: a .keras or .h5 file, or a .json config with weights
-    pub(crate) model: PathBuf,
-    /// The executable to write
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) output: PathBuf,
-    /// The program that it begins with: `masque-runner`, built for another kind of machine
-    #[arg(long, value_name = "FILE", conflicts_with = "plan_only")]
-    pub(crate) runner: Option<PathBuf>,
-    /// Write what the executable would hold, without a program: for `masque run`, or to be opened as a library
-    #[arg(long)]
-    pub(crate) plan_only: bool,
-    /// Replace a file that is there, though it is no executable of masque's or is read-only
-    #[arg(long)]
-    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]
