@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use masque::diagnostics::UnsupportedMask;
+use masque::picture::values::MOST_EXAMPLES;
 use masque::picture::{EdgeRole, Picture, Role, dot, of_model, of_program, svg};
 use masque::{Inferred, Model, Options};
 use masque_tests::command::{Done, bare};
-use masque_tests::corpus::{case, cases};
+use masque_tests::corpus::{area, case, cases};
 use masque_tests::root;
 use serde_json::Value as Json;
 
@@ -258,6 +259,53 @@ fn a_page_works_in_a_browser() {
     let seen = visited(&browser, &page, VISIT);
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("page-visit", serde_json::to_string_pretty(&seen).unwrap());
+    });
+}
+
+/// What a run gives is on the page: the shapes, and the masks that Keras had for the same inputs.
+#[test]
+fn a_page_shows_a_run() {
+    for case in area("seed") {
+        let input = case.expected.input.clone().unwrap();
+        let options = ["--format", "html", "--on-unsupported-mask", "warn", "--input", &input];
+        let dumped = masque(&case.folder, &[&["dump", "model.keras"][..], &options].concat());
+        let page = dumped.succeeded().unwrap().text();
+        let data = page.split("id=\"data\">").nth(1).and_then(|rest| rest.split("</script>").next()).unwrap();
+        let data: Json = serde_json::from_str(&data.replace("\\u003c", "<")).unwrap();
+        for (name, expected) in case.arrays("masks.npz") {
+            let shown = &data["values"][name.trim_end_matches(":0")][0]["mask"];
+            let rows = expected.as_bool().unwrap().outer_iter().take(MOST_EXAMPLES);
+            let strips = rows.map(|row| row.iter().map(|&valid| if valid { '1' } else { '0' }).collect());
+            assert_eq!(*shown, Json::from(strips.collect::<Vec<String>>()), "{}: {name}", case.name);
+        }
+    }
+    let folder = case("seed/stacked-gru").folder;
+    let done = masque(&folder, &["dump", "model.keras", "--input", "input.npz"]);
+    assert_eq!(done.refusal(), Ok("--input is for pages: --format html, or --open"));
+}
+
+#[test]
+fn a_run_is_drawn_in_a_browser() {
+    let Some(browser) = installed(&["chromium", "chromium-browser", "google-chrome", "chrome"]) else {
+        return;
+    };
+    let folder = case("seed/stacked-gru").folder;
+    let page = masque(&folder, &["dump", "model.keras", "--format", "html", "--input", "input.npz"]);
+    let script = r##"<script>{
+const seen = {};
+choose("embedding");
+const heat = document.querySelector("#panel canvas");
+const row = heat.getContext("2d").getImageData(0, 0, heat.width, 1).data;
+seen.heat = [heat.width, heat.height, heat.getAttribute("aria-label")];
+seen.painted = row.some((part) => part > 0);
+seen.strips = document.querySelector("#panel .strips").textContent.split("\n");
+seen.shape = data.values.embedding[0].ty;
+seen.errors = window.wrong;
+document.body.dataset.seen = JSON.stringify(seen);
+}</script></body>"##;
+    let seen = visited(&browser, &page.succeeded().unwrap().text(), script);
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("page-run", serde_json::to_string_pretty(&seen).unwrap());
     });
 }
 

@@ -17,6 +17,7 @@ mod style;
 pub mod svg;
 #[cfg(test)]
 mod tests;
+pub mod values;
 
 use masque_ir::facts::MaskStatus;
 use serde::Serialize;

@@ -7,6 +7,7 @@ use masque_ir::program::Program;
 use masque_ir::text::{print_masks, print_node};
 use serde::Serialize;
 
+use super::values::Values;
 use super::{Picture, Role, of_model, of_program, style, svg};
 use crate::diagnostics::{Diagnostic, Severity};
 use crate::liveness::Padding;
@@ -27,6 +28,8 @@ struct Data {
     /// The names of the stages; each is an element of its own, read when it is looked at.
     stages: Vec<&'static str>,
     calls: BTreeMap<String, Call>,
+    /// What calls gave in a run, if there was one.
+    values: Values,
 }
 
 #[derive(Serialize)]
@@ -84,7 +87,8 @@ struct Finding {
 }
 
 /// Writes the page: the layers with their masks, then the operations as they are lowered, rewritten and packed, as far
-/// as the model can be compiled under these options. The findings and the padding are those of the model.
+/// as the model can be compiled under these options. The findings and the padding are those of the model, the values those
+/// of a run of it, if there are any.
 ///
 /// # Errors
 ///
@@ -93,6 +97,7 @@ pub fn write(
     inferred: Inferred,
     findings: &[Diagnostic],
     padding: &Padding,
+    values: Values,
     options: Options,
 ) -> Result<String, Error> {
     let layers = of_model(&inferred, findings, padding);
@@ -117,7 +122,7 @@ pub fn write(
         add("packed", &optimized.packed());
     }
     let names = stages.iter().map(|stage| stage.name).collect();
-    let mut data = element("data", &Data { title: title.clone(), stages: names, calls });
+    let mut data = element("data", &Data { title: title.clone(), stages: names, calls, values });
     for stage in &stages {
         data.push_str(&element(stage.name, stage));
     }

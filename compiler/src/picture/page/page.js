@@ -154,6 +154,11 @@ function details() {
     if (chosen.call && chosen.call !== now.chosen) lines("Lowered from", [`${chosen.call}: ${call.class}`]);
     lines("Gives", chosen.types, "pre");
   }
+  const given = data.values[now.call] ?? [];
+  if (chosen !== undefined && given.length > 0) {
+    head("In this run");
+    for (const value of given) parts.push(...inRun(value));
+  }
   if (chosen !== undefined && call !== undefined) {
     for (const finding of call.findings) {
       head("Finding");
@@ -178,6 +183,47 @@ function details() {
   }
   panel.replaceChildren(...parts);
   mark();
+}
+
+// What a call gave in a run: its type, its numbers, those of the first example as a picture, the steps its mask leaves.
+const short = (number) => String(Number(number.toPrecision(4)));
+function inRun(value) {
+  const parts = [make("pre", value.ty)];
+  const notes = value.range === null ? [] : [`${short(value.range[0])} to ${short(value.range[1])}`];
+  if (value.not_finite > 0) notes.push(`${value.not_finite} not finite`);
+  if (notes.length > 0) parts.push(make("p", notes.join(", ")));
+  if (value.first.length > 0 && value.range !== null) {
+    const [height, width] = [value.first.length, value.first[0].length];
+    const label = `The first example: ${height} rows of ${width} numbers`;
+    const made = make("canvas", undefined, { width, height, role: "img", class: "heat", "aria-label": label });
+    paint(made.getContext("2d"), value);
+    made.addEventListener("pointermove", (event) => {
+      const at = (place, size, count) => Math.min(count - 1, Math.max(0, Math.floor((place / size) * count)));
+      const row = at(event.offsetY, made.clientHeight, height);
+      const column = at(event.offsetX, made.clientWidth, width);
+      made.title = `[${row}, ${column}] = ${value.first[row][column] ?? "not finite"}`;
+    });
+    parts.push(make("p", "The first example:", { class: "dim" }), made);
+  }
+  if (value.texts.length > 0) parts.push(make("pre", value.texts.map((text) => JSON.stringify(text)).join("\n")));
+  if (value.mask.length > 0) {
+    const steps = (example) => Array.from(example, (step) => (step === "1" ? "\u25a0" : "\u25a1")).join("");
+    const valid = value.mask.map((example) => `${example.split("1").length - 1} of ${example.length}`).join(", ");
+    const attributes = { class: "strips", role: "img", "aria-label": `Valid steps, example by example: ${valid}` };
+    parts.push(make("p", "Steps that its mask leaves, example by example:", { class: "dim" }));
+    parts.push(make("pre", value.mask.map(steps).join("\n"), attributes));
+  }
+  return parts;
+}
+// Above 0 in one colour, below in another, the more the further away; what is not finite stays empty.
+function paint(context, value) {
+  const most = Math.max(Math.abs(value.range[0]), Math.abs(value.range[1])) || 1;
+  value.first.forEach((row, y) => row.forEach((number, x) => {
+    if (number === null) return;
+    const [red, green, blue] = number < 0 ? [30, 110, 200] : [215, 100, 20];
+    context.fillStyle = `rgba(${red}, ${green}, ${blue}, ${Math.abs(number) / most})`;
+    context.fillRect(x, y, 1, 1);
+  }));
 }
 
 // Search.

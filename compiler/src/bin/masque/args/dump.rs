@@ -36,6 +36,9 @@ pub(crate) struct Dump {
     /// Write the page to a temporary file, and open it
     #[arg(long, conflicts_with_all = ["stage", "format", "collapse", "focus", "diff", "all"])]
     pub(crate) open: bool,
+    /// With --format html or --open: run the model on these inputs, and show what every call gives
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["stage", "collapse", "focus", "diff", "all"])]
+    pub(crate) input: Option<PathBuf>,
 }
 
 /// Forms of dumps.

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use masque::diff::{self, Change};
+use masque::picture::values::{self, Values};
 use masque::picture::{self, Picture, dot, page, svg};
+use masque::session::{CompiledModel, RunOptions};
 use masque::{Inferred, Model, Options, json};
 use masque_ir::layers::LayerGraph;
 use masque_ir::text::{Document, Stage};
-use masque_runtime::io::{Kind, replace};
+use masque_runtime::io::{Kind, Place, read_inputs, replace};
 
 use crate::args::{Common, Dump, DumpFormat};
 use crate::commands;
@@ -26,6 +28,9 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
     }
     let of_layers = matches!(arguments.stage, Stage::Layers | Stage::Masks);
     let drawn = matches!(arguments.format, DumpFormat::Dot | DumpFormat::Svg);
+    if arguments.input.is_some() && !arguments.open && arguments.format != DumpFormat::Html {
+        return Err(Failure::Other("--input is for pages: --format html, or --open".to_owned()));
+    }
     if !drawn && (arguments.collapse || arguments.focus.is_some()) {
         let message = "--collapse and --focus are for pictures: --format svg or dot";
         return Err(Failure::Other(message.to_owned()));
@@ -38,9 +43,9 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
         given => given,
     };
     match given {
-        Given::Model(model) if arguments.open => open(&page(*model, common)?, terminal),
+        Given::Model(model) if arguments.open => open(&page(*model, arguments, common)?, terminal),
         Given::Model(model) if arguments.format == DumpFormat::Html => {
-            commands::print(&page(*model, common)?)?;
+            commands::print(&page(*model, arguments, common)?)?;
             Ok(ExitCode::SUCCESS)
         }
         Given::Model(model) if drawn && of_layers => draw(picture_of_layers(*model, common)?, arguments),
@@ -210,12 +215,27 @@ fn draw(picture: Picture, arguments: &Dump) -> Result<ExitCode, Failure> {
 }
 
 /// The page of a model. A model that cannot be compiled has only its layers there.
-fn page(model: Model, common: &Common) -> Result<String, Failure> {
+fn page(model: Model, arguments: &Dump, common: &Common) -> Result<String, Failure> {
     let inferred = inferred(model, common)?;
     let options = Options { on_unsupported_mask: common.on_unsupported_mask.into(), ..Options::default() };
+    let values = match &arguments.input {
+        Some(input) => run_on(&arguments.model, input, options, common)?,
+        None => Values::default(),
+    };
     let padding = inferred.padding()?;
     let findings = commands::check::findings(&inferred, &padding, &inferred.shown(&padding), common);
-    Ok(page::write(inferred, &findings, &padding, options)?)
+    Ok(page::write(inferred, &findings, &padding, values, options)?)
+}
+
+/// What every call of the model gives for these inputs.
+fn run_on(model: &Path, input: &Path, options: Options, common: &Common) -> Result<Values, Failure> {
+    let inferred = commands::open_quietly(model, common)?.infer_masks(common.mask_source())?;
+    let graph = inferred.graph().clone();
+    let planned = values::compile(inferred, options)?;
+    let inputs = read_inputs(&planned.plan, &Place::from(input.to_owned()))?;
+    let outputs =
+        CompiledModel::new(model.display().to_string(), planned).run(&inputs, RunOptions::default())?;
+    Ok(values::seen(&graph, &outputs))
 }
 
 /// Writes the page where temporary files are, and hands it to what opens pages here.
