@@ -67,7 +67,9 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::
         };
         match (flag, argument) {
             (Some(flag), argument) => {
-                once(&mut given, flag.name)?;
+                if !flag.repeats {
+                    once(&mut given, flag.name)?;
+                }
                 let value = match argument {
                     Value(path) => Some(path),
                     _ => flag.value.map(|_| parser.value()).transpose()?,

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use masque_ir::plan::Plan;
 
+use crate::classes::Form;
 use crate::examples::ExampleError;
 use crate::npy::NpyError;
 use crate::npz::NpzError;
@@ -18,8 +19,8 @@ use crate::quote::{one_line, quoted};
 use crate::{Tensor, json_lines, npy, npz};
 
 pub use atomic::replace;
-pub(crate) use reading::out_of_range;
 pub use reading::{Examples, Reading, input_specs, read_examples, read_inputs, waits_for};
+pub(crate) use reading::{out_of_range, read_text};
 pub use targets::{Kind, Targets};
 
 /// Named tensors.
@@ -105,6 +106,31 @@ pub enum FileProblem {
     /// A symbolic link that leads nowhere.
     #[error("it is a symbolic link to a file that is not there")]
     DeadLink,
+    /// The best classes are asked for in a file of arrays.
+    #[error("--top writes JSON lines; the file's name should end in .jsonl")]
+    TopArrays,
+    /// Labels of which nothing is written.
+    #[error("--labels is for --top, which writes the labels of the best classes")]
+    LabelsAlone,
+    /// Labels for an output that has no classes.
+    #[error("labels are for scores of classes, floats along a last axis of known size from 2 on, found {0}")]
+    NoClasses(String),
+    /// Labels for one of several outputs.
+    #[error("several outputs have classes: write OUTPUT=FILE, with one of {0} before the file")]
+    WhichOutput(String),
+    /// Two files of labels for one output.
+    #[error("output {0} has the labels of another file already")]
+    LabelsTwice(String),
+    /// More or fewer labels than classes.
+    #[error("expected {expected} labels, one a line, for the classes of {output}, found {found}")]
+    LabelCount {
+        /// The output with its type.
+        output: String,
+        /// How many classes it has.
+        expected: usize,
+        /// The lines of the file.
+        found: usize,
+    },
     /// A single array cannot be the inputs, or the outputs.
     #[error("one array cannot hold the {0} of this model; use .npz")]
     OneArray(String),
@@ -128,7 +154,7 @@ impl FileError {
         }
     }
 
-    fn at(path: &Path, problem: impl Into<FileProblem>) -> FileError {
+    pub(crate) fn at(path: &Path, problem: impl Into<FileProblem>) -> FileError {
         FileError::new(&path.to_string_lossy(), problem)
     }
 }
@@ -208,27 +234,41 @@ fn one_array(kind: Kind, outputs: usize) -> Result<(), FileProblem> {
 ///
 /// [`FileError`], naming the file.
 pub fn write_outputs(place: &Place, outputs: &[(String, Tensor)]) -> Result<(), FileError> {
+    write_formed(place, outputs, &[])
+}
+
+/// The same, with each output in its form in JSON lines; whole, if there is none for it.
+pub(crate) fn write_formed(
+    place: &Place,
+    outputs: &[(String, Tensor)],
+    forms: &[Form],
+) -> Result<(), FileError> {
     match place {
         Place::File(path) => Kind::of_outputs(path)
-            .and_then(|kind| write_file(path, kind, outputs))
+            .and_then(|kind| write_file(path, kind, outputs, forms))
             .map_err(|problem| FileError::at(path, problem)),
         Place::Standard => {
             let mut out = BufWriter::new(io::stdout().lock());
-            json_lines::write_lines(&mut out, outputs)
+            json_lines::write_formed(&mut out, outputs, forms)
                 .and_then(|()| out.flush())
                 .map_err(|error| FileError::new("standard output", error))
         }
     }
 }
 
-fn write_file(path: &Path, kind: Kind, outputs: &[(String, Tensor)]) -> Result<(), FileProblem> {
+fn write_file(
+    path: &Path,
+    kind: Kind,
+    outputs: &[(String, Tensor)],
+    forms: &[Form],
+) -> Result<(), FileProblem> {
     one_array(kind, outputs.len())?;
     replace(path, |file| {
         let mut out = BufWriter::new(file);
         match (kind, outputs) {
             (Kind::Npz, _) => npz::write(&mut out, outputs).map(|_| ())?,
             (Kind::Npy, [(_, tensor)]) => out.write_all(&npy::write(tensor))?,
-            _ => json_lines::write_lines(&mut out, outputs)?,
+            _ => json_lines::write_formed(&mut out, outputs, forms)?,
         }
         out.flush()
     })?;
@@ -242,7 +282,7 @@ fn write_file(path: &Path, kind: Kind, outputs: &[(String, Tensor)]) -> Result<(
 /// [`FileError`], naming the file.
 pub fn write_masks(path: &Path, masks: &[(String, Tensor)]) -> Result<(), FileError> {
     Kind::of_masks(path)
-        .and_then(|kind| write_file(path, kind, masks))
+        .and_then(|kind| write_file(path, kind, masks, &[]))
         .map_err(|problem| FileError::at(path, problem))
 }
 

@@ -8,10 +8,12 @@
 //! infinities are no JSON numbers and are written as the strings `"NaN"`, `"Infinity"` and `"-Infinity"`, which are
 //! accepted where an input takes floats.
 
+use std::fmt::Debug;
 use std::io::{self, Write};
 
 use ndarray::{ArrayViewD, Axis};
 
+use crate::classes::{self, Form};
 use crate::examples::{Columns, ExampleError, InputSpec, Place, Values};
 use crate::json::Value;
 use crate::keep::Keep;
@@ -96,11 +98,20 @@ pub fn read_columns(text: &str, inputs: &[InputSpec]) -> Result<Columns, Example
 ///
 /// [`io::ErrorKind::InvalidInput`] if an output has no batch axis or another batch than the first; errors of `out`.
 pub fn write_lines<W: Write>(out: &mut W, outputs: &[(String, Tensor)]) -> io::Result<()> {
+    write_formed(out, outputs, &[])
+}
+
+/// The same, with each output in its form; whole, if there is none for it.
+pub(crate) fn write_formed<W: Write>(
+    out: &mut W,
+    outputs: &[(String, Tensor)],
+    forms: &[Form],
+) -> io::Result<()> {
     let batch = outputs.first().and_then(|(_, tensor)| tensor.shape().first().copied());
     check_batch(outputs, batch)?;
     for index in 0..batch.unwrap_or(0) {
         out.write_all(b"{")?;
-        write_outputs(out, outputs, index)?;
+        write_outputs(out, outputs, forms, index)?;
         out.write_all(b"}\n")?;
     }
     out.flush()
@@ -115,17 +126,18 @@ pub(crate) fn check_batch(outputs: &[(String, Tensor)], batch: Option<usize>) ->
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
-/// Writes what the outputs say of one example, as the inside of an object.
+/// Writes what the outputs say of one example, each in its form, as the inside of an object.
 pub(crate) fn write_outputs<W: Write>(
     out: &mut W,
     outputs: &[(String, Tensor)],
+    forms: &[Form],
     index: usize,
 ) -> io::Result<()> {
     for (position, (name, tensor)) in outputs.iter().enumerate() {
         out.write_all(if position == 0 { b"" } else { b", " })?;
         serde_json::to_writer(&mut *out, name)?;
         out.write_all(b": ")?;
-        write_example(out, tensor, index)?;
+        write_example(out, tensor, forms.get(position).unwrap_or(&Form::Whole), index)?;
     }
     Ok(())
 }
@@ -173,14 +185,10 @@ fn goes_on(place: Place) -> ExampleError {
     ExampleError::Syntax { place, format: "JSON lines", problem }
 }
 
-fn write_example<W: Write>(out: &mut W, tensor: &Tensor, index: usize) -> io::Result<()> {
+fn write_example<W: Write>(out: &mut W, tensor: &Tensor, form: &Form, index: usize) -> io::Result<()> {
     match tensor.view() {
-        TensorView::F32(array) => write_array(out, &array.index_axis(Axis(0), index), &mut |out, x: &f32| {
-            if x.is_finite() { write!(out, "{x:?}") } else { write_non_finite(out, f64::from(*x)) }
-        }),
-        TensorView::F64(array) => write_array(out, &array.index_axis(Axis(0), index), &mut |out, x: &f64| {
-            if x.is_finite() { write!(out, "{x:?}") } else { write_non_finite(out, *x) }
-        }),
+        TensorView::F32(array) => write_floats(out, &array.index_axis(Axis(0), index), form),
+        TensorView::F64(array) => write_floats(out, &array.index_axis(Axis(0), index), form),
         TensorView::I32(array) => {
             write_array(out, &array.index_axis(Axis(0), index), &mut |out, x| write!(out, "{x}"))
         }
@@ -196,15 +204,53 @@ fn write_example<W: Write>(out: &mut W, tensor: &Tensor, index: usize) -> io::Re
     }
 }
 
-fn write_non_finite<W: Write>(out: &mut W, value: f64) -> io::Result<()> {
-    let name = if value.is_nan() {
-        "NaN"
+fn write_floats<W: Write, T: Copy + Debug + Into<f64>>(
+    out: &mut W,
+    array: &ArrayViewD<'_, T>,
+    form: &Form,
+) -> io::Result<()> {
+    match form {
+        Form::Best { most, labels } if array.ndim() > 0 => write_best(out, array, *most, labels.as_deref()),
+        _ => write_array(out, array, &mut |out, &x| write_float(out, x)),
+    }
+}
+
+fn write_float<W: Write, T: Copy + Debug + Into<f64>>(out: &mut W, x: T) -> io::Result<()> {
+    let value: f64 = x.into();
+    if value.is_finite() {
+        write!(out, "{x:?}")
+    } else if value.is_nan() {
+        write!(out, "\"NaN\"")
     } else if value > 0.0 {
-        "Infinity"
+        write!(out, "\"Infinity\"")
     } else {
-        "-Infinity"
-    };
-    write!(out, "\"{name}\"")
+        write!(out, "\"-Infinity\"")
+    }
+}
+
+/// Writes the best of the scores along the last axis, each with its label or its index.
+fn write_best<W: Write, T: Copy + Debug + Into<f64>>(
+    out: &mut W,
+    array: &ArrayViewD<'_, T>,
+    most: usize,
+    labels: Option<&[String]>,
+) -> io::Result<()> {
+    if array.ndim() > 1 {
+        return write_list(out, array.axis_iter(Axis(0)), |out, item| write_best(out, &item, most, labels));
+    }
+    let scores: Vec<f64> = array.iter().map(|&score| score.into()).collect();
+    write_list(out, classes::best(&scores, most).into_iter(), |out, class| {
+        match labels.and_then(|labels| labels.get(class)) {
+            Some(label) => {
+                out.write_all(b"{\"label\": ")?;
+                serde_json::to_writer(&mut *out, label)?;
+            }
+            None => write!(out, "{{\"index\": {class}")?,
+        }
+        out.write_all(b", \"score\": ")?;
+        array.get([class]).map_or(Ok(()), |&score| write_float(out, score))?;
+        out.write_all(b"}")
+    })
 }
 
 fn write_array<W: Write, T>(
@@ -215,12 +261,20 @@ fn write_array<W: Write, T>(
     if let (0, Some(value)) = (array.ndim(), array.first()) {
         return element(out, value);
     }
+    write_list(out, array.axis_iter(Axis(0)), |out, item| write_array(out, &item, element))
+}
+
+fn write_list<W: Write, I>(
+    out: &mut W,
+    items: impl Iterator<Item = I>,
+    mut write: impl FnMut(&mut W, I) -> io::Result<()>,
+) -> io::Result<()> {
     out.write_all(b"[")?;
-    for (index, item) in array.axis_iter(Axis(0)).enumerate() {
-        if index > 0 {
+    for (position, item) in items.enumerate() {
+        if position > 0 {
             out.write_all(b", ")?;
         }
-        write_array(out, &item, element)?;
+        write(out, item)?;
     }
     out.write_all(b"]")
 }

@@ -6,6 +6,7 @@
 
 pub mod bundle;
 pub mod check;
+pub mod classes;
 pub mod cli;
 pub mod csv;
 mod data;

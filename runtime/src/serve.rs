@@ -45,6 +45,9 @@ pub enum ServeError {
         "--{0} is for records: JSON lines or .csv in, JSON lines out, without masks, and a model that takes any batch"
     )]
     NoRecords(&'static str),
+    /// The best classes of outputs that have none.
+    #[error("--top is for scores of classes, floats along a last axis of known size from 2 on, found {0}")]
+    NoClasses(String),
 }
 
 /// Who is told of a run.
@@ -73,9 +76,10 @@ pub fn serve(
     }
     let options = Options { threads: job.threads(), masks: masks.is_some(), ..Options::default() };
     if masks.is_none() && job.is_by_record(session.plan()) {
-        return Ok(by_record(session, job, options, listener)?);
+        return by_record(session, job, options, listener);
     }
     job.check_whole()?;
+    let forms = job.forms(session.plan())?;
     let examples = files::read_examples(session.plan(), &job.input, job.reading)?;
     if let Some(guess) = &examples.guess {
         (listener.note)(guess);
@@ -89,7 +93,7 @@ pub fn serve(
     }
     let names = job.output_names(session.plan());
     results.outputs.iter_mut().zip(names).for_each(|((name, _), known)| *name = known);
-    Ok(files::write_outputs(&job.output, &results.outputs)?)
+    Ok(files::write_formed(&job.output, &results.outputs, &forms)?)
 }
 
 fn by_record(
@@ -97,13 +101,13 @@ fn by_record(
     job: &Job,
     options: Options,
     listener: &mut Listener<'_>,
-) -> Result<(), FileError> {
+) -> Result<(), ServeError> {
     let mut run = Run::new(session, job, options, listener)?;
     match &job.output {
         Place::Standard => run.write(&mut io::stdout().lock()),
         Place::File(path) => files::replace(path, |file| run.write(file)),
     }
-    .map_err(|stop| stop.told(job))
+    .map_err(|stop| stop.told(job).into())
 }
 
 /// Why nothing more is written.
@@ -147,18 +151,18 @@ impl<'a, 'l> Run<'a, 'l> {
         job: &'a Job,
         options: Options,
         listener: &'a mut Listener<'l>,
-    ) -> Result<Run<'a, 'l>, FileError> {
+    ) -> Result<Run<'a, 'l>, ServeError> {
         let plan = session.plan();
         let inputs = files::input_specs(plan);
         let is_table = files::is_table(&job.input);
         if job.reading.header.is_some() && !is_table {
-            return Err(FileError::of_input(&job.input, FileProblem::NoHeader));
+            return Err(FileError::of_input(&job.input, FileProblem::NoHeader).into());
         }
         let company = if job.exact { Company::Alone } else { Company::of(plan) };
         if let Some(reason) = company.reason(plan).filter(|_| !job.exact) {
             (listener.note)(reason);
         }
-        let names = job.output_names(plan);
+        let (names, forms) = (job.output_names(plan), job.forms(plan)?);
         let mut taken = names.clone();
         taken.extend((job.on_error == OnError::Mark).then(|| "error".to_owned()));
         let keep = Keep { fields: job.keep.clone(), taken };
@@ -172,7 +176,7 @@ impl<'a, 'l> Run<'a, 'l> {
         let form = Form { inputs: inputs.clone(), keep, company, table };
         let progress = Progress::new(listener.progress, job.output == Place::Standard, size(&job.input));
         let windows = window::read(&job.input, form, job.window.unwrap_or(window::USUAL));
-        let answerer = Answerer { session, inputs, names, budget, options, states };
+        let answerer = Answerer { session, inputs, names, forms, budget, options, states };
         Ok(Run { windows, answerer, job, listener, progress, answered: 0, failed: 0 })
     }
 

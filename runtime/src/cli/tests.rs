@@ -33,9 +33,13 @@ fn arguments_say_what_to_do() {
         on_error: OnError::Mark,
         keep: Fields::Named(vec!["id".into(), "day".into()]),
         numbered: true,
+        top: Some(6),
+        labels: vec!["a.txt".into(), "kind=b.txt".into()],
+        ..Job::default()
     };
     let long = "--input in.npz --output=out.npz --masks m.npz --threads 2 --force --header no --window 3 \
-                --batch-size 4 --max-tokens 5 --exact --on-error mark --keep id,day --numbered";
+                --batch-size 4 --max-tokens 5 --exact --on-error mark --keep id,day --numbered --top 6 --labels a.txt \
+                --labels kind=b.txt";
     let long: Vec<&str> = long.split_whitespace().collect();
     assert_eq!(parsed(&long), Ok(Task::Run(job, Some("m.npz".into()))));
     assert_eq!(parsed(&["--keep-all"]), run(Job { keep: Fields::All, ..Job::default() }));
@@ -51,6 +55,8 @@ fn arguments_say_what_to_do() {
         &["--on-error", "go-on"],
         &["--window", "many"],
         &["--format", "json"],
+        &["--top", "0"],
+        &["--labels"],
         &["a", "--input", "b"],
     ] {
         assert!(parsed(wrong).is_err(), "{wrong:?}");

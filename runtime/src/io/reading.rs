@@ -155,6 +155,11 @@ pub fn waits_for(place: &Place) -> Option<&'static str> {
     waits.then_some("reading from the terminal: one example a line, as JSON; Ctrl-D ends them")
 }
 
+/// Reads a file of text.
+pub(crate) fn read_text(path: &std::path::Path) -> Result<String, FileProblem> {
+    Ok(text(&std::fs::read(path)?)?.to_owned())
+}
+
 fn bytes(place: &Place) -> io::Result<Vec<u8>> {
     match place {
         Place::File(path) => std::fs::read(path),

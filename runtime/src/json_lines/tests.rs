@@ -183,3 +183,29 @@ fn every_float_is_read_back_as_it_was() {
     let read = lines(std::str::from_utf8(&written).unwrap(), &[input("x", DType::F64, &[])]).unwrap();
     assert_eq!(read, [tensor]);
 }
+
+#[test]
+fn the_best_classes_are_written_in_place_of_all_scores() {
+    let scores = arr2(&[[0.25, f32::NAN, 0.5, 0.25], [0.0, f32::INFINITY, 1e-30, -1.0]]);
+    let steps = scores.clone().into_shape_with_order((1, 2, 4)).unwrap();
+    let labels = ["cat", "\"dog\"", "cow", "é"].map(str::to_owned);
+    let written = |tensor: Tensor, most, labels: Option<&[String]>| {
+        let form = Form::Best { most, labels: labels.map(Into::into) };
+        let outputs = [("y".to_owned(), tensor), ("z".to_owned(), Tensor::Bool(arr1(&[true; 2]).into_dyn()))];
+        let outputs = if outputs[0].1.shape()[0] == 2 { &outputs[..] } else { &outputs[..1] };
+        let mut written = Vec::new();
+        write_formed(&mut written, outputs, &[form, Form::Whole]).unwrap();
+        String::from_utf8(written).unwrap()
+    };
+    assert_eq!(
+        written(Tensor::F32(scores.clone().into_dyn()), 2, Some(&labels)),
+        "{\"y\": [{\"label\": \"cow\", \"score\": 0.5}, {\"label\": \"cat\", \"score\": 0.25}], \"z\": true}\n\
+         {\"y\": [{\"label\": \"\\\"dog\\\"\", \"score\": \"Infinity\"}, {\"label\": \"cow\", \"score\": 1e-30}], \"z\": true}\n"
+    );
+    assert_eq!(
+        written(Tensor::F32(steps.into_dyn()), 1, None),
+        "{\"y\": [[{\"index\": 2, \"score\": 0.5}], [{\"index\": 1, \"score\": \"Infinity\"}]]}\n"
+    );
+    let all = written(Tensor::F32(scores.into_dyn()), 9, None);
+    assert!(all.starts_with("{\"y\": [{\"index\": 2, \"score\": 0.5}, {\"index\": 0, \"score\": 0.25}, {\"index\": 3, \"score\": 0.25}, {\"index\": 1, \"score\": \"NaN\"}], "), "{all}");
+}

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::batches::{Budget, together};
 use super::window::{Item, Record};
+use crate::classes::Form;
 use crate::examples::InputSpec;
 use crate::io::FileProblem;
 use crate::json_lines;
@@ -23,6 +24,8 @@ pub(crate) struct Answerer<'a> {
     pub(crate) inputs: Vec<InputSpec>,
     /// The names of the outputs.
     pub(crate) names: Vec<String>,
+    /// How they are written.
+    pub(crate) forms: Vec<Form>,
     pub(crate) budget: Budget,
     pub(crate) options: Options,
     /// One for each thread that computes batches.
@@ -98,7 +101,7 @@ impl Answerer<'_> {
         }
         let line = |(index, record): (usize, &&Record)| {
             let mut line = begun(&record.kept);
-            json_lines::write_outputs(&mut line, &outputs.outputs, index)?;
+            json_lines::write_outputs(&mut line, &outputs.outputs, &self.forms, index)?;
             line.extend_from_slice(b"}\n");
             Ok(line)
         };

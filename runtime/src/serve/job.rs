@@ -1,11 +1,13 @@
 //! What somebody asks for: the options of an executable and of `masque run`, which are the same.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use masque_ir::plan::Plan;
+use masque_ir::plan::{Plan, PlanOutput};
 
 use super::ServeError;
-use crate::io::{self as files, FileError, Place, Reading, Targets};
+use crate::classes::{self, Form, Labels};
+use crate::io::{self as files, FileError, FileProblem, Place, Reading, Targets};
 use crate::keep::Fields;
 
 /// What becomes of a record that cannot be answered.
@@ -47,6 +49,12 @@ pub struct Job {
     pub keep: Fields,
     /// Are outputs named by their numbers, whatever names they have in the model?
     pub numbered: bool,
+    /// How many of an output's classes are written; all scores if absent.
+    pub top: Option<usize>,
+    /// Files of labels, each perhaps with its output: `FILE` or `OUTPUT=FILE`.
+    pub labels: Vec<PathBuf>,
+    /// The labels that came with the model; those of files go before them.
+    pub known_labels: Labels,
 }
 
 /// An option, as it is written.
@@ -62,10 +70,12 @@ pub struct Flag {
     pub help: &'static str,
     /// Is it for records only, which come and go line by line?
     pub for_records: bool,
+    /// May it be given several times?
+    pub repeats: bool,
 }
 
 const fn flag(name: &'static str, value: Option<&'static str>, help: &'static str) -> Flag {
-    Flag { name, short: None, value, help, for_records: false }
+    Flag { name, short: None, value, help, for_records: false, repeats: false }
 }
 
 const fn for_records(name: &'static str, value: Option<&'static str>, help: &'static str) -> Flag {
@@ -98,6 +108,19 @@ pub const FLAGS: &[Flag] = &[
         None,
         "name the outputs output_0, output_1, … in JSON lines too, whatever names they have in the model",
     ),
+    flag(
+        "top",
+        Some("K"),
+        "of outputs that are scores of classes, the K best as [{\"label\": …, \"score\": …}, …]; by index where no labels are known",
+    ),
+    Flag {
+        repeats: true,
+        ..flag(
+            "labels",
+            Some("[OUTPUT=]FILE"),
+            "for --top: the labels of the classes, a line for each; of which output, if several have classes",
+        )
+    },
     for_records(
         "on-error",
         Some("stop|skip|mark"),
@@ -128,7 +151,7 @@ impl Job {
     pub fn set(&mut self, flag: &Flag, given: Option<OsString>) -> Result<(), String> {
         let given = given.unwrap_or_default();
         let text = given.to_string_lossy();
-        let place = || Place::from(std::path::PathBuf::from(&given));
+        let place = || Place::from(PathBuf::from(&given));
         let number = || {
             let number = text.parse().ok().filter(|&number: &usize| number > 0);
             number
@@ -163,6 +186,8 @@ impl Job {
             "keep" => self.keep = Fields::Named(text.split(',').map(str::to_owned).collect()),
             "keep-all" => self.keep = Fields::All,
             "numbered" => self.numbered = true,
+            "top" => self.top = number()?,
+            "labels" => self.labels.push(PathBuf::from(&given)),
             other => return Err(format!("--{other} is unknown")),
         }
         Ok(())
@@ -185,9 +210,41 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// [`FileError`] if the output's ending is none of a form of outputs.
+    /// [`FileError`] if the output's ending is none of a form of outputs, or none that can hold what is asked for.
     pub fn targets<'t>(&self, targets: &'t mut Targets) -> Result<&'t mut Targets, FileError> {
+        for labels in &self.labels {
+            targets.read(labels);
+            if let Some((_, path)) = classes::split(labels) {
+                targets.read(path);
+            }
+        }
+        match (self.top, self.labels.first()) {
+            (Some(_), _) if !files::are_lines(&self.output) => {
+                return Err(FileError::of_output(&self.output, FileProblem::TopArrays));
+            }
+            (None, Some(labels)) => return Err(FileError::at(labels, FileProblem::LabelsAlone)),
+            _ => {}
+        }
         targets.read_inputs(&self.input).write_outputs(&self.output)
+    }
+
+    /// How each output is written in a line.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`]: labels that are not those of the outputs, or the best classes of outputs that have none.
+    pub(super) fn forms(&self, plan: &Plan) -> Result<Vec<Form>, ServeError> {
+        let Some(most) = self.top else { return Ok(vec![]) };
+        let labels = Labels::read(plan, &self.labels)?.or(&self.known_labels);
+        let form = |(place, output): (usize, &PlanOutput)| {
+            let best = |_| Form::Best { most, labels: labels.of(place).cloned() };
+            classes::classes(&output.ty).map_or(Form::Whole, best)
+        };
+        let forms: Vec<Form> = plan.outputs.iter().enumerate().map(form).collect();
+        match forms.iter().all(|form| *form == Form::Whole) {
+            true => Err(ServeError::NoClasses(classes::described(plan))),
+            false => Ok(forms),
+        }
     }
 
     /// Is this plan run record by record? Only if records come and go line by line, and the model takes any number of

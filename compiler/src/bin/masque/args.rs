@@ -406,7 +406,10 @@ impl Args for RunOptions {
             let arg = Arg::new(flag.name).long(flag.name).help(flag.help);
             let arg = flag.short.into_iter().fold(arg, Arg::short);
             command.arg(match flag.value {
-                Some(value) => arg.value_name(value).value_parser(path.clone()),
+                Some(value) => {
+                    let action = if flag.repeats { ArgAction::Append } else { ArgAction::Set };
+                    arg.value_name(value).value_parser(path.clone()).action(action)
+                }
                 None => arg.action(ArgAction::SetTrue),
             })
         })
@@ -425,15 +428,18 @@ impl FromArgMatches for RunOptions {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        let value = |id: &str| matches.get_one::<std::ffi::OsString>(id).cloned();
+        let values = |id: &str| {
+            let values = matches.get_many::<std::ffi::OsString>(id).into_iter().flatten();
+            values.cloned().collect::<Vec<_>>()
+        };
         for flag in run_flags() {
             let given = match flag.value {
-                Some(_) if flag.name == "input" => value("input").or_else(|| value("INPUT")),
-                Some(_) => value(flag.name),
-                None => matches.get_flag(flag.name).then(std::ffi::OsString::new),
+                Some(_) if flag.name == "input" => [values("input"), values("INPUT")].concat(),
+                Some(_) => values(flag.name),
+                None => vec![std::ffi::OsString::new(); usize::from(matches.get_flag(flag.name))],
             };
-            if given.is_some() {
-                let set = self.0.set(flag, given);
+            for given in given {
+                let set = self.0.set(flag, Some(given));
                 set.map_err(|problem| Arguments::command().error(ErrorKind::ValueValidation, problem))?;
             }
         }
