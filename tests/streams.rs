@@ -12,6 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use masque_tests::command::{Done, bare, run, run_with};
+use masque_tests::corpus::case;
 use masque_tests::root;
 use tempfile::TempDir;
 
@@ -219,10 +220,14 @@ fn a_file_is_whole_or_as_it_was() {
     assert_eq!(desk.files(), before);
 }
 
-/// The commands of a page with what they print, in one folder.
+/// The commands of a page with what they print, in one folder; `masque` is the command under test.
 #[test]
 fn the_page_on_running_is_true() {
     let desk = Desk::new();
+    fs::copy(case("field/058-slots-and-intent").model(), desk.path("intents.keras")).unwrap();
+    let commands = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(MASQUE, commands.path().join("masque")).unwrap();
+    let path = format!("{}:{}", commands.path().display(), std::env::var("PATH").unwrap());
     let page = root().join("docs/running.md");
     let text = fs::read_to_string(&page).unwrap();
     let mut found = String::new();
@@ -234,7 +239,9 @@ fn the_page_on_running_is_true() {
         inside = line == "```console" || (inside && line != "```");
         let Some(command) = line.strip_prefix("$ ").filter(|_| inside) else { continue };
         while lines.next_if(|line| !line.starts_with("$ ") && *line != "```").is_some() {}
-        let shell = Command::new("sh").arg("-c").arg(command).current_dir(desk.0.path()).output().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(desk.0.path()).env("PATH", &path);
+        let shell = shell.output().unwrap();
         found.push_str(&String::from_utf8(shell.stdout).unwrap());
         found.push_str(&String::from_utf8(shell.stderr).unwrap());
     }

@@ -1,0 +1,119 @@
+//! Executables that are deployed: answers as classes with their labels.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use masque_tests::command::{Done, run, run_with};
+use masque_tests::corpus::case;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const MASQUE: &str = env!("CARGO_BIN_EXE_masque-under-test");
+
+/// A record of the model.
+const WORDS: &str = "{\"utterance\": [3, 4]}\n";
+
+const INTENTS: &str = "weather\nmusic\nalarm\n";
+const SLOTS: &str = "none\nplace\ntime\ntitle\n";
+
+/// A folder with a model of two outputs that have classes, labels for both, and its executable.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new(build: &[&str]) -> Desk {
+        let desk = Desk(tempfile::tempdir().unwrap());
+        fs::copy(case("field/058-slots-and-intent").model(), desk.path("intents.keras")).unwrap();
+        desk.write("intent.txt", INTENTS);
+        desk.write("slots.txt", SLOTS);
+        let arguments = ["build", "intents.keras", "-o", "intents", "--on-unsupported-mask", "warn", "-q"];
+        desk.masque(&[&arguments, build].concat()).succeeded().unwrap();
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    fn masque(&self, arguments: &[&str]) -> Done {
+        run(Path::new(MASQUE), self.0.path(), arguments)
+    }
+
+    fn answer(&self, arguments: &[&str]) -> Done {
+        run_with(&self.path("intents"), self.0.path(), arguments, WORDS.as_bytes())
+    }
+
+    /// The same of `masque run`.
+    fn answer_of_run(&self, arguments: &[&str]) -> Done {
+        let run = ["run", "intents.keras", "--on-unsupported-mask", "warn", "-q"];
+        run_with(Path::new(MASQUE), self.0.path(), &[&run, arguments].concat(), WORDS.as_bytes())
+    }
+}
+
+fn json(done: Done) -> Value {
+    serde_json::from_str(&done.succeeded().unwrap().text()).unwrap()
+}
+
+/// The best of these scores, by the labels of a file.
+fn best(scores: &Value, labels: &str, most: usize) -> Value {
+    let number = |score: &Value| score.as_f64().unwrap();
+    let mut pairs: Vec<(&str, &Value)> = labels.lines().zip(scores.as_array().unwrap()).collect();
+    pairs.sort_by(|(_, a), (_, b)| number(b).total_cmp(&number(a)));
+    pairs.into_iter().take(most).map(|(label, score)| json!({"label": label, "score": score})).collect()
+}
+
+#[test]
+fn the_best_classes_have_the_labels_of_a_file() {
+    let desk = Desk::new(&[]);
+    let scores = json(desk.answer(&[]));
+    let arguments = ["--top", "2", "--labels", "intent=intent.txt", "--labels", "slots=slots.txt"];
+    let slots: Vec<Value> =
+        scores["slots"].as_array().unwrap().iter().map(|step| best(step, SLOTS, 2)).collect();
+    let expected = json!({"slots": slots, "intent": best(&scores["intent"], INTENTS, 2)});
+    assert_eq!(json(desk.answer(&arguments)), expected);
+    assert_eq!(json(desk.answer_of_run(&arguments)), expected);
+    let half = json(desk.answer(&["--top", "9", "--labels", "intent=intent.txt", "--exact"]));
+    assert_eq!(half["intent"], best(&scores["intent"], INTENTS, 3));
+    let first = half["slots"][0][0]["index"].as_u64().unwrap() as usize;
+    assert_eq!(half["slots"][0][0]["score"], scores["slots"][0][first]);
+    // What comes as arrays is answered in the same words.
+    fs::copy(case("field/058-slots-and-intent").folder.join("input.npz"), desk.path("in.npz")).unwrap();
+    let whole = desk.answer(&["in.npz", "--top", "1", "--labels", "intent=intent.txt"]).succeeded().unwrap();
+    assert!(whole.text().lines().count() > 1);
+    for line in whole.text().lines() {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        let label = answer["intent"][0]["label"].as_str().unwrap();
+        assert!(answer["intent"].as_array().unwrap().len() == 1 && INTENTS.contains(label), "{line}");
+    }
+}
+
+#[test]
+fn labels_that_do_not_fit_are_refused_before_anything_is_read() {
+    let desk = Desk::new(&[]);
+    for (arguments, expected) in [
+        (
+            &["--top", "1", "--labels", "intent=slots.txt"][..],
+            "slots.txt: expected 3 labels, one a line, for the classes of intent: f32[B, 3], found 4",
+        ),
+        (&["--top", "1", "--labels", "intent.txt"], "write OUTPUT=FILE, with one of \"slots\", \"intent\""),
+        (&["--top", "1", "--labels", "intent=gone.txt"], "gone.txt: "),
+        (&["--labels", "intent=intent.txt"], "--labels is for --top"),
+        (&["--top", "1", "-o", "out.npz"], "out.npz: --top writes JSON lines"),
+        (&["--top", "1", "-o", "out.npy"], "out.npy: --top writes JSON lines"),
+        (
+            &["--top", "1", "--labels", "intent=out.jsonl", "-o", "out.jsonl"],
+            "the input \"out.jsonl\" is the same file and would be lost",
+        ),
+    ] {
+        for done in [desk.answer(arguments), desk.answer_of_run(arguments)] {
+            let message = done.refusal().unwrap_or_else(|problem| panic!("{arguments:?}: {problem}"));
+            assert!(message.contains(expected), "{arguments:?}: {message}");
+        }
+    }
+    let sentiment = masque_tests::root().join("examples/sentiment/sentiment.keras");
+    let done = desk.masque(&["run", sentiment.to_str().unwrap(), "--top", "3"]);
+    assert!(done.refusal().unwrap().ends_with("from 2 on, found output_0: f32[B, 1]"), "{done:?}");
+}
