@@ -1,4 +1,5 @@
-//! Executables that are deployed: answers as classes with their labels.
+//! Executables that are deployed: answers as classes with their labels, what travels with them, and what shows that they are
+//! as they were built.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -116,4 +117,122 @@ fn labels_that_do_not_fit_are_refused_before_anything_is_read() {
     let sentiment = masque_tests::root().join("examples/sentiment/sentiment.keras");
     let done = desk.masque(&["run", sentiment.to_str().unwrap(), "--top", "3"]);
     assert!(done.refusal().unwrap().ends_with("from 2 on, found output_0: f32[B, 1]"), "{done:?}");
+}
+
+#[test]
+fn labels_and_notes_travel_in_the_executable() {
+    let desk = Desk::new(&[
+        "--labels",
+        "intent=intent.txt",
+        "--labels",
+        "slots=slots.txt",
+        "--note",
+        "owner=team b",
+        "--note",
+        "url=http://x/?a=b",
+    ]);
+    let scores = json(desk.answer(&[]));
+    fs::remove_file(desk.path("intent.txt")).unwrap();
+    let answer = json(desk.answer(&["--top", "2"]));
+    assert_eq!(answer["intent"], best(&scores["intent"], INTENTS, 2));
+    assert_eq!(answer["slots"][1], best(&scores["slots"][1], SLOTS, 2));
+    // The labels of a file go before them.
+    desk.write("other.txt", "x\ny\nz\n");
+    let answer = json(desk.answer(&["--top", "1", "--labels", "intent=other.txt"]));
+    assert_eq!(answer["intent"], best(&scores["intent"], "x\ny\nz", 1));
+    assert_eq!(answer["slots"][1], best(&scores["slots"][1], SLOTS, 1));
+    let info = json(desk.answer(&["--info", "--format", "json"]));
+    assert_eq!(info["notes"], json!({"owner": "team b", "url": "http://x/?a=b"}));
+    assert_eq!(info["outputs"][1]["labels"], json!(["weather", "music", "alarm"]));
+    let info = desk.answer(&["--info"]).text();
+    assert!(
+        info.contains("\n  intent: weather, music, alarm\n") && info.contains("\n  owner: team b\n"),
+        "{info}"
+    );
+}
+
+#[test]
+fn labels_and_notes_that_do_not_fit_are_not_built() {
+    let desk = Desk::new(&[]);
+    let build = |arguments: &[&str]| {
+        let done = desk.masque(&[&["build", "intents.keras", "-o", "other"], arguments].concat());
+        assert!(done.status == Some(2) && !desk.path("other").exists(), "{arguments:?}: {done:?}");
+        done.stderr
+    };
+    assert!(build(&["--labels", "intent=slots.txt"]).contains("slots.txt: expected 3 labels"));
+    assert!(build(&["--labels", "intent.txt"]).contains("write OUTPUT=FILE"));
+    assert!(build(&["--note", "owner"]).contains("KEY=VALUE"));
+    assert!(build(&["--note", "owner=a", "--note", "owner=b"]).contains("\"owner\" is given twice"));
+    desk.write("labels", INTENTS);
+    let done = desk.masque(&["build", "intents.keras", "--labels", "intent=labels", "-o", "labels"]);
+    assert!(done.refusal().unwrap().contains("would be lost") && desk.path("labels").exists());
+}
+
+#[test]
+fn an_executable_tests_itself() {
+    let desk = Desk::new(&[]);
+    for threads in ["1", "2"] {
+        let done = desk.answer(&["--self-test", "--threads", threads]).succeeded().unwrap();
+        assert_eq!(done.text(), "the answers to the example are those of the build, bit for bit: 38 of 38\n");
+    }
+    assert_eq!(json(desk.answer(&["--info", "--format", "json"]))["self_test"], json!(true));
+}
+
+#[test]
+fn what_was_changed_is_found() {
+    let desk = Desk::new(&["--note", "owner=team b"]);
+    let verify = |name: &str| desk.masque(&["verify", name, "--format", "json"]);
+    let fine = json(verify("intents"));
+    assert_eq!((&fine["ok"], &fine["problems"], &fine["format"]), (&json!(true), &json!([]), &json!(3)));
+    assert_eq!((&fine["numerics"], &fine["file"]), (&json!(1), &json!("intents.keras")));
+    let again = desk.masque(&["verify", "intents"]).succeeded().unwrap();
+    assert!(
+        again.text().contains("the one that this masque carries") && again.stderr.is_empty(),
+        "{again:?}"
+    );
+    let bytes = fs::read(desk.path("intents")).unwrap();
+    let mut place = bytes.len() - 60;
+    for part in ["attachments", "plan", "weights", "runner"] {
+        let mut changed = bytes.clone();
+        // A byte in the middle of the part.
+        let length = fine[part]["bytes"].as_u64().unwrap() as usize;
+        place -= length;
+        changed[place + length / 2] ^= 1;
+        desk.write("changed", &changed);
+        let done = verify("changed");
+        let found: Value = serde_json::from_str(&done.text()).unwrap();
+        assert_eq!((done.status, &found["ok"]), (Some(1), &json!(false)), "{part}");
+        assert_eq!(done.stderr, format!("error: changed: its {part} changed: the checksum is wrong\n"));
+        for other in ["attachments", "plan", "weights", "runner"] {
+            assert_eq!(found[other]["intact"], json!(other != part), "{part}");
+            assert_eq!(found[other]["hash"] == fine[other]["hash"], other != part, "{part}");
+        }
+        assert_eq!(found["runner"]["carried"], json!(part != "runner"));
+    }
+    assert_eq!(place, 0);
+}
+
+#[test]
+fn another_program_or_none_is_told_from_the_right_one() {
+    let desk = Desk::new(&[]);
+    let planned = masque_tests::stages::Stages::of(
+        &case("field/058-slots-and-intent").model(),
+        masque_tests::stages::KERAS,
+    );
+    let planned = planned.unwrap().planned.unwrap();
+    let mut foreign = vec![];
+    let attached = masque_runtime::Attached::default();
+    masque_runtime::bundle::write(&mut foreign, b"#!/bin/sh\n", &planned.plan, &planned.weights, &attached)
+        .unwrap();
+    desk.write("foreign", &foreign);
+    let done = desk.masque(&["verify", "foreign"]);
+    assert!(done.status == Some(1) && done.stderr.contains("another runner than the one"), "{done:?}");
+    planned.write_plan_file(&desk.path("plan")).unwrap();
+    let plan = json(desk.masque(&["verify", "plan", "--format", "json"]));
+    assert_eq!((&plan["ok"], &plan["runner"]["carried"]), (&json!(true), &Value::Null));
+    for (name, expected) in [("intent.txt", "carries no model"), ("gone", ""), (".", "not a file")] {
+        let done = desk.masque(&["verify", name]);
+        let message = done.refusal().unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        assert!(message.starts_with(&format!("{name}: ")) && message.contains(expected), "{message}");
+    }
 }

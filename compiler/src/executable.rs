@@ -1,9 +1,12 @@
 //! From a plan to an executable: a runner, and a container behind it.
 
+pub mod verify;
+
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use masque_ir::plan::Plan;
+use masque_runtime::Attached;
 use masque_runtime::bundle;
 use masque_runtime::quote::one_line;
 
@@ -22,49 +25,29 @@ pub struct ExecutableError {
     pub source: io::Error,
 }
 
-/// Writes an executable that begins with `runner` and holds a plan and its weights (their bytes, laid out, in the plan's
-/// order), and nothing else is needed to run it. Gives its size. The same arguments give the same bytes.
+/// Writes an executable that begins with `runner` and holds a plan, its weights (their bytes, laid out, in the plan's order)
+/// and what is attached to them, and nothing else is needed to run it; or, without a runner, a plan file: the same without
+/// the program. Gives its size in bytes. The same arguments give the same bytes.
 ///
 /// The file appears under its name when it is complete; one that was there is replaced, also while it runs.
 ///
 /// # Errors
 ///
 /// [`ExecutableError`], naming the file.
-pub fn write_executable<B: AsRef<[u8]>>(
+pub fn write<B: AsRef<[u8]>>(
     path: &Path,
-    runner: &Runner,
+    runner: Option<&Runner>,
     plan: &Plan,
     weights: impl IntoIterator<Item = B>,
+    attached: &Attached,
 ) -> Result<u64, ExecutableError> {
-    write(path, runner.program(), true, plan, weights)
-}
-
-/// Writes a plan file: what an executable holds, without the program.
-///
-/// # Errors
-///
-/// [`ExecutableError`], naming the file.
-pub fn write_plan_file<B: AsRef<[u8]>>(
-    path: &Path,
-    plan: &Plan,
-    weights: impl IntoIterator<Item = B>,
-) -> Result<u64, ExecutableError> {
-    write(path, b"", false, plan, weights)
-}
-
-fn write<B: AsRef<[u8]>>(
-    path: &Path,
-    prefix: &[u8],
-    runs: bool,
-    plan: &Plan,
-    weights: impl IntoIterator<Item = B>,
-) -> Result<u64, ExecutableError> {
+    let program = runner.map_or(&[][..], Runner::program);
     let written = masque_runtime::io::replace(path, |file| {
         let mut out = BufWriter::new(&mut *file);
-        let size = bundle::write(&mut out, prefix, plan, weights)?;
+        let size = bundle::write(&mut out, program, plan, weights, attached)?;
         out.flush()?;
         drop(out);
-        allow(file, runs)?;
+        allow(file, runner.is_some())?;
         Ok(size)
     });
     written.map_err(|source| ExecutableError { file: one_line(&path.to_string_lossy()), source })

@@ -22,7 +22,7 @@
 //! | [`picture`] | what a stage looks like: DOT, SVG, a page to look around in |
 //! | [`mod@liveness`], [`witness`] | what every output reads of the padding, and runs that show it |
 //! | [`rewrite`] | equality saturation |
-//! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it |
+//! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it; is it as it was built? |
 //! | [`session`] | compile and run in one process |
 //! | [`renumber`] | automatic names, counted from the beginning |
 //! | [`table`], [`diff`], [`testing`], [`compare`] | the mask table; how two tables, or two models, differ |

@@ -17,8 +17,8 @@ use masque_ir::plan::{
 };
 use masque_ir::program::{Node, Operand, Program, ProgramOutput, Value};
 use masque_ir::{DType, Type};
-use masque_runtime::Tensor;
 use masque_runtime::weights::lay_out;
+use masque_runtime::{Attached, Tensor};
 
 use crate::decompose::decompose;
 use crate::executable::{self, ExecutableError, Runner};
@@ -49,16 +49,7 @@ impl Planned {
     ///
     /// [`ExecutableError`] names the file.
     pub fn write_executable(&self, path: &Path) -> Result<u64, ExecutableError> {
-        self.write_executable_with(&Runner::carried(), path)
-    }
-
-    /// Writes a self-contained executable that begins with this runner; gives its size in bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`ExecutableError`] names the file.
-    pub fn write_executable_with(&self, runner: &Runner, path: &Path) -> Result<u64, ExecutableError> {
-        executable::write_executable(path, runner, &self.plan, &self.weights)
+        self.write(path, Some(&Runner::carried()), &Attached::default())
     }
 
     /// Writes what an executable holds, without a program; gives its size in bytes.
@@ -67,7 +58,22 @@ impl Planned {
     ///
     /// [`ExecutableError`] names the file.
     pub fn write_plan_file(&self, path: &Path) -> Result<u64, ExecutableError> {
-        executable::write_plan_file(path, &self.plan, &self.weights)
+        self.write(path, None, &Attached::default())
+    }
+
+    /// Writes an executable that begins with this runner, or a plan file, with labels, notes or an example attached; gives
+    /// its size in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecutableError`] names the file.
+    pub fn write(
+        &self,
+        path: &Path,
+        runner: Option<&Runner>,
+        attached: &Attached,
+    ) -> Result<u64, ExecutableError> {
+        executable::write(path, runner, &self.plan, &self.weights, attached)
     }
 }
 

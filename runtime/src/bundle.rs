@@ -4,20 +4,21 @@
 //! prefix      the runner's executable, or nothing; filled up to a page
 //! weights     every weight at a multiple of 64 bytes
 //! plan        postcard
-//! trailer     40 bytes: lengths, checksums, version, magic
+//! attached    postcard, and an example; see [`Attached`]
+//! trailer     60 bytes: lengths, checksums, versions, magic
 //! ```
 //!
 //! A file is read from its end, so that the prefix can be any executable: it runs as it did before. The weights are
-//! never copied; they are used where the memory map shows them. Sections and trailer are under CRC-32, the prefix is
-//! not: the system that runs it has its own checks.
+//! never copied; they are used where the memory map shows them. Everything is under CRC-32; that of the prefix is only
+//! looked at when somebody wants to know ([`Parts::is_intact`]), the system that runs it has its own checks.
 
 mod error;
+mod parts;
 pub mod runner;
 mod trailer;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,12 +26,14 @@ use masque_ir::plan::{ALIGNMENT, Plan, PlanWeight};
 use memmap2::Mmap;
 
 pub use error::{BundleError, Problem};
-use trailer::{TRAILER, Trailer};
+pub use parts::{Part, Parts};
+use trailer::{Extent, Trailer};
 
+use crate::attached::Attached;
 use crate::check;
 
 /// Sections begin at a multiple of this many bytes of the file: a memory page.
-const PAGE: u64 = 4096;
+pub const PAGE: usize = 4096;
 
 /// Gives every weight its offset, one behind the other, each at a multiple of [`ALIGNMENT`].
 pub fn place(weights: &mut [PlanWeight]) {
@@ -41,8 +44,8 @@ pub fn place(weights: &mut [PlanWeight]) {
     }
 }
 
-/// Writes `prefix`, the weights' bytes (in the order and of the lengths that the plan tells) and the plan; gives the
-/// number of bytes written. The same arguments give the same bytes.
+/// Writes `prefix`, the weights' bytes (in the order and of the lengths that the plan tells), the plan and what is
+/// attached to it; gives the number of bytes written. The same arguments give the same bytes.
 ///
 /// # Errors
 ///
@@ -52,14 +55,17 @@ pub fn write<B: AsRef<[u8]>>(
     prefix: &[u8],
     plan: &Plan,
     weights: impl IntoIterator<Item = B>,
+    attached: &Attached,
 ) -> io::Result<u64> {
     let invalid = |message: String| io::Error::new(io::ErrorKind::InvalidInput, message);
     let encoded = postcard::to_stdvec(plan).map_err(|error| invalid(error.to_string()))?;
-    out.write_all(prefix)?;
-    let start = (prefix.len() as u64).next_multiple_of(PAGE);
-    fill(out, start - prefix.len() as u64)?;
+    let more = attached.encode().map_err(|error| invalid(error.to_string()))?;
+    let mut section = Section::new(out);
+    section.write_all(prefix)?;
+    fill(&mut section, (prefix.len().next_multiple_of(PAGE) - prefix.len()) as u64)?;
+    let before = section.end();
 
-    let mut section = Section { out: &mut *out, crc: crc32fast::Hasher::new(), length: 0 };
+    let mut section = Section::new(out);
     let mut contents = weights.into_iter();
     for weight in &plan.weights {
         let bytes = contents.next().ok_or_else(|| invalid(format!("weight {} has no bytes", weight.name)))?;
@@ -76,15 +82,15 @@ pub fn write<B: AsRef<[u8]>>(
     if contents.next().is_some() {
         return Err(invalid("there are more weights than the plan tells".into()));
     }
-    let trailer = Trailer {
-        weights: section.length,
-        plan: encoded.len() as u64,
-        weights_crc: section.crc.finalize(),
-        plan_crc: crc32fast::hash(&encoded),
-    };
-    out.write_all(&encoded)?;
-    out.write_all(&trailer.encode())?;
-    Ok(start + trailer.weights + trailer.plan + TRAILER as u64)
+    let weights = section.end();
+    let [plan, attached] =
+        [&encoded, &more].map(|bytes| Extent { length: bytes.len() as u64, crc: crc32fast::hash(bytes) });
+    let trailer = Trailer::new(before.crc, weights, plan, attached);
+    for bytes in [encoded, more, trailer.encode()] {
+        out.write_all(&bytes)?;
+    }
+    Ok([before, weights, plan, attached].iter().map(|part| part.length).sum::<u64>()
+        + trailer.length() as u64)
 }
 
 /// Does the file end as a container does, of whatever version?
@@ -112,6 +118,17 @@ struct Section<'a, W> {
     length: u64,
 }
 
+impl<W> Section<'_, W> {
+    fn new(out: &mut W) -> Section<'_, W> {
+        Section { out, crc: crc32fast::Hasher::new(), length: 0 }
+    }
+
+    /// What has passed.
+    fn end(self) -> Extent {
+        Extent { length: self.length, crc: self.crc.finalize() }
+    }
+}
+
 impl<W: Write> Write for Section<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.out.write(bytes)?;
@@ -128,9 +145,9 @@ impl<W: Write> Write for Section<'_, W> {
 /// A container that was opened and found sound.
 #[derive(Debug)]
 pub struct Bundle {
-    map: Mmap,
-    weights: Range<usize>,
+    parts: Parts,
     plan: Arc<Plan>,
+    attached: Attached,
 }
 
 impl Bundle {
@@ -156,14 +173,9 @@ impl Bundle {
     }
 
     fn read(path: &Path) -> Result<Bundle, Problem> {
-        let file = File::open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(Problem::NotAFile);
-        }
-        let map = map(&file)?;
-        let (weights, plan) = sections(&map)?;
-        let plan = Arc::new(decode(&map[plan], weights.len() as u64)?);
-        Ok(Bundle { map, weights, plan })
+        let parts = Parts::read(path)?;
+        let (plan, attached) = parts.contents()?;
+        Ok(Bundle { parts, plan: Arc::new(plan), attached })
     }
 
     /// The plan.
@@ -178,7 +190,12 @@ impl Bundle {
 
     /// The weights section; the plan's offsets count from its start.
     pub fn weights(&self) -> &[u8] {
-        &self.map[self.weights.clone()]
+        self.parts.bytes(Part::Weights)
+    }
+
+    /// What travels with the plan.
+    pub fn attached(&self) -> &Attached {
+        &self.attached
     }
 }
 
@@ -204,29 +221,6 @@ fn map(file: &File) -> io::Result<Mmap> {
     unsafe {
         Mmap::map(file)
     }
-}
-
-/// Where weights and plan lie, both verified.
-fn sections(bytes: &[u8]) -> Result<(Range<usize>, Range<usize>), Problem> {
-    let end = bytes.len().checked_sub(TRAILER).ok_or(Problem::NoPayload)?;
-    let trailer = Trailer::decode(&bytes[end..])?;
-    let before = |end: usize, length: u64| {
-        let length = usize::try_from(length).map_err(|_| Problem::Cut)?;
-        end.checked_sub(length).map(|start| start..end).ok_or(Problem::Cut)
-    };
-    let plan = before(end, trailer.plan)?;
-    let weights = before(plan.start, trailer.weights)?;
-    if !(weights.start as u64).is_multiple_of(PAGE) {
-        return Err(Problem::Cut);
-    }
-    let intact = |range: &Range<usize>, crc: u32| crc32fast::hash(&bytes[range.clone()]) == crc;
-    if !intact(&plan, trailer.plan_crc) {
-        return Err(Problem::Changed("plan"));
-    }
-    if !intact(&weights, trailer.weights_crc) {
-        return Err(Problem::Changed("weights"));
-    }
-    Ok((weights, plan))
 }
 
 #[cfg(test)]

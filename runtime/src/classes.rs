@@ -35,6 +35,11 @@ pub enum Form {
 pub struct Labels(Vec<Option<Arc<[String]>>>);
 
 impl Labels {
+    /// Labels by output.
+    pub fn of_outputs(labels: Vec<Option<Arc<[String]>>>) -> Labels {
+        Labels(labels)
+    }
+
     /// Reads what stands behind each `--labels`: `FILE`, or `OUTPUT=FILE` where several outputs have classes.
     ///
     /// # Errors
@@ -92,8 +97,13 @@ fn target<'p>(plan: &Plan, given: &'p Path) -> (Option<usize>, &'p Path) {
     named.map_or((None, given), |(output, path)| (Some(output), path))
 }
 
+/// The files that a `--labels` may mean, before it is known which names outputs have.
+pub fn files(given: &Path) -> impl Iterator<Item = &Path> {
+    std::iter::once(given).chain(split(given).map(|(_, path)| path))
+}
+
 /// What stands before and behind the first `=`.
-pub(crate) fn split(given: &Path) -> Option<(&str, &Path)> {
+fn split(given: &Path) -> Option<(&str, &Path)> {
     let (name, path) = given.to_str()?.split_once('=')?;
     Some((name, Path::new(OsStr::new(path))))
 }

@@ -1,7 +1,7 @@
 //! The command line of every executable that masque builds.
 //!
 //! Data goes to standard output, everything said to people to standard error, except what they asked for. The exit
-//! status is 0, or 2 with one line `error: …` for bad input or usage.
+//! status is 0, or 2 with one line `error: …` for bad input or usage; of a self-test that finds other answers, 1.
 
 mod about;
 
@@ -17,6 +17,7 @@ use masque_ir::plan::Plan;
 
 use crate::Bundle;
 use crate::bundle::runner;
+use crate::example::Example;
 use crate::io::{self as files, FileError, Targets};
 use crate::quote::one_line;
 use crate::serve::{FLAGS, Flag, Job, Listener, ServeError, serve};
@@ -27,6 +28,7 @@ use crate::session::Session;
 enum Task {
     Help,
     Info { json: bool },
+    SelfTest { threads: usize },
     Version,
     Run(Job, Masks),
 }
@@ -34,11 +36,16 @@ enum Task {
 /// Where the masks are written, if anywhere.
 type Masks = Option<PathBuf>;
 
-/// A failure, as one line for people; none if there is nothing to say.
-type Failure = Option<String>;
+/// A failure.
+enum Failure {
+    /// There is nothing to say.
+    Silent,
+    /// Lines for people, and the exit status.
+    Told(Vec<String>, u8),
+}
 
 fn tell(error: impl Display) -> Failure {
-    Some(one_line(&error.to_string()))
+    Failure::Told(vec![one_line(&error.to_string())], 2)
 }
 
 /// Runs the model that the executable carries, as the arguments say; the first one is the program's name.
@@ -46,18 +53,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     runner::mark();
     match parse(arguments).map_err(tell).and_then(perform) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(None) => ExitCode::SUCCESS,
-        Err(Some(message)) => {
-            // Nobody is left to be told if this fails.
-            let _ = writeln!(io::stderr(), "error: {message}");
-            ExitCode::from(2)
+        Err(Failure::Silent) => ExitCode::SUCCESS,
+        Err(Failure::Told(messages, status)) => {
+            for message in messages {
+                // Nobody is left to be told if this fails.
+                let _ = writeln!(io::stderr(), "error: {message}");
+            }
+            ExitCode::from(status)
         }
     }
 }
 
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::Error> {
     let mut parser = lexopt::Parser::from_iter(arguments);
-    let (mut job, mut masks, mut info, mut format) = (Job::default(), None, false, None);
+    let (mut job, mut masks, mut format) = (Job::default(), None, None);
+    let (mut info, mut self_test) = (false, false);
     let mut given: Vec<&str> = vec![];
     while let Some(argument) = parser.next()? {
         let flag = match &argument {
@@ -79,6 +89,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::
             (_, Short('h') | Long("help")) => return Ok(Task::Help),
             (_, Short('V') | Long("version")) => return Ok(Task::Version),
             (_, Long("info")) => info = true,
+            (_, Long("self-test")) => self_test = true,
             (_, Long("format")) => {
                 once(&mut given, "format")?;
                 format = Some(is_json(&parser.value()?)?);
@@ -93,6 +104,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::
     match (info, format) {
         (true, json) => Ok(Task::Info { json: json == Some(true) }),
         (false, Some(_)) => Err("--format is for --info".into()),
+        (false, None) if self_test => Ok(Task::SelfTest { threads: job.threads() }),
         (false, None) => Ok(Task::Run(job, masks)),
     }
 }
@@ -122,10 +134,14 @@ fn perform(task: Task) -> Result<(), Failure> {
     let plan = bundle.plan();
     match task {
         Task::Help => say(&about::help(plan)),
-        Task::Info { json: false } => say(&about::info(plan)),
-        Task::Info { json: true } => say(&about::info_json(plan)),
+        Task::Info { json: false } => say(&about::info(plan, bundle.attached())),
+        Task::Info { json: true } => say(&about::info_json(plan, bundle.attached())),
+        Task::SelfTest { threads } => self_test(&bundle, threads),
         Task::Version => say(&about::version(plan)),
-        Task::Run(job, masks) => run(bundle.clone(), &job, &masks),
+        Task::Run(job, masks) => {
+            let known_labels = bundle.attached().labels.clone();
+            run(bundle.clone(), &Job { known_labels, ..job }, &masks)
+        }
     }
 }
 
@@ -146,9 +162,27 @@ fn run(bundle: Arc<Bundle>, job: &Job, masks: &Masks) -> Result<(), Failure> {
     let session = Session::of(bundle.clone()).map_err(tell)?;
     let mut listener = Listener { note: &mut note, progress: true };
     serve(&session, job, masks.as_deref(), &mut listener).map_err(|error| match &error {
-        ServeError::File(file) if files::is_broken_pipe(file) => None,
+        ServeError::File(file) if files::is_broken_pipe(file) => Failure::Silent,
         error => tell(error),
     })
+}
+
+/// Are the answers to the example that is carried those of the build, bit for bit?
+fn self_test(bundle: &Arc<Bundle>, threads: usize) -> Result<(), Failure> {
+    let example = &bundle.attached().example;
+    if example.is_empty() {
+        return Err(tell("this program carries no example to test itself with: none fitted its inputs"));
+    }
+    let example = Example::decode(example).map_err(tell)?;
+    let session = Session::of(bundle.clone()).map_err(tell)?;
+    let differences = example.differences(&session, threads).map_err(tell)?;
+    if differences.is_empty() {
+        let elements = example.elements();
+        return say(&format!(
+            "the answers to the example are those of the build, bit for bit: {elements} of {elements}\n"
+        ));
+    }
+    Err(Failure::Told(differences.iter().map(|difference| one_line(difference)).collect(), 1))
 }
 
 /// Can everything be written, and is nothing lost by it? The program itself is read, too.

@@ -4,6 +4,7 @@
 //! [`error`]. The fast way to the same numbers is [`kernels`], which [`exec`] chooses. A plan and its weights
 //! come in a [`bundle`], a [`session`] runs them, and [`cli`] is the program around both.
 
+pub mod attached;
 pub mod bundle;
 pub mod check;
 pub mod classes;
@@ -13,6 +14,7 @@ mod data;
 pub mod element;
 mod elements;
 pub mod error;
+pub mod example;
 pub mod examples;
 pub mod exec;
 pub mod hash;
@@ -38,12 +40,17 @@ pub mod zip;
 
 pub use ndarray;
 
+pub use attached::Attached;
 pub use bundle::Bundle;
 pub use elements::MAX_RESULT_BYTES;
 pub use error::{OpFailure, RunError};
 pub use session::{Options, Outputs, Session, State};
 pub use tensor::{Tensor, TensorView};
 pub use weights::Section;
+
+/// The epoch of the numbers: it goes up when any bit of any answer may change, because of a kernel, a rewriting or an
+/// order. Every container has the one it was built under.
+pub const NUMERICS: u32 = 1;
 
 /// The examples of a page for users, to be run as tests.
 #[cfg(doctest)]

@@ -25,7 +25,7 @@ use ndarray::arr0;
 use rayon::ThreadPool;
 
 use crate::check::{self, CheckError};
-use crate::data::Operand;
+use crate::data::{Elements, Operand};
 use crate::error::RunError;
 use crate::exec::{self, Prepared};
 use crate::memory::Aligned;
@@ -172,6 +172,17 @@ impl Session {
     /// The plan.
     pub fn plan(&self) -> &Plan {
         &self.model.plan
+    }
+
+    /// The texts among the weights: words that the model knows.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
+        let weights =
+            (0..self.model.plan.weights.len()).filter_map(|place| self.model.weights.operand(place as u32));
+        let texts = weights.filter_map(|weight| match weight.elements {
+            Elements::Str(texts) => Some(texts),
+            _ => None,
+        });
+        texts.flatten().map(String::as_str)
     }
 
     /// Runs the model. Inputs come by name, in any order; numbers of another type than declared are converted

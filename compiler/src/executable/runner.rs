@@ -50,6 +50,13 @@ impl Runner {
     pub(super) fn program(&self) -> &[u8] {
         &self.0
     }
+
+    /// Is this the program that an executable begins with, filled up to where the weights may begin?
+    pub(super) fn begins(&self, bytes: &[u8]) -> bool {
+        bytes
+            .strip_prefix(self.program())
+            .is_some_and(|rest| rest.len() < bundle::PAGE && rest.iter().all(|&byte| byte == 0))
+    }
 }
 
 /// A file is no runner for what this compiler writes; one line, which names the file.

@@ -25,7 +25,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     let (model, executable) = (folder.path().join("model.keras"), folder.path().join("tagger"));
     std::fs::copy(golden("model.keras"), &model).unwrap();
     let planned = planned(&model);
-    let size = write_executable(&executable, &Runner::carried(), &planned.plan, &planned.weights).unwrap();
+    let size = planned.write_executable(&executable).unwrap();
     assert_eq!(size, std::fs::metadata(&executable).unwrap().len());
     std::fs::remove_file(model).unwrap();
     std::fs::copy(golden("input.npz"), folder.path().join("input.npz")).unwrap();
@@ -122,12 +122,12 @@ fn the_same_plan_gives_the_same_bytes() {
     let planned = planned(&golden("model.keras"));
     let [a, b] = ["a", "b"].map(|name| folder.path().join(name));
     for path in [&a, &b] {
-        write_executable(path, &Runner::carried(), &planned.plan, &planned.weights).unwrap();
+        planned.write_executable(path).unwrap();
     }
     assert_eq!(std::fs::read(a).unwrap(), std::fs::read(b).unwrap());
-    assert!(write_executable(folder.path(), &Runner::carried(), &planned.plan, &planned.weights).is_err());
+    assert!(planned.write_executable(folder.path()).is_err());
     let missing = folder.path().join("no/such/folder");
-    let message = write_plan_file(&missing, &planned.plan, &planned.weights).unwrap_err().to_string();
+    let message = planned.write_plan_file(&missing).unwrap_err().to_string();
     assert!(message.contains("no/such/folder: ") && message.lines().count() == 1, "{message}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }

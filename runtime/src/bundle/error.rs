@@ -54,6 +54,9 @@ pub enum Problem {
     /// The plan's bytes are no plan.
     #[error("its plan cannot be read: {}", quoted(.0))]
     Encoding(String),
+    /// What is attached cannot be read, or is not for this plan.
+    #[error("what is attached to its plan cannot be read: {}", quoted(.0))]
+    Attached(String),
     /// The plan is not sound.
     #[error("its plan is not sound: {0}")]
     Plan(#[from] CheckError),

@@ -8,15 +8,26 @@ use masque_ir::plan::Step;
 use masque_ir::program::{Node, Program};
 
 use super::*;
+use crate::classes::Labels;
 use crate::testing::model;
 
 /// What stands before the container: an odd length, so that there is padding.
 const PREFIX: &[u8] = b"#!/bin/true\n";
 
+fn attached() -> Attached {
+    let labels = Labels::of_outputs(vec![Some(["a", "b", "ä"].map(str::to_owned).into())]);
+    let notes = vec![("owner".to_owned(), "b team".to_owned())];
+    Attached { labels, notes, example: b"an example".to_vec() }
+}
+
+fn sections(bytes: &[u8]) -> Result<(Plan, Attached), Problem> {
+    Parts::of(bytes)?.contents()
+}
+
 fn bytes() -> (Vec<u8>, Plan, Vec<Vec<u8>>) {
     let (plan, weights) = model();
     let mut bytes = Vec::new();
-    let written = write(&mut bytes, PREFIX, &plan, &weights).unwrap();
+    let written = write(&mut bytes, PREFIX, &plan, &weights, &attached()).unwrap();
     assert_eq!(written, bytes.len() as u64);
     (bytes, plan, weights)
 }
@@ -38,13 +49,67 @@ fn what_is_written_is_read() {
         assert_eq!(bundle.weights()[weight.offset as usize..][..bytes.len()], bytes[..]);
     }
     assert_eq!(bundle.weights().as_ptr() as u64 % ALIGNMENT, 0);
+    assert_eq!(*bundle.attached(), attached());
+    let parts = Parts::of(&written[..]).unwrap();
+    assert_eq!((parts.version(), parts.numerics()), (3, Some(crate::NUMERICS)));
+    assert!(parts.bytes(Part::Runner).starts_with(PREFIX) && parts.bytes(Part::Runner).len() == PAGE);
+}
+
+/// What was written before there were attachments.
+#[test]
+fn the_version_before_is_read() {
+    let (plan, weights) = model();
+    let mut written = vec![];
+    write(&mut written, PREFIX, &plan, &weights, &Attached::default()).unwrap();
+    let mut older = written[..written.len() - 60].to_vec();
+    let mut trailer = written[written.len() - 40..].to_vec();
+    trailer[24..28].copy_from_slice(&2_u32.to_le_bytes());
+    let crc = crc32fast::hash(&trailer[..28]);
+    trailer[28..32].copy_from_slice(&crc.to_le_bytes());
+    older.extend(trailer);
+    let bundle = open(&older).unwrap();
+    assert_eq!((bundle.plan(), bundle.attached()), (&plan, &Attached::default()));
+    let parts = Parts::of(&older[..]).unwrap();
+    assert_eq!((parts.version(), parts.numerics(), parts.is_intact(Part::Runner)), (2, None, None));
+    assert_eq!(parts.is_intact(Part::Weights), Some(true));
+}
+
+#[test]
+fn a_changed_program_is_noticed_by_whoever_asks() {
+    let (mut bytes, ..) = bytes();
+    for place in [0, PREFIX.len() + 1, PAGE - 1] {
+        bytes[place] ^= 4;
+        assert!(sections(&bytes).is_ok(), "the system has its own checks");
+        assert_eq!(Parts::of(&bytes[..]).unwrap().is_intact(Part::Runner), Some(false), "{place}");
+        bytes[place] ^= 4;
+    }
+    assert_eq!(Parts::of(&bytes[..]).unwrap().is_intact(Part::Runner), Some(true));
+}
+
+#[test]
+fn attachments_have_to_fit_the_plan() {
+    let (plan, _) = model();
+    let encoded = attached().encode().unwrap();
+    assert_eq!(Attached::decode(&encoded, &plan).unwrap(), attached());
+    assert_eq!(Attached::decode(&[], &plan).unwrap(), Attached::default());
+    let refused = |attached: Attached| Attached::decode(&attached.encode().unwrap(), &plan).unwrap_err();
+    let two = Attached { labels: Labels::of_outputs(vec![Some(["a".to_owned()].into())]), ..attached() };
+    assert!(matches!(refused(two), Problem::Attached(_)));
+    let twice = Attached { notes: [attached().notes, attached().notes].concat(), ..attached() };
+    assert!(matches!(refused(twice), Problem::Attached(_)));
+    for place in 0..encoded.len() {
+        let mut forged = encoded.clone();
+        forged[place] = 0xff;
+        // It is refused or it is not; it does not panic, nor take more memory than there is.
+        let _ = Attached::decode(&forged, &plan);
+    }
 }
 
 #[test]
 fn every_changed_byte_is_noticed() {
     let (bytes, ..) = bytes();
     let mut changed = bytes.clone();
-    for place in PAGE as usize..bytes.len() {
+    for place in PAGE..bytes.len() {
         changed[place] ^= 1 << (place % 8);
         let verdict = sections(&changed);
         assert!(verdict.is_err(), "byte {place} of {}", bytes.len());
@@ -73,11 +138,9 @@ fn messages_name_the_file_and_the_trouble() {
     let shifted = &written[1..];
     assert!(message(shifted).contains("cut short"), "{}", message(shifted));
     let mut version = written.clone();
-    let trailer = version.len() - TRAILER;
-    version[trailer + 24] = 9;
-    let crc = crc32fast::hash(&version[trailer..trailer + 28]);
-    version[trailer + 28..trailer + 32].copy_from_slice(&crc.to_le_bytes());
-    assert!(message(&version).ends_with("its format is version 9, this program reads version 2"));
+    let trailer = version.len() - 60;
+    version[trailer + 44] = 9;
+    assert!(message(&version).ends_with("its format is version 9, this program reads version 3"));
     let missing = Bundle::open(Path::new("/no/such\nfile")).unwrap_err().to_string();
     assert!(missing.starts_with("/no/such file: ") && !missing.contains('\n'), "{missing}");
     assert!(Bundle::open(Path::new("/")).unwrap_err().to_string().contains("not a file"));
@@ -87,11 +150,15 @@ fn messages_name_the_file_and_the_trouble() {
 fn weights_have_to_be_where_the_plan_places_them() {
     let (mut plan, mut weights) = model();
     plan.weights[1].offset += 1;
-    assert!(write(&mut Vec::new(), b"", &plan, &weights).is_err());
+    let refused = |plan: &Plan, weights: &[Vec<u8>]| {
+        write(&mut Vec::new(), b"", plan, weights, &Attached::default()).is_err()
+    };
+    assert!(refused(&plan, &weights));
     plan.weights[1].offset -= 1;
-    assert!(write(&mut Vec::new(), b"", &plan, &weights[1..]).is_err());
+    assert!(!refused(&plan, &weights));
+    assert!(refused(&plan, &weights[1..]));
     weights.push(vec![]);
-    assert!(write(&mut Vec::new(), b"", &plan, &weights).is_err());
+    assert!(refused(&plan, &weights));
 }
 
 /// Bytes that a checksum does not protect, because whoever wrote them wrote the checksum as well.

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use masque_ir::plan::{PaddingRead, Plan, PlanValue};
+use masque_ir::plan::{PaddingRead, Plan, PlanOutput, PlanValue};
 use serde_json::{Map, Value as Json, json};
 
+use crate::Attached;
 use crate::io::describe;
 use crate::quote::one_line;
 use crate::serve::{FLAGS, Flag};
@@ -58,10 +59,14 @@ pub(super) fn help(plan: &Plan) -> String {
 }
 
 /// The options that only an executable has.
-const OWN: [(&str, &str); 5] = [
+const OWN: [(&str, &str); 6] = [
     ("    --masks FILE", "write every mask of the model to a .npz file"),
     ("    --info", "what this program was built from"),
     ("    --format text|json", "the form of --info"),
+    (
+        "    --self-test",
+        "run the example that was stored when this program was built: are the answers the same here, bit for bit? Exit status 1 if not",
+    ),
     ("-h, --help", "this text"),
     ("-V, --version", "the versions of this program"),
 ];
@@ -118,7 +123,7 @@ pub(super) fn version(plan: &Plan) -> String {
 }
 
 /// What a plan was made from, one fact after the other; those that are not known are empty.
-fn facts(plan: &Plan) -> [(&'static str, String); 10] {
+fn facts(plan: &Plan, attached: &Attached) -> [(&'static str, String); 12] {
     let from = &plan.provenance;
     let weights: u64 = plan.weights.iter().map(|weight| weight.bytes).sum();
     let padding = match from.padding {
@@ -132,23 +137,34 @@ fn facts(plan: &Plan) -> [(&'static str, String); 10] {
         ("hash", from.hash.clone()),
         ("compiler", from.compiler.clone()),
         ("runtime", env!("CARGO_PKG_VERSION").to_owned()),
+        ("numerics", crate::NUMERICS.to_string()),
         ("semantics", plan.semantics.to_string()),
         ("weights", format!("{weights} bytes in {} tensors", plan.weights.len())),
         ("steps", plan.steps.len().to_string()),
         ("examples", if from.apart { "apart" } else { "may show in each other's answers" }.to_owned()),
         ("padding", padding.to_owned()),
+        ("self-test", if attached.example.is_empty() { "" } else { "an example is carried" }.to_owned()),
     ]
 }
 
-pub(super) fn info(plan: &Plan) -> String {
+pub(super) fn info(plan: &Plan, attached: &Attached) -> String {
     let mut text = String::new();
-    for (name, value) in facts(plan).iter().filter(|(_, value)| !value.is_empty()) {
+    for (name, value) in facts(plan, attached).iter().filter(|(_, value)| !value.is_empty()) {
         let _ = writeln!(text, "{name:<10} {}", one_line(value));
     }
     section(&mut text, "Inputs", inputs(plan));
     section(&mut text, "Outputs", outputs(plan));
     let states = states(plan).map(|state| describe(&state.name, &state.ty));
     section(&mut text, "Kept from batch to batch", states);
+    let labels = |(place, name)| attached.labels.of(place).map(|labels| (name, labels));
+    let labels = plan.output_names().enumerate().filter_map(labels);
+    section(
+        &mut text,
+        "Labels",
+        labels.map(|(name, labels)| format!("{}: {}", one_line(name), first(labels))),
+    );
+    let note = |(key, value): &(String, String)| format!("{}: {}", one_line(key), one_line(value));
+    section(&mut text, "Notes", attached.notes.iter().map(note));
     section(&mut text, "Masks", plan.provenance.mask_table.lines().map(printable));
     text
 }
@@ -157,35 +173,55 @@ fn states(plan: &Plan) -> impl Iterator<Item = &PlanValue> {
     plan.states.iter().map(|state| plan.value(state.value))
 }
 
+/// The first labels, and how many there are if there are more.
+fn first(labels: &[String]) -> String {
+    const MOST: usize = 10;
+    let first = labels.iter().take(MOST).map(|label| one_line(label)).collect::<Vec<_>>().join(", ");
+    match labels.len() > MOST {
+        true => format!("{first}, … ({} in all)", labels.len()),
+        false => first,
+    }
+}
+
 /// The same for programs.
-pub(super) fn info_json(plan: &Plan) -> String {
+pub(super) fn info_json(plan: &Plan, attached: &Attached) -> String {
     let tensor = |name: &str, ty: &masque_ir::Type| {
         let size = |size: &masque_ir::Dim| size.known().map_or_else(|| size.to_string().into(), Json::from);
         let shape: Vec<Json> = ty.shape.iter().map(size).collect();
         json!({"name": name, "dtype": ty.dtype.to_string(), "shape": shape})
     };
+    let output = |(place, (output, name)): (usize, (&PlanOutput, &str))| {
+        let mut described = tensor(name, &output.ty);
+        described["labels"] = json!(attached.labels.of(place));
+        described
+    };
     let mut info: Map<String, Json> =
-        facts(plan).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        facts(plan, attached).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     let from = &plan.provenance;
     let weights: u64 = plan.weights.iter().map(|weight| weight.bytes).sum();
     let lists = [
         ("weights", json!({"bytes": weights, "tensors": plan.weights.len()})),
+        ("numerics", crate::NUMERICS.into()),
         ("steps", plan.steps.len().into()),
         ("examples_apart", from.apart.into()),
         ("padding", json!(from.padding)),
         ("inputs", plan.input_values().map(|(_, input)| tensor(&input.name, &input.ty)).collect()),
+        ("outputs", plan.outputs.iter().zip(plan.output_names()).enumerate().map(output).collect()),
         (
-            "outputs",
-            plan.outputs
+            "notes",
+            attached
+                .notes
                 .iter()
-                .zip(plan.output_names())
-                .map(|(output, name)| tensor(name, &output.ty))
-                .collect(),
+                .map(|(key, value)| (key.clone(), json!(value)))
+                .collect::<Map<_, _>>()
+                .into(),
         ),
         ("states", states(plan).map(|state| tensor(&state.name, &state.ty)).collect()),
+        ("self_test", (!attached.example.is_empty()).into()),
         ("mask_table", from.mask_table.as_str().into()),
     ];
     info.remove("examples");
+    info.remove("self-test");
     info.extend(lists.map(|(name, value)| (name.to_owned(), value)));
     format!("{:#}\n", Json::Object(info))
 }

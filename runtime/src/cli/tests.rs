@@ -1,6 +1,8 @@
 //! What the arguments of an executable ask for, and what it says of itself.
 
 use super::*;
+use crate::Attached;
+use crate::classes::Labels;
 use crate::io::{Place, Reading};
 use crate::serve::{Fields, OnError};
 use crate::testing::model;
@@ -20,6 +22,7 @@ fn arguments_say_what_to_do() {
     assert_eq!(parsed(&["-", "-o", "-"]), run(Job::default()));
     assert_eq!(parsed(&["x.npz", "--help"]), Ok(Task::Help));
     assert_eq!(parsed(&["--info", "--format=json"]), Ok(Task::Info { json: true }));
+    assert_eq!(parsed(&["--self-test", "--threads", "3"]), Ok(Task::SelfTest { threads: 3 }));
     let job = Job {
         input: Place::File("in.npz".into()),
         output: Place::File("out.npz".into()),
@@ -83,6 +86,9 @@ fn every_option_of_the_table_is_known() {
 #[test]
 fn the_model_describes_itself() {
     let (plan, _) = model();
+    let labels = Labels::of_outputs(vec![Some(["a", "b", "c\n"].map(str::to_owned).into())]);
+    let notes = vec![("owner".to_owned(), "team \u{1b}[1mb".to_owned())];
+    let attached = Attached { labels, notes, example: vec![] };
     let help = about::help(&plan);
     assert!(help.contains("ids: i32[B, T]") && help.contains("output_0: f32[B, 3]"), "{help}");
     assert!(help.contains(r#"echo '{"ids": [1, 1]}' | "#), "{help}");
@@ -90,10 +96,18 @@ fn the_model_describes_itself() {
         assert!(help.contains(&format!("--{}", flag.name)), "{help}");
     }
     assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
-    let info: serde_json::Value = serde_json::from_str(&about::info_json(&plan)).unwrap();
+    let info: serde_json::Value = serde_json::from_str(&about::info_json(&plan, &attached)).unwrap();
     assert_eq!(info["inputs"], serde_json::json!([{"name": "ids", "dtype": "i32", "shape": ["B", "T"]}]));
     assert_eq!((&info["model"], &info["padding"]), (&"reviews".into(), &"unknown".into()));
-    let info = about::info(&plan);
+    let labelled = serde_json::json!([{"name": "output_0", "dtype": "f32", "shape": ["B", 3], "labels": ["a", "b", "c\n"]}]);
+    assert_eq!((&info["outputs"], &info["self_test"]), (&labelled, &false.into()));
+    assert_eq!(info["notes"]["owner"], attached.notes[0].1.as_str());
+    let info = about::info(&plan, &attached);
     assert!(info.contains("semantics  keras-3.15") && info.contains("  embedding  born"), "{info}");
+    assert!(
+        info.contains("\nLabels:\n  output_0: a, b, c") && info.contains("\nNotes:\n  owner: team "),
+        "{info}"
+    );
+    assert!(!info.contains('\u{1b}') && !info.contains("self-test"), "{info}");
     assert!(about::version(&plan).starts_with("reviews (masque 0.1.0, runtime "));
 }

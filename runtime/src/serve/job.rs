@@ -212,11 +212,8 @@ impl Job {
     ///
     /// [`FileError`] if the output's ending is none of a form of outputs, or none that can hold what is asked for.
     pub fn targets<'t>(&self, targets: &'t mut Targets) -> Result<&'t mut Targets, FileError> {
-        for labels in &self.labels {
-            targets.read(labels);
-            if let Some((_, path)) = classes::split(labels) {
-                targets.read(path);
-            }
+        for file in self.labels.iter().flat_map(|given| classes::files(given)) {
+            targets.read(file);
         }
         match (self.top, self.labels.first()) {
             (Some(_), _) if !files::are_lines(&self.output) => {

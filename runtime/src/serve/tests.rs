@@ -11,14 +11,14 @@ use super::window::Ahead;
 use super::*;
 use crate::session::Session;
 use crate::testing::model;
-use crate::{Section, bundle};
+use crate::{Attached, Section, bundle};
 
 /// The model, with what is proved of it.
 fn plan(apart: bool, padding: PaddingRead) -> (Plan, Vec<u8>) {
     let (mut plan, weights) = model();
     (plan.provenance.apart, plan.provenance.padding) = (apart, padding);
     let mut bytes = Vec::new();
-    bundle::write(&mut bytes, b"", &plan, &weights).unwrap();
+    bundle::write(&mut bytes, b"", &plan, &weights, &Attached::default()).unwrap();
     let end = plan.weights.last().map_or(0, |weight| weight.offset + weight.bytes);
     bytes.truncate(end as usize);
     (plan, bytes)

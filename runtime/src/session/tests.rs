@@ -4,14 +4,14 @@ use masque_ir::DType;
 use ndarray::{Array2, ArrayD, arr1, arr2};
 
 use super::*;
-use crate::bundle;
 use crate::testing::{model, program, tensors};
+use crate::{Attached, bundle};
 
 /// A plan with its weights section.
 fn section() -> (Plan, Vec<u8>) {
     let (plan, weights) = model();
     let mut bytes = Vec::new();
-    bundle::write(&mut bytes, b"", &plan, &weights).unwrap();
+    bundle::write(&mut bytes, b"", &plan, &weights, &Attached::default()).unwrap();
     let end = plan.weights.last().map_or(0, |weight| weight.offset + weight.bytes);
     bytes.truncate(end as usize);
     (plan, bytes)

@@ -17,7 +17,7 @@ use masque_runtime::io::Reading;
 use masque_runtime::serve::{FLAGS, Flag, Job};
 
 pub(crate) use bench::Bench;
-pub(crate) use build::Build;
+pub(crate) use build::{Build, Verify};
 pub(crate) use dump::{Dump, DumpFormat};
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
@@ -248,6 +248,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Show a model line by line: shapes, parameters, multiply-adds, masks
     Summary(Summary),
+    /// Show what an executable is made of, by hashes, and whether it was changed; exit status 1 if something is wrong
+    Verify(Verify),
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ pub(crate) mod layers;
 pub(crate) mod masks;
 pub(crate) mod run;
 pub(crate) mod summary;
+pub(crate) mod verify;
 
 use std::io::Write;
 use std::path::Path;

@@ -46,5 +46,6 @@ fn run(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> 
         Command::Masks(masks) => commands::masks::run(masks, common, terminal),
         Command::Run(run) => commands::run::run(run, common, terminal),
         Command::Summary(summary) => commands::summary::run(summary, common, terminal),
+        Command::Verify(verify) => commands::verify::run(verify, terminal),
     }
 }

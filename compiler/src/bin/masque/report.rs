@@ -108,9 +108,14 @@ impl Terminal {
         {
             return ExitCode::SUCCESS;
         }
-        let (bold, reset) = if self.styled { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
-        self.say(&format!("{bold}error{reset}: {}", masque_runtime::quote::one_line(&failure.to_string())));
+        self.complain(&failure.to_string());
         ExitCode::from(2)
+    }
+
+    /// An error on a line.
+    pub(crate) fn complain(&self, text: &str) {
+        let (bold, reset) = if self.styled { ("\u{1b}[1;31m", "\u{1b}[0m") } else { ("", "") };
+        self.say(&format!("{bold}error{reset}: {}", masque_runtime::quote::one_line(text)));
     }
 
     /// A comparison of texts, in colours where people see them.

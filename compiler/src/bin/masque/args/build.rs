@@ -1,8 +1,10 @@
-//! The options of `masque build`.
+//! The options of `build`, and of `verify`, which looks at what it made.
 
 use std::path::PathBuf;
 
 use clap::Args;
+
+use super::TextOrJson;
 
 #[derive(Debug, Args)]
 pub(crate) struct Build {
@@ -17,7 +19,30 @@ pub(crate) struct Build {
     /// Write what the executable would hold, without a program: for `masque run`, or to be opened as a library
     #[arg(long)]
     pub(crate) plan_only: bool,
+    /// The labels of the classes, for --top of the executable: text with a line for each class; of which output, if several
+    /// have classes
+    #[arg(long, value_name = "[OUTPUT=]FILE")]
+    pub(crate) labels: Vec<PathBuf>,
+    /// A note that the executable shows with --info
+    #[arg(long, value_name = "KEY=VALUE", value_parser = note)]
+    pub(crate) note: Vec<(String, String)>,
     /// Replace a file that is there, though it is no executable of masque's or is read-only
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+fn note(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected KEY=VALUE".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The executable, or a plan file
+    pub(crate) executable: PathBuf,
+    /// In which form
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: TextOrJson,
 }

@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use masque::Options;
 use masque::executable::Runner;
+use masque::session::CompiledModel;
+use masque_runtime::Attached;
+use masque_runtime::classes::{self, Labels};
+use masque_runtime::example::Example;
 use masque_runtime::io::Kind;
 
 use crate::args::{Build, Common};
@@ -12,10 +16,14 @@ use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let mut targets = commands::targets(&arguments.model, common, arguments.force);
+    for file in arguments.labels.iter().flat_map(|given| classes::files(given)) {
+        targets.read(file);
+    }
     if let Some(runner) = &arguments.runner {
         targets.read(runner);
     }
     targets.write(&arguments.output, Kind::Executable).check()?;
+    check_notes(&arguments.note)?;
     let runner = arguments.runner.as_deref().map_or_else(|| Ok(Runner::carried()), Runner::open);
     let runner = runner.map_err(masque::Error::from)?;
     let inferred = commands::infer(&arguments.model, common, terminal)?;
@@ -24,11 +32,16 @@ pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Re
     };
     let given = Options { mask_outputs: true, ..Options::default() };
     let planned = commands::plan(inferred, common, given, terminal)?;
-    let size = match arguments.plan_only {
-        true => planned.write_plan_file(&arguments.output),
-        false => planned.write_executable_with(&runner, &arguments.output),
-    };
-    let size = size.map_err(masque::Error::from)?;
+    let labels = Labels::read(&planned.plan, &arguments.labels)?;
+    let compiled = CompiledModel::new(arguments.model.display().to_string(), planned);
+    let example = Example::of(&compiled.session()?).and_then(|example| example.encode().ok());
+    if example.is_none() {
+        terminal.tell("no example fits the model's inputs, so the executable will have no --self-test");
+    }
+    let attached = Attached { labels, notes: arguments.note.clone(), example: example.unwrap_or_default() };
+    let planned = compiled.planned();
+    let runner = Some(&runner).filter(|_| !arguments.plan_only);
+    let size = planned.write(&arguments.output, runner, &attached).map_err(masque::Error::from)?;
     let weights: u64 = planned.plan.weights.iter().map(|weight| weight.bytes).sum();
     terminal.inform(&format!(
         "{}: {:.1} MB, {:.1} MB of it weights",
@@ -37,4 +50,13 @@ pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Re
         weights as f64 / 1e6
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// A note is looked up by its key.
+fn check_notes(notes: &[(String, String)]) -> Result<(), Failure> {
+    let again = |place: &usize| notes[..*place].iter().any(|(key, _)| *key == notes[*place].0);
+    match (0..notes.len()).find(again) {
+        Some(place) => Err(Failure::Other(format!("--note {:?} is given twice", notes[place].0))),
+        None => Ok(()),
+    }
 }
