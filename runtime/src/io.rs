@@ -3,6 +3,7 @@
 
 mod atomic;
 mod reading;
+mod source;
 pub mod targets;
 mod unfinished;
 
@@ -21,6 +22,7 @@ use crate::{Tensor, json_lines, npy, npz};
 pub use atomic::replace;
 pub use reading::{Examples, Reading, input_specs, read_examples, read_inputs, waits_for};
 pub(crate) use reading::{out_of_range, read_text};
+pub(crate) use source::Source;
 pub use targets::{Kind, Targets};
 
 /// Named tensors.
@@ -43,6 +45,17 @@ pub enum FileProblem {
     /// The file cannot be read or written.
     #[error("{}", one_line(&.0.to_string()))]
     Io(#[from] io::Error),
+    /// A gzip archive that ends too early.
+    #[error("the gzip archive is cut short: it ends before its data does")]
+    GzipCut,
+    /// A gzip archive that is none.
+    #[error("the gzip archive is damaged: {}", one_line(.0))]
+    Gzip(String),
+    /// A gzip archive that is too large to be read whole.
+    #[error(
+        "the gzip archive holds more than {0} bytes; record by record, with JSON lines out, it can be read"
+    )]
+    GzipTooLong(u64),
     /// The examples are not those of the model's inputs.
     #[error(transparent)]
     Examples(#[from] ExampleError),
@@ -186,15 +199,18 @@ pub(crate) fn name(place: &Place) -> String {
 
 /// Do the inputs come record by record: as JSON lines or as a table?
 pub(crate) fn are_records(place: &Place) -> bool {
-    is_table(place) || are_lines(place)
+    match place {
+        Place::File(path) => matches!(input_ending(path).as_str(), "csv" | "jsonl" | "ndjson"),
+        Place::Standard => true,
+    }
 }
 
 /// Is it a table?
 pub(crate) fn is_table(place: &Place) -> bool {
-    matches!(place, Place::File(path) if ending(path) == "csv")
+    matches!(place, Place::File(path) if input_ending(path) == "csv")
 }
 
-/// Are they JSON lines?
+/// Are the answers JSON lines?
 pub(crate) fn are_lines(place: &Place) -> bool {
     match place {
         Place::File(path) => matches!(ending(path).as_str(), "jsonl" | "ndjson"),
@@ -204,6 +220,15 @@ pub(crate) fn are_lines(place: &Place) -> bool {
 
 fn ending(path: &Path) -> String {
     path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// The ending that tells the form of inputs: records may be in a gzip archive, whose ending is behind theirs.
+fn input_ending(path: &Path) -> String {
+    let ending_of = ending(path);
+    let inner = path.file_stem().map(|stem| ending(Path::new(stem)));
+    inner
+        .filter(|inner| ending_of == "gz" && matches!(inner.as_str(), "csv" | "jsonl" | "ndjson"))
+        .unwrap_or(ending_of)
 }
 
 /// Can this form hold the outputs of the plan? To be asked before a long run, as [`Targets`] are.

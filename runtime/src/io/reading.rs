@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Read};
 
 use masque_ir::plan::{Plan, PlanInput, PlanValue};
 
-use super::{FileError, FileProblem, Named, Place, ending};
+use super::{FileError, FileProblem, Named, Place, Source, input_ending};
 use crate::error::{OpFailure, RunError};
 use crate::examples::{self, Columns, InputSpec};
 use crate::quote::quoted;
@@ -116,7 +116,7 @@ pub fn read_inputs(plan: &Plan, place: &Place) -> Result<Named, FileError> {
 }
 
 /// Reads examples for a plan: `.npz`, `.npy` (for a single input), `.jsonl`, `.json`, `.csv`, or JSON lines from
-/// standard input.
+/// standard input; JSON lines and tables also compressed by gzip.
 ///
 /// # Errors
 ///
@@ -124,7 +124,7 @@ pub fn read_inputs(plan: &Plan, place: &Place) -> Result<Named, FileError> {
 pub fn read_examples(plan: &Plan, place: &Place, reading: Reading) -> Result<Examples, FileError> {
     let file = super::name(place);
     let form = match place {
-        Place::File(path) => ending(path),
+        Place::File(path) => input_ending(path),
         Place::Standard => "jsonl".to_owned(),
     };
     let attempt = || {
@@ -135,14 +135,14 @@ pub fn read_examples(plan: &Plan, place: &Place, reading: Reading) -> Result<Exa
         let (values, guess) = match form.as_str() {
             "npz" | "npy" => (Values::Arrays(arrays(plan, &form, &bytes(place)?)?), None),
             "jsonl" | "ndjson" => {
-                (Values::Lists(json_lines::read_lines(text(&bytes(place)?)?, &specs)?), None)
+                (Values::Lists(json_lines::read_lines(text(&records(place)?)?, &specs)?), None)
             }
             "json" => (Values::Lists(json_lines::read_columns(text(&bytes(place)?)?, &specs)?), None),
             "csv" => {
-                let table = csv::read(text(&bytes(place)?)?, &specs, reading.header)?;
+                let table = csv::read(text(&records(place)?)?, &specs, reading.header)?;
                 (Values::Lists(table.columns), table.guess.map(|guess| format!("{file}: {guess}")))
             }
-            _ => return Err(FileProblem::Ending(".npz, .npy, .jsonl, .json or .csv")),
+            _ => return Err(FileProblem::Ending(".npz, .npy, .json, .jsonl, .csv, .jsonl.gz or .csv.gz")),
         };
         Ok(Examples { file: file.clone(), specs, values, guess })
     };
@@ -158,6 +158,10 @@ pub fn waits_for(place: &Place) -> Option<&'static str> {
 /// Reads a file of text.
 pub(crate) fn read_text(path: &std::path::Path) -> Result<String, FileProblem> {
     Ok(text(&std::fs::read(path)?)?.to_owned())
+}
+
+fn records(place: &Place) -> Result<Vec<u8>, FileProblem> {
+    Source::open(place)?.read_whole()
 }
 
 fn bytes(place: &Place) -> io::Result<Vec<u8>> {

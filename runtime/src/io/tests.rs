@@ -29,7 +29,8 @@ fn inputs_come_in_every_form() {
     assert_eq!(write("a.json", b"{\"ids\": [[4, 5], [6]]}").unwrap(), expected);
     let message = |name: &str, content: &[u8]| write(name, content).unwrap_err().to_string();
     assert!(
-        message("a.txt", b"").ends_with("a.txt: its name should end in .npz, .npy, .jsonl, .json or .csv")
+        message("a.txt", b"")
+            .ends_with("a.txt: its name should end in .npz, .npy, .json, .jsonl, .csv, .jsonl.gz or .csv.gz")
     );
     assert!(message("a.jsonl", b"[1]\n\xff").ends_with("a.jsonl: line 2: not UTF-8 text"));
     assert!(message("a.csv", b"\xff\xfe1\x00").ends_with("line 1: not UTF-8 text but perhaps UTF-16"));

@@ -89,7 +89,7 @@ pub const FLAGS: &[Flag] = &[
         ..flag(
             "input",
             Some("FILE"),
-            ".npz, .npy, .jsonl, .json or .csv; JSON lines on standard input if absent or -",
+            ".npz, .npy, .jsonl, .json or .csv; JSON lines on standard input if absent or -; JSON lines and .csv also compressed by gzip",
         )
     },
     Flag {

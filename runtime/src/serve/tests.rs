@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use masque_ir::plan::{PaddingRead, Plan};
 
 use super::assemble::Assembler;
-use super::window::Ahead;
+use super::window::{Ahead, Piece};
 use super::*;
 use crate::session::Session;
 use crate::testing::model;
@@ -40,7 +40,7 @@ struct Given {
     notes: Vec<String>,
 }
 
-fn run_with(session: &Session, name: &str, input: &str, job: Job, options: Options) -> Given {
+fn run_with(session: &Session, name: &str, input: impl AsRef<[u8]>, job: Job, options: Options) -> Given {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join(name);
     std::fs::write(&path, input).unwrap();
@@ -196,7 +196,10 @@ fn a_window_holds_what_waits_and_no_more_than_its_limit() {
     let form = Form { inputs, keep: Keep::default(), company: Company::Any, table: None };
     let mut ahead =
         Ahead { pieces, assembler: Assembler::new(false, 100), form, most: 3, read: 0, ended: false };
-    let send = |text: &str| to_ahead.send(Ok(text.as_bytes().to_vec())).unwrap();
+    let send = |text: &str| {
+        let piece = Piece { bytes: text.as_bytes().to_vec(), taken: 0 };
+        assert!(to_ahead.send(Ok(piece)).is_ok());
+    };
     let mut count = || ahead.gather().items.len();
     send("[1]\n[2]\n[3]\n[4]\n[5");
     assert_eq!([count(), count()], [3, 1]);
@@ -207,4 +210,62 @@ fn a_window_holds_what_waits_and_no_more_than_its_limit() {
     assert_eq!(count(), 1);
     drop(to_ahead);
     assert_eq!([count(), count()], [1, 0]);
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut archive = flate2::write::GzEncoder::new(vec![], flate2::Compression::fast());
+    std::io::Write::write_all(&mut archive, text.as_bytes()).unwrap();
+    archive.finish().unwrap()
+}
+
+/// By its first bytes, whatever its name says; of several members, and longer than a piece.
+#[test]
+fn a_gzip_archive_is_what_it_holds() {
+    let options = Options { threads: 2, ..Options::default() };
+    let with = |name: &str, input: &[u8]| run_with(&clean(), name, input, Job::default(), options);
+    let input = sentences(9000);
+    let expected = run(&clean(), &input, Job::default()).answers;
+    let (first, second) = input.split_at(input.len() / 2 + 1);
+    let archive = [gzip(first), gzip(second)].concat();
+    assert!(archive.len() < input.len() && input.len() > 1 << 17);
+    for name in ["in.jsonl.gz", "in.jsonl", "in.ndjson.GZ"] {
+        let found = with(name, &archive);
+        assert!(found.answers == expected && found.failure.is_none(), "{name}: {:?}", found.failure);
+    }
+    assert!(with("in.jsonl.gz", input.as_bytes()).answers == expected, "no archive, though its name says so");
+    let table = with("in.csv.gz", &gzip("1,2\n3,4\n"));
+    assert_eq!(table.answers, run(&clean(), "[1, 2]\n[3, 4]", Job::default()).answers);
+    assert!(
+        with("in.jsonl.gz", &gzip(""))
+            .failure
+            .unwrap()
+            .ends_with("there are no examples, expected at least one")
+    );
+}
+
+#[test]
+fn a_damaged_archive_is_an_error_of_its_own() {
+    let options = Options::default();
+    let with = |input: &[u8]| run_with(&clean(), "in.jsonl.gz", input, Job::default(), options);
+    let input = sentences(3000);
+    let expected = run(&clean(), &input, Job::default()).answers;
+    let archive = gzip(&input);
+    for length in [archive.len() - 1, archive.len() - 8, archive.len() / 2, 11, 3] {
+        let found = with(&archive[..length]);
+        assert_eq!(
+            found.failure.as_deref(),
+            Some("the gzip archive is cut short: it ends before its data does"),
+            "{length}"
+        );
+        assert!(expected.starts_with(&found.answers), "{length}");
+    }
+    let half = with(&archive[..archive.len() / 2]).answers.lines().count();
+    assert!((100..3000).contains(&half), "{half} records before the end are answered");
+    let mut changed = archive.clone();
+    let sum = changed.len() - 6;
+    changed[sum] ^= 1;
+    let failure = with(&changed).failure.unwrap();
+    assert!(failure.starts_with("the gzip archive is damaged: "), "{failure}");
+    let more = [&archive[..], b"more"].concat();
+    assert!(with(&more).failure.unwrap().starts_with("the gzip archive is "));
 }

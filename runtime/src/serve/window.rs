@@ -3,15 +3,13 @@
 //! One thread reads pieces of the input, a second one makes records of them; whoever answers takes windows from it. Each
 //! holds only so much ahead of the next, so the memory does not depend on the length of the input.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
 use super::assemble::{Assembler, MOST_BYTES, Raw};
 use super::batches::{Company, Key, tokens};
 use crate::examples::{self, ExampleError, InputSpec, Place};
-use crate::io::{FileProblem, Place as FilePlace, is_table};
+use crate::io::{FileProblem, Place as FilePlace, Source, is_table};
 use crate::keep::{Keep, Kept};
 use crate::{Tensor, csv, json_lines};
 
@@ -77,23 +75,28 @@ pub(crate) fn read(place: &FilePlace, form: Form, most: usize) -> Receiver<Windo
     windows
 }
 
-fn pieces(place: FilePlace) -> Receiver<io::Result<Vec<u8>>> {
+/// What is read at once, and how many bytes of the file were taken up to its end.
+pub(super) struct Piece {
+    pub(super) bytes: Vec<u8>,
+    pub(super) taken: u64,
+}
+
+fn pieces(place: FilePlace) -> Receiver<Result<Piece, FileProblem>> {
     let (to_ahead, pieces) = sync_channel(PIECES);
     let copy = move || -> Option<()> {
-        let mut source: Box<dyn Read> = match place {
-            FilePlace::Standard => Box::new(io::stdin()),
-            FilePlace::File(path) => match File::open(path) {
-                Ok(file) => Box::new(file),
-                Err(error) => return to_ahead.send(Err(error)).ok(),
-            },
+        let mut source = match Source::open(&place) {
+            Ok(source) => source,
+            Err(error) => return to_ahead.send(Err(error.into())).ok(),
         };
-        let mut piece = vec![0; PIECE];
+        let mut room = vec![0; PIECE];
         loop {
-            match source.read(&mut piece) {
+            match source.read(&mut room) {
                 Ok(0) => return None,
-                Ok(length) => to_ahead.send(Ok(piece[..length].to_vec())).ok()?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return to_ahead.send(Err(error)).ok(),
+                Ok(length) => {
+                    let piece = Piece { bytes: room[..length].to_vec(), taken: source.taken() };
+                    to_ahead.send(Ok(piece)).ok()?;
+                }
+                Err(problem) => return to_ahead.send(Err(problem)).ok(),
             }
         }
     };
@@ -103,7 +106,7 @@ fn pieces(place: FilePlace) -> Receiver<io::Result<Vec<u8>>> {
 
 /// Makes windows of pieces.
 pub(super) struct Ahead {
-    pub(super) pieces: Receiver<io::Result<Vec<u8>>>,
+    pub(super) pieces: Receiver<Result<Piece, FileProblem>>,
     pub(super) assembler: Assembler,
     pub(super) form: Form,
     pub(super) most: usize,
@@ -141,10 +144,10 @@ impl Ahead {
             };
             match piece {
                 Ok(Ok(piece)) => {
-                    self.read += piece.len() as u64;
-                    self.assembler.push(&piece);
+                    self.read = piece.taken;
+                    self.assembler.push(&piece.bytes);
                 }
-                Ok(Err(error)) => window.broken = Some(error.into()),
+                Ok(Err(problem)) => window.broken = Some(problem),
                 Err(TryRecvError::Disconnected) => self.ended = true,
                 Err(TryRecvError::Empty) => return window,
             }
