@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use masque_runtime::bundle::{self, Part, Parts};
+use masque_runtime::{Attached, Tensor, npz};
 use masque_tests::command::{Done, run, run_with};
 use masque_tests::corpus::case;
 use serde_json::{Value, json};
@@ -221,9 +223,8 @@ fn another_program_or_none_is_told_from_the_right_one() {
     );
     let planned = planned.unwrap().planned.unwrap();
     let mut foreign = vec![];
-    let attached = masque_runtime::Attached::default();
-    masque_runtime::bundle::write(&mut foreign, b"#!/bin/sh\n", &planned.plan, &planned.weights, &attached)
-        .unwrap();
+    let attached = Attached::default();
+    bundle::write(&mut foreign, b"#!/bin/sh\n", &planned.plan, &planned.weights, &attached).unwrap();
     desk.write("foreign", &foreign);
     let done = desk.masque(&["verify", "foreign"]);
     assert!(done.status == Some(1) && done.stderr.contains("another runner than the one"), "{done:?}");
@@ -235,4 +236,40 @@ fn another_program_or_none_is_told_from_the_right_one() {
         let message = done.refusal().unwrap_or_else(|problem| panic!("{name}: {problem}"));
         assert!(message.starts_with(&format!("{name}: ")) && message.contains(expected), "{message}");
     }
+}
+
+/// The executable again, with another example.
+fn rebuilt(desk: &Desk, example: Vec<u8>) -> Done {
+    let parts = Parts::open(&desk.path("intents")).unwrap();
+    let (plan, attached) = parts.contents().unwrap();
+    let weights = plan.weights.iter().map(|weight| {
+        let start = weight.offset as usize;
+        &parts.bytes(Part::Weights)[start..start + weight.bytes as usize]
+    });
+    let mut bytes = vec![];
+    let attached = Attached { example, ..attached };
+    bundle::write(&mut bytes, parts.bytes(Part::Runner), &plan, weights, &attached).unwrap();
+    fs::copy(desk.path("intents"), desk.path("rebuilt")).unwrap();
+    desk.write("rebuilt", &bytes);
+    run(&desk.path("rebuilt"), desk.0.path(), &["--self-test"])
+}
+
+#[test]
+fn an_executable_tells_that_its_answers_are_other() {
+    let desk = Desk::new(&[]);
+    let (_, attached) = Parts::open(&desk.path("intents")).unwrap().contents().unwrap();
+    let mut example = npz::read(&attached.example).unwrap();
+    assert!(rebuilt(&desk, attached.example).succeeded().is_ok());
+    let (_, Tensor::F32(intent)) = example.last_mut().unwrap() else { panic!("floats") };
+    let found = intent[[1, 2]];
+    intent[[1, 2]] = f32::from_bits(found.to_bits() + 1);
+    let expected = intent[[1, 2]];
+    let done = rebuilt(&desk, npz::write(vec![], &example).unwrap());
+    assert_eq!((done.status, done.text()), (Some(1), String::new()));
+    let message = format!(
+        "error: output \"intent\": 1 of 6 are other, first at [1, 2]: expected {expected}, found {found}\n"
+    );
+    assert_eq!(done.stderr, message);
+    assert!(rebuilt(&desk, vec![]).refusal().unwrap().contains("carries no example"));
+    assert!(!rebuilt(&desk, b"PK".to_vec()).refusal().unwrap().is_empty());
 }

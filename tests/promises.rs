@@ -3,7 +3,7 @@
 
 use masque_runtime::{Outputs, Tensor};
 use masque_tests::compare::bits;
-use masque_tests::corpus::case;
+use masque_tests::corpus::{area, case};
 use masque_tests::engines;
 use masque_tests::stages::{KERAS, Stages};
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
@@ -235,4 +235,28 @@ fn a_masked_step_may_be_either_zero() {
         prop_assert_eq!(bits(plus), bits(minus));
         Ok(())
     });
+}
+
+/// The bits of the golden answers, with the epoch that they belong to, in a file.
+#[test]
+fn the_epoch_goes_up_when_a_bit_changes() {
+    let mut sum = crc32fast::Hasher::new();
+    for case in ["seed", "attention", "recurrent"].into_iter().flat_map(area) {
+        let stages = Stages::of(&case.model(), KERAS).unwrap();
+        let Some(inputs) = stages.planned.as_ref().map(|planned| case.inputs(&planned.plan)) else {
+            continue;
+        };
+        let Ok(outputs) = engines::plan(&stages, &inputs, 1) else { continue };
+        outputs.outputs.iter().for_each(|(_, tensor)| sum.update(&masque_runtime::npy::write(tensor)));
+    }
+    let found = format!("{} {:08x}\n", masque_runtime::NUMERICS, sum.finalize());
+    let file = masque_tests::root().join("tests/golden/numerics.txt");
+    if std::env::var_os("MASQUE_BLESS").is_some() {
+        return std::fs::write(file, found).unwrap();
+    }
+    let known = std::fs::read_to_string(file).unwrap();
+    assert_eq!(
+        known, found,
+        "an answer has other bits: raise masque_runtime::NUMERICS; MASQUE_BLESS=1 accepts the new ones"
+    );
 }
