@@ -180,8 +180,9 @@ fn a_file_is_whole_or_as_it_was() {
     fs::write(desk.path("out.jsonl"), old).unwrap();
     let before = desk.files();
     let begin = || {
-        let mut command = bare(&desk.path("sentiment"), desk.0.path());
-        command.args(["-o", "out.jsonl"]);
+        // A program heeds no signal that it was started to ignore, as those behind an `&` are.
+        let mut command = bare(Path::new("/usr/bin/env"), desk.0.path());
+        command.args(["--default-signal=INT,TERM", "./sentiment", "-o", "out.jsonl"]);
         let mut talk = Talk::with(command);
         talk.say(&lines(&TEXTS));
         // A file that shows for a moment only tells that the folder takes files.
