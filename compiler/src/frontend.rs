@@ -26,7 +26,7 @@ mod whole;
 pub use assemble::{AssembleError, Assembled, assemble};
 pub use config::KerasConfigError;
 use described::Described;
-pub use described::{DescriptionError, Descriptions, NotAsDescribed};
+pub use described::{DescriptionError, Descriptions, LIBRARIES, Library, NotAsDescribed};
 use json::ConfigText;
 pub use json::JsonError;
 pub use opaque::{NoStatement, NotOpaque, OpaqueLayer, Statement};
@@ -79,6 +79,21 @@ pub struct RawLayer {
     pub pointer: String,
     /// The model that it is, if it is one.
     pub nested: Option<Box<RawModel>>,
+    /// What the file says of it beside.
+    pub origin: Origin,
+}
+
+/// What a file says of a layer beside its settings and calls.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Origin {
+    /// Its class in the file, where it is read as a layer of another class.
+    pub class: Option<String>,
+    /// The shapes that it was built for: a shape, or shapes by name; null where they are not in the file.
+    pub built: Json,
+    /// The number of the Python object, where the file has it in several places.
+    pub shared: Option<u64>,
+    /// Is it one among the settings of another layer?
+    pub held: bool,
 }
 
 /// One call as it stands in a file: arguments with their keywords, positional ones first.

@@ -14,15 +14,40 @@ pub const WEIGHT: &str = "ops.Weight";
 /// The class of the calls in a body that give a tensor's mask.
 pub const MASK_OF: &str = "ops.MaskOf";
 
+/// The class of the calls in a body that give their argument if a condition holds, and else nothing.
+pub const WHEN: &str = "ops.When";
+
+/// The class of the calls in a body that give the first of their arguments that there is.
+pub const COALESCE: &str = "ops.Coalesce";
+
+/// The name of the layer in a body that is the layer itself, as the class that its own class extends.
+pub const SUPER: &str = "super";
+
 /// What a custom layer does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Description {
     /// The class, as model files name it: `Custom>TransformerBlock`.
     pub class: String,
-    /// The settings by name: a type, or a map with a type and a default.
+    /// What it does.
+    pub meaning: Meaning,
+}
+
+/// What a class does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Meaning {
+    /// The same as another class, whose settings and weights it has.
+    Same(String),
+    /// What is written down.
+    Body(Body),
+}
+
+/// The calls that a custom layer makes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Body {
+    /// The settings by name: a type, or a map with a type, a default and the values that are described.
     pub settings: Settings,
     /// The calls; its name is the class.
-    pub body: LayerGraph,
+    pub graph: LayerGraph,
     /// What becomes of masks.
     pub masks: OwnMasks,
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the golden cases: models saved by Keras, with the numbers and the masks Keras gives.
 
-    pip install keras==3.15.1 tensorflow-cpu==2.21.0 numpy h5py
+    pip install keras==3.15.1 tensorflow-cpu==2.21.0 keras-hub==0.32.0 numpy h5py
     python make.py                    # every case
     python make.py --only lstm        # the cases whose path contains "lstm"
 
@@ -70,11 +70,11 @@ def main():
     options = parser.parse_args()
     environment.require_keras(options.any_keras)
 
-    from generator import files, older, quantized, reading  # need Keras 2, or draw names that others count
+    from generator import files, hub, older, quantized, reading  # need Keras 2 or KerasHub, or draw names that others count
 
     made = set()
     start_again()
-    for area, cases in (AREAS | {"files": files.cases, "reading": reading.cases, "quantized": quantized.cases, "older": older.cases}).items():
+    for area, cases in (AREAS | {"files": files.cases, "reading": reading.cases, "quantized": quantized.cases, "older": older.cases, "hub": hub.cases}).items():
         for case in cases():
             path = f"{area}/{case.name}"
             assert path not in made, f"two cases called {path}"

@@ -6,7 +6,7 @@ use masque_ir::layers::{CallId, LayerGraph, LayerId, TensorRef};
 use serde_json::{Map, Value as Json, json};
 
 use super::expr::Expr;
-use crate::frontend::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
+use crate::frontend::{Origin, RawArgument, RawCall, RawLayer, RawModel, RawTensor};
 
 /// One line of a change.
 #[derive(Clone, Debug, PartialEq)]
@@ -185,6 +185,7 @@ impl Changing<'_> {
             calls: vec![arguments],
             pointer: String::new(),
             nested: None,
+            origin: Origin::default(),
         });
         RawArgument::Tensor(RawTensor { layer: name, call: 0, output: 0 })
     }

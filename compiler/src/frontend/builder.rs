@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use masque_ir::Semantics;
 use serde_json::{Map, Value as Json, json};
 
-use super::{RawArgument, RawLayer, RawModel, RawTensor};
+use super::{Origin, RawArgument, RawLayer, RawModel, RawTensor};
 use crate::{Error, Model};
 
 /// Builds a model call by call; nothing is checked before [`ModelBuilder::finish`].
@@ -140,6 +140,7 @@ impl ModelBuilder {
                 calls: vec![],
                 pointer: format!("/{name}"),
                 nested: None,
+                origin: Origin::default(),
             });
             layers.len() - 1
         });

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{RawArgument, RawLayer, RawTensor};
+use super::{Origin, RawArgument, RawLayer, RawTensor};
 
 /// Operations whose second argument names positions or shares rather than data; they read it themselves.
 const READ_SECOND: &[&str] =
@@ -71,6 +71,7 @@ impl Lifting {
                 calls: vec![vec![]],
                 pointer: self.pointer.clone(),
                 nested: None,
+                origin: Origin::default(),
             });
         }
     }

@@ -1,11 +1,13 @@
-//! Expressions of settings: `$units`, `$features // $heads`, `2 * $units + 1`.
+//! Expressions of settings: `$units`, `$features // $heads`, `$inputs_shape[-1] + 1`, `not $causal or $heads == 1`.
 
 use serde_json::{Map, Value as Json};
+
+use crate::layer::config::brief as shown;
 
 /// How deep parentheses may lie within one another.
 const DEEPEST: u32 = 32;
 
-/// The value of a text with `$` in it: a setting as it is, or a number made of several.
+/// The value of a text with `$` in it: a setting as it is, or what is worked out of several.
 ///
 /// # Errors
 ///
@@ -15,9 +17,9 @@ pub(super) fn value(text: &str, settings: &Map<String, Json>) -> Result<Json, St
         return settings.get(name).cloned().ok_or_else(|| unknown(name, settings));
     }
     let mut reading = Reading { rest: text, settings, depth: 0 };
-    let number = reading.sum()?;
+    let value = reading.chosen()?;
     match reading.blank().is_empty() {
-        true => Ok(number.json()),
+        true => Ok(value.json()),
         false => Err(format!("an operator, found `{}`", brief(reading.rest))),
     }
 }
@@ -50,10 +52,70 @@ fn unknown(name: &str, settings: &Map<String, Json>) -> String {
     format!("a setting of the layer ({}), found `${}`", known.join(", "), brief(name))
 }
 
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Integer(i64),
+    Float(f64),
+    /// A text, true or false, nothing, or a list.
+    Other(Json),
+}
+
+impl Value {
+    fn of(json: &Json) -> Value {
+        let whole = json.as_i64().map(Value::Integer);
+        whole.or_else(|| json.as_f64().map(Value::Float)).unwrap_or_else(|| Value::Other(json.clone()))
+    }
+
+    fn json(self) -> Json {
+        match self {
+            Value::Integer(number) => number.into(),
+            Value::Float(number) => masque_ir::Float(number).to_json(),
+            Value::Other(json) => json,
+        }
+    }
+
+    fn number(self) -> Result<Number, String> {
+        match self {
+            Value::Integer(number) => Ok(Number::Integer(number)),
+            Value::Float(number) => Ok(Number::Float(number)),
+            Value::Other(json) => Err(format!("a number, found {}", shown(&json))),
+        }
+    }
+
+    fn truth(self) -> Result<bool, String> {
+        match self {
+            Value::Other(Json::Bool(truth)) => Ok(truth),
+            other => Err(format!("true or false, found {}", shown(&other.json()))),
+        }
+    }
+
+    fn equals(&self, other: &Value) -> bool {
+        match (self, other) {
+            (Value::Integer(a), Value::Float(b)) | (Value::Float(b), Value::Integer(a)) => *a as f64 == *b,
+            (a, b) => a == b,
+        }
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Value {
+        Value::Other(truth.into())
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Number {
     Integer(i64),
     Float(f64),
+}
+
+impl From<Number> for Value {
+    fn from(number: Number) -> Value {
+        match number {
+            Number::Integer(number) => Value::Integer(number),
+            Number::Float(number) => Value::Float(number),
+        }
+    }
 }
 
 impl Number {
@@ -64,24 +126,17 @@ impl Number {
         }
     }
 
-    fn json(self) -> Json {
-        match self {
-            Number::Integer(number) => number.into(),
-            Number::Float(number) => masque_ir::Float(number).to_json(),
-        }
-    }
-
     fn with(
         self,
         other: Number,
         whole: fn(i64, i64) -> Option<i64>,
         float: fn(f64, f64) -> f64,
-    ) -> Result<Number, String> {
+    ) -> Result<Value, String> {
         match (self, other) {
             (Number::Integer(a), Number::Integer(b)) => {
-                whole(a, b).map(Number::Integer).ok_or_else(|| "a number of 64 bits, found none".to_owned())
+                whole(a, b).map(Value::Integer).ok_or_else(|| "a number of 64 bits, found none".to_owned())
             }
-            (a, b) => Ok(Number::Float(float(a.float(), b.float()))),
+            (a, b) => Ok(Value::Float(float(a.float(), b.float()))),
         }
     }
 }
@@ -108,70 +163,161 @@ impl Reading<'_> {
         }
     }
 
-    fn sum(&mut self) -> Result<Number, String> {
+    fn eat_word(&mut self, word: &str) -> bool {
+        let ends = |rest: &str| !rest.starts_with(in_name);
+        self.blank().strip_prefix(word).is_some_and(ends) && self.eat(word)
+    }
+
+    /// `a if condition else b`
+    fn chosen(&mut self) -> Result<Value, String> {
+        let value = self.either()?;
+        if !self.eat_word("if") {
+            return Ok(value);
+        }
+        let holds = self.either()?.truth()?;
+        if !self.eat_word("else") {
+            return Err("`else`".to_owned());
+        }
+        let other = self.deeper(Reading::chosen)?;
+        Ok(if holds { value } else { other })
+    }
+
+    fn either(&mut self) -> Result<Value, String> {
+        let mut left = self.both()?;
+        while self.eat_word("or") {
+            let right = self.both()?.truth()?;
+            left = (left.truth()? || right).into();
+        }
+        Ok(left)
+    }
+
+    fn both(&mut self) -> Result<Value, String> {
+        let mut left = self.compared()?;
+        while self.eat_word("and") {
+            let right = self.compared()?.truth()?;
+            left = (left.truth()? && right).into();
+        }
+        Ok(left)
+    }
+
+    fn compared(&mut self) -> Result<Value, String> {
+        if self.eat_word("not") {
+            let truth = self.deeper(Reading::compared)?.truth()?;
+            return Ok((!truth).into());
+        }
+        let left = self.sum()?;
+        for (mark, wanted) in [("==", true), ("!=", false)] {
+            if self.eat(mark) {
+                return Ok((left.equals(&self.sum()?) == wanted).into());
+            }
+        }
+        let orders: [(&str, fn(f64, f64) -> bool); 4] =
+            [("<=", |a, b| a <= b), (">=", |a, b| a >= b), ("<", |a, b| a < b), (">", |a, b| a > b)];
+        for (mark, holds) in orders {
+            if self.eat(mark) {
+                let right = self.sum()?.number()?;
+                return Ok(holds(left.number()?.float(), right.float()).into());
+            }
+        }
+        Ok(left)
+    }
+
+    fn sum(&mut self) -> Result<Value, String> {
         let mut left = self.product()?;
         loop {
             left = if self.eat("+") {
-                left.with(self.product()?, i64::checked_add, |a, b| a + b)?
+                left.number()?.with(self.product()?.number()?, i64::checked_add, |a, b| a + b)?
             } else if self.eat("-") {
-                left.with(self.product()?, i64::checked_sub, |a, b| a - b)?
+                left.number()?.with(self.product()?.number()?, i64::checked_sub, |a, b| a - b)?
             } else {
                 return Ok(left);
             }
         }
     }
 
-    fn product(&mut self) -> Result<Number, String> {
+    fn product(&mut self) -> Result<Value, String> {
         let mut left = self.factor()?;
         loop {
             left = if self.eat("*") {
-                left.with(self.factor()?, i64::checked_mul, |a, b| a * b)?
+                left.number()?.with(self.factor()?.number()?, i64::checked_mul, |a, b| a * b)?
             } else if self.eat("//") {
-                left.with(self.factor()?, checked_floor, |a, b| (a / b).floor())?
+                left.number()?.with(self.factor()?.number()?, checked_floor, |a, b| (a / b).floor())?
             } else if self.eat("/") {
-                Number::Float(left.float() / self.factor()?.float())
+                Value::Float(left.number()?.float() / self.factor()?.number()?.float())
             } else {
                 return Ok(left);
             }
         }
     }
 
-    fn factor(&mut self) -> Result<Number, String> {
+    fn factor(&mut self) -> Result<Value, String> {
         if self.eat("-") {
-            return Number::Integer(0).with(self.deeper(Reading::factor)?, i64::checked_sub, |a, b| a - b);
+            let negated = self.deeper(Reading::factor)?.number()?;
+            return Number::Integer(0).with(negated, i64::checked_sub, |a, b| a - b);
         }
         let base = self.atom()?;
         if !self.eat("**") {
             return Ok(base);
         }
         // Binds more than a sign before it and less than one behind it, and groups from the right.
-        let exponent = self.deeper(Reading::factor)?;
+        let (base, exponent) = (base.number()?, self.deeper(Reading::factor)?.number()?);
         match exponent {
             Number::Integer(0..) => base.with(exponent, whole_power, f64::powf),
-            _ => Ok(Number::Float(base.float().powf(exponent.float()))),
+            _ => Ok(Value::Float(base.float().powf(exponent.float()))),
         }
     }
 
-    fn atom(&mut self) -> Result<Number, String> {
+    fn atom(&mut self) -> Result<Value, String> {
         if self.eat("(") {
-            let inner = self.deeper(Reading::sum)?;
+            let inner = self.deeper(Reading::chosen)?;
             return if self.eat(")") { Ok(inner) } else { Err("`)`".to_owned()) };
         }
         if self.eat("$") {
             let name = self.take(in_name).to_owned();
             let value = self.settings.get(&name).ok_or_else(|| unknown(&name, self.settings))?;
-            return number(value).ok_or_else(|| {
-                format!("a number for `${name}`, found {}", crate::layer::config::brief(value))
-            });
+            return self.items(&name, value);
         }
-        self.blank();
+        if self.blank().starts_with(|letter: char| letter.is_ascii_alphabetic()) {
+            return Ok(Value::Other(match self.take(in_name) {
+                "true" => true.into(),
+                "false" => false.into(),
+                "null" => Json::Null,
+                text => text.into(),
+            }));
+        }
         let digits = self.take(|letter| letter.is_ascii_digit() || letter == '.').to_owned();
-        let whole = digits.parse().ok().map(Number::Integer);
-        let float = || digits.parse().ok().map(Number::Float);
+        let whole = digits.parse().ok().map(Value::Integer);
+        let float = || digits.parse().ok().map(Value::Float);
         whole.or_else(float).ok_or_else(|| format!("a number or a setting, found `{}`", brief(self.rest)))
     }
 
-    fn deeper(&mut self, read: fn(&mut Self) -> Result<Number, String>) -> Result<Number, String> {
+    /// `[-1]`, `[config]`: items of a list, counted from the end below zero, and members of an object. Nothing has nothing
+    /// in it.
+    fn items(&mut self, name: &str, value: &Json) -> Result<Value, String> {
+        let mut value = value.clone();
+        while self.eat("[") {
+            let place = self.deeper(Reading::sum)?;
+            if !self.eat("]") {
+                return Err("`]`".to_owned());
+            }
+            let item = match (&value, &place) {
+                (Json::Null, _) => Some(&Json::Null),
+                (Json::Array(items), Value::Integer(place @ ..0)) => {
+                    items.len().checked_sub(place.unsigned_abs() as usize).and_then(|place| items.get(place))
+                }
+                (Json::Array(items), Value::Integer(place)) => items.get(*place as usize),
+                (Json::Object(members), Value::Other(Json::String(key))) => members.get(key),
+                _ => None,
+            };
+            let missing = || {
+                format!("`${name}` with an item {}, found {}", shown(&place.clone().json()), shown(&value))
+            };
+            value = item.ok_or_else(missing)?.clone();
+        }
+        Ok(Value::of(&value))
+    }
+
+    fn deeper(&mut self, read: fn(&mut Self) -> Result<Value, String>) -> Result<Value, String> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(format!("at most {DEEPEST} parentheses, signs and powers within one another"));
@@ -202,10 +348,6 @@ fn checked_floor(a: i64, b: i64) -> Option<i64> {
     Some(if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient })
 }
 
-fn number(value: &Json) -> Option<Number> {
-    value.as_i64().map(Number::Integer).or_else(|| value.as_f64().map(Number::Float))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -214,7 +356,7 @@ mod tests {
 
     #[test]
     fn settings_stand_by_name_and_in_arithmetic() {
-        let settings = json!({"units": 7, "heads": 2, "rate": 0.5, "name": "gelu"});
+        let settings = json!({"units": 7, "heads": 2, "rate": 0.5, "name": "gelu", "on": true, "none": null, "inner": {"units": [5]}, "shape": [null, 4, 6]});
         let worked = |text: &str| all(&json!(text), settings.as_object().unwrap());
         assert_eq!(worked("$name"), Ok(json!("gelu")));
         assert_eq!(worked("gelu"), Ok(json!("gelu")));
@@ -225,7 +367,34 @@ mod tests {
         assert_eq!(worked("2 * $units ** $heads"), Ok(json!(98)));
         assert_eq!(worked("-$heads ** 2 ** 3"), Ok(json!(-256)));
         assert_eq!(worked("$heads ** -1"), Ok(json!(0.5)));
+        assert_eq!(worked("$shape[-1] // $heads"), Ok(json!(3)));
+        assert_eq!(worked("$shape[$heads - 1]"), Ok(json!(4)));
+        assert_eq!(worked("$inner[units][0] if $inner != null else $units"), Ok(json!(5)));
+        assert_eq!(worked("1 + ($none[units][0] if $none != null else $units)"), Ok(json!(8)));
+        assert_eq!(worked("$shape[0]"), Ok(json!(null)));
+        for (condition, holds) in [
+            ("not $on", false),
+            ("$on and $heads == 2.0", true),
+            ("$name == gelu and not ($units < 7 or $none != null)", true),
+            ("not $on or $name != gelu", false),
+            ("$name == 2", false),
+            ("$rate >= 0.5", true),
+        ] {
+            assert_eq!(worked(condition), Ok(json!(holds)), "{condition}");
+        }
         for wrong in [
+            "not $units",
+            "$on and 1",
+            "$name < 2",
+            "$shape[3]",
+            "$shape[-4]",
+            "$shape[0] + 1",
+            "$inner[heads]",
+            "1 if $units else 2",
+            "1 if $on",
+            "$shape[1.0]",
+            "$shape[-1",
+            "$shape + 1",
             "$units ** 99",
             "$unit",
             "$units +",

@@ -5,6 +5,8 @@
 //! a scope in dumps, nothing at run time. A model that is called twice has each of its layers called twice, with the
 //! same weights. It runs as one unit, so the order of the calls is settled here ([`RawModel::schedule`]).
 
+mod held;
+
 use std::collections::HashMap;
 
 use masque_ir::described::MASK_OF;
@@ -29,7 +31,9 @@ pub(super) fn flatten(model: RawModel) -> Result<RawModel> {
             return Err(KerasConfigError { pointer, expected, found });
         }
     }
-    flat(model)
+    let mut model = flat(model)?;
+    held::unite(&mut model);
+    Ok(model)
 }
 
 /// How many calls and values a layer comes to, with everything inside it.
@@ -146,6 +150,7 @@ fn expand(mut scope: RawLayer, inner: RawModel, flat: &mut Vec<RawLayer>) -> Res
             },
             calls: vec![],
             nested: None,
+            origin: layer.origin,
         };
         for (outer, passed) in passed.iter().enumerate() {
             match place {

@@ -18,7 +18,7 @@ use super::config::{Node, Result};
 use super::constants;
 use super::json::ConfigText;
 use super::opaque::Types;
-use super::{Problem, RawArgument, RawCall, RawLayer, RawModel, RawTensor};
+use super::{Origin, Problem, RawArgument, RawCall, RawLayer, RawModel, RawTensor};
 use crate::layers;
 
 /// How a config is written.
@@ -266,7 +266,7 @@ impl Dialect {
             _ => (class, settings),
         };
         let pointer = entry.pointer();
-        Ok(RawLayer { name, class, settings, calls: vec![], pointer, nested })
+        Ok(RawLayer { name, class, settings, calls: vec![], pointer, nested, origin: origin(entry) })
     }
 
     /// Keras' name of a layer, or `ops.` and Keras' name of an operation.
@@ -304,6 +304,22 @@ fn is_operation(entry: &Node<'_>) -> bool {
     let trainable = entry.value.pointer("/config/trainable").is_some();
     let is_layer = layers::find(class).is_some() || matches!(class, "Functional" | "Sequential");
     !trainable && (!is_layer || layers::find(&format!("ops.{class}")).is_some())
+}
+
+/// A layer among the settings of another one.
+pub(super) fn held(entry: &Json) -> Result<RawLayer> {
+    let dialect = if entry.get("module").is_some() { Dialect::Keras3 } else { Dialect::Keras3WithoutModules };
+    let mut layer = dialect.layer(&Node::root(entry))?;
+    layer.origin.held = true;
+    Ok(layer)
+}
+
+/// What an entry says beside settings and calls.
+fn origin(entry: &Node<'_>) -> Origin {
+    let built = entry.get("build_config");
+    let shapes = ["input_shape", "shapes_dict"].into_iter().map(|key| built.get(key).value);
+    let built = shapes.into_iter().find(|shapes| !shapes.is_null()).cloned().unwrap_or(Json::Null);
+    Origin { class: None, held: false, built, shared: entry.get("shared_object_id").value.as_u64() }
 }
 
 fn is_inside(module: &str, package: &str) -> bool {
@@ -350,6 +366,7 @@ fn unwritten_input(entry: &Node<'_>, item: &Node<'_>, first: &RawLayer, place: P
         calls: vec![vec![]],
         pointer: entry.pointer(),
         nested: None,
+        origin: Origin::default(),
     })
 }
 

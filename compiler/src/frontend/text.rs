@@ -4,7 +4,7 @@
 use masque_ir::layers::{ArgumentValue, CallId, LayerGraph, LayerId, TensorRef};
 use masque_ir::text::{Document, TextError, parse};
 
-use super::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
+use super::{Origin, RawArgument, RawCall, RawLayer, RawModel, RawTensor};
 
 /// A text that can't be read as a model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +73,7 @@ pub fn raw(graph: &LayerGraph) -> Result<RawModel, ModelTextError> {
             calls: calls.into_iter().map(|(_, arguments)| arguments).collect(),
             pointer: format!("%{}", layer.name),
             nested: None,
+            origin: Origin::default(),
         });
     }
     Ok(model)

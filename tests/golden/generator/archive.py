@@ -1,11 +1,13 @@
 """Reading and writing `.keras` archives so that the same model always gives the same bytes.
 
 Keras writes the time of saving into `metadata.json` and into the ZIP directory, and ids of Python
-objects (`shared_object_id`) into `config.json`. Neither means anything to a reader of the file.
+objects (`shared_object_id`) into `config.json`. Neither means anything to a reader of the file, but for
+the ids of a layer that is there twice, which are numbered.
 """
 
 import io
 import json
+from collections import Counter
 import zipfile
 
 import h5py
@@ -27,18 +29,32 @@ def write_members(path, members):
             archive.writestr(zipfile.ZipInfo(name, ZIP_DATE), data)
 
 
-def without_object_ids(value):
-    """A JSON value with every `shared_object_id` left out."""
+def layer_ids(value):
+    """The ids of all layers in a JSON value, in order."""
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, dict) and "shared_object_id" in value and "build_config" in value:
+        yield value["shared_object_id"]
+    for child in children:
+        yield from layer_ids(child)
+
+
+def without_object_ids(value, numbers):
+    """A JSON value with every `shared_object_id` left out that has no number."""
     if isinstance(value, dict):
-        return {k: without_object_ids(v) for k, v in value.items() if k != "shared_object_id"}
+        plain = {k: without_object_ids(v, numbers) for k, v in value.items() if k != "shared_object_id"}
+        number = numbers.get(value.get("shared_object_id"))
+        return plain if number is None else plain | {"shared_object_id": number}
     if isinstance(value, list):
-        return [without_object_ids(v) for v in value]
+        return [without_object_ids(v, numbers) for v in value]
     return value
 
 
 def canonical_config(text):
-    """The text of a model configuration without object ids, in Keras' own spelling of JSON."""
-    return json.dumps(without_object_ids(json.loads(text)))
+    """The text of a model configuration without object ids of its own, in Keras' own spelling of JSON."""
+    config = json.loads(text)
+    twice = [object_id for object_id, count in Counter(layer_ids(config)).items() if count > 1]
+    numbers = {object_id: number for number, object_id in enumerate(twice, 1)}
+    return json.dumps(without_object_ids(config, numbers))
 
 
 def rename_groups(path, names):

@@ -7,7 +7,7 @@ use masque_ir::Semantics;
 use serde_json::{Map, Value as Json};
 
 use super::super::config::{Node, Result};
-use super::super::{RawArgument, RawLayer, RawModel, RawTensor};
+use super::super::{Origin, RawArgument, RawLayer, RawModel, RawTensor};
 use crate::layers::keeps_states;
 
 /// The class of the layer and of what stands for it.
@@ -59,6 +59,7 @@ pub(super) fn around(
         calls: vec![call.into_iter().map(argument).collect()],
         pointer: config.pointer(),
         nested: None,
+        origin: Origin::default(),
     };
     // Named after the model, so that none of them can have its name.
     let model = inner.name.clone();

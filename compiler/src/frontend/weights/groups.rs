@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use masque_ir::described::WEIGHT;
+use masque_ir::described::{SUPER, WEIGHT};
 
 use super::super::keras::TIME_DISTRIBUTED;
 use super::super::{RawLayer, RawModel};
@@ -22,12 +22,14 @@ pub(in crate::frontend) fn groups(raw: &RawModel) -> Vec<(String, String)> {
 fn add_groups(raw: &RawModel, path: &str, group: &str, found: &mut Vec<(String, String)>) {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for layer in raw.layers.iter().filter(|layer| !layer.class.starts_with("ops.")) {
-        let count = counts.entry(group_name(&layer.class, 0)).or_insert(0);
-        let own = group_name(&layer.class, *count);
+        let class = layer.origin.class.as_ref().unwrap_or(&layer.class);
+        let count = counts.entry(group_name(class, 0)).or_insert(0);
+        let own = group_name(class, *count);
         *count += 1;
         let path = format!("{path}{}", layer.name);
         // The layers in a custom one are where its attributes are.
         let group = match &raw.described {
+            Some(_) if layer.name == SUPER => group.trim_end_matches('/').to_owned(),
             Some(_) => format!("{group}{}", layer.name),
             None => format!("{group}layers/{own}"),
         };

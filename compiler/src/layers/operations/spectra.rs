@@ -9,7 +9,7 @@ use masque_ir::{DType, Dim, Type};
 
 use super::built::{Built, Outcome, dtype_of, emit, optional_integer, refuse, shape_of, tensor};
 use super::def;
-use super::formula::term;
+use super::formula::{Term, term};
 use super::pieces::part;
 use super::shapes::permuted;
 use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, Scope, Takes};
@@ -153,16 +153,38 @@ fn waves(scope: &mut Scope<'_>, points: i64, frequencies: i64) -> Outcome<Comple
     Ok([scope.cast(&cosines, DType::F32)?, scope.cast(&sines, DType::F32)?])
 }
 
+/// The same for as many points and frequencies as the last axis of a tensor has when the model runs, and one over their number.
+fn waves_along(scope: &mut Scope<'_>, x: &Operand) -> Outcome<(Complex, Term)> {
+    let axis = shape_of(scope, x).len() as u32 - 1;
+    let points = emit(scope, Shape::Size { axes: vec![axis] }, &[x])?;
+    let points = term(&points).cast(DType::F64);
+    let turns = emit(scope, Shape::Positions { axis }, &[x])?;
+    let places = scope.builder.trail_axes(&turns, 1)?;
+    let angles = (term(&places).cast(DType::F64) * term(&turns).cast(DType::F64)).modulo(&points);
+    let angles = (angles * TAU / &points).build(scope)?;
+    let mut wave = |op| {
+        let wave = emit(scope, op, &[&angles])?;
+        scope.cast(&wave, DType::F32)
+    };
+    Ok(([wave(Elementwise::Cos)?, wave(Elementwise::Sin)?], Term::from(1.0) / points.cast(DType::F32)))
+}
+
 /// The transform along the last axis, or the way back.
 fn transformed(scope: &mut Scope<'_>, [real, imaginary]: &Complex, back: bool) -> Outcome<Complex> {
-    let points = known_points(scope, real)?;
-    let [cosines, sines] = waves(scope, points, points)?;
+    let open = shape_of(scope, real).last().is_some_and(|size| size.known().is_none());
+    let ([cosines, sines], share) = match open {
+        true => waves_along(scope, real)?,
+        false => {
+            let points = known_points(scope, real)?;
+            (waves(scope, points, points)?, Term::from(1.0 / points as f64))
+        }
+    };
     let sines = if back { emit(scope, Elementwise::Neg, &[&sines])? } else { sines };
     let mut product = |x: &Operand, wave: &Operand| Ok(term(&emit(scope, Product::Matmul, &[x, wave])?));
     let [a, b] = [product(real, &cosines)?, product(imaginary, &sines)?];
     let [c, d] = [product(imaginary, &cosines)?, product(real, &sines)?];
-    let share = if back { 1.0 / points as f64 } else { 1.0 };
-    Ok([((a + b) * share).build(scope)?, ((c - d) * share).build(scope)?])
+    let share = if back { share } else { Term::from(1.0) };
+    Ok([((a + b) * &share).build(scope)?, ((c - d) * &share).build(scope)?])
 }
 
 /// Real numbers from the lower half of their spectrum; the upper half is its mirror image.

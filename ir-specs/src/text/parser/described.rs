@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::layers::Scope;
 use super::{Header, Parsed, Parser};
-use crate::described::{Description, OwnMasks};
+use crate::described::{Body, Description, Meaning, OwnMasks};
 use crate::semantics::Semantics;
 use crate::text::MAX_BYTES;
 use crate::text::Problem;
@@ -42,10 +42,15 @@ pub(crate) fn descriptions(text: &str) -> Parsed<Vec<Description>> {
 }
 
 impl Parser<'_> {
-    /// `describe "Custom>Block" {units = int} { … }`
+    /// `describe "Custom>Block" {units = int} body { … }`, or `describe "Custom>Row" as Dense`.
     fn description(&mut self) -> Parsed<Description> {
         self.keyword("describe")?;
         let class = self.text("the class of a layer")?;
+        if self.eat_word("as") {
+            let meaning = Meaning::Same(self.text("the class of a layer")?);
+            self.end_line()?;
+            return Ok(Description { class, meaning });
+        }
         let settings = self.settings()?.into_iter().collect();
         self.keyword("body")?;
         self.mark('{')?;
@@ -65,7 +70,7 @@ impl Parser<'_> {
         self.end_line()?;
         self.mark('}')?;
         self.end_line()?;
-        Ok(Description { class, settings, body: scope.graph, masks })
+        Ok(Description { class, meaning: Meaning::Body(Body { settings, graph: scope.graph, masks }) })
     }
 
     /// `masks keep`, `masks ends`, `masks %m, -`; nothing where they are lost.
