@@ -159,7 +159,7 @@ fn waves_along(scope: &mut Scope<'_>, x: &Operand) -> Outcome<(Complex, Term)> {
     let points = emit(scope, Shape::Size { axes: vec![axis] }, &[x])?;
     let points = term(&points).cast(DType::F64);
     let turns = emit(scope, Shape::Positions { axis }, &[x])?;
-    let places = scope.builder.trail_axes(&turns, 1)?;
+    let places = scope.builder.trail_axes(&turns, 2)?;
     let angles = (term(&places).cast(DType::F64) * term(&turns).cast(DType::F64)).modulo(&points);
     let angles = (angles * TAU / &points).build(scope)?;
     let mut wave = |op| {
