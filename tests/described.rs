@@ -169,6 +169,126 @@ fn layers_that_are_not_as_described_are_refused() {
     }
 }
 
+const CHOOSING: &str = "
+describe Own {first = {default = false, type = bool}, mode = {default = plain, only = [plain, twice], type = str}} body {
+  layer %norm = LayerNormalization
+  layer %dense = Dense {units = 4}
+  %x = Argument()
+  %gate = Argument() {optional = true}
+  %scale = Argument() {default = 1.0, type = float}
+  %before = ops.When(%x) {condition = $first}
+  %norm = LayerNormalization(%before)
+  %read = ops.Coalesce(%norm, %x)
+  %dense = Dense(%read)
+  %gated = ops.Multiply(%dense, %gate)
+  %passed = ops.Coalesce(%gated, %dense)
+  %twice = ops.When(%passed) {condition = \"$mode == twice\"}
+  %doubled = ops.Multiply(%twice, \"2 * $scale\")
+  %after = ops.When(%passed) {condition = \"not $first\"}
+  %norm:1 = LayerNormalization(%after)
+  %output = ops.Coalesce(%doubled, %norm:1, %passed)
+  return output_0 = %output
+}
+";
+
+/// The calls of a body are those whose arguments are there, and no operation that nothing needs.
+#[test]
+fn settings_and_arguments_choose_the_calls() {
+    for (call, settings, calls) in [
+        ("%x", "{}", "own/dense own/norm"),
+        ("%x", "{first = true}", "own/norm own/dense"),
+        ("%x, %x", "{first = true}", "own/norm own/dense own/gated"),
+        ("%x, gate = %x", "{mode = twice}", "own/dense own/gated own/doubled own/norm"),
+        ("%x, scale = 3.0", "{first = true, mode = twice}", "own/norm own/dense own/doubled"),
+    ] {
+        let model =
+            read(call, settings, CHOOSING).unwrap_or_else(|error| panic!("{call} {settings}: {error}"));
+        let graph = model.graph();
+        let names = graph.calls().map(|id| graph.layer_of(id).name.as_str());
+        let inside: Vec<&str> =
+            names.filter(|name| name.contains('/') && !["own/x", "own/gate"].contains(name)).collect();
+        // The order is that of running, in which a layer may stand behind what reads another of its calls.
+        assert_eq!(inside.join(" ").replace(" own/norm own/norm", " own/norm"), calls, "{call} {settings}");
+        assert!(table::rows(model.infer().unwrap().graph()).last().unwrap().types == ["f32[B, T, 4]"]);
+    }
+}
+
+#[test]
+fn what_a_description_is_not_for_is_refused() {
+    for (call, settings, words) in [
+        ("%x", "{mode = thrice}", "setting `mode`: expected \"plain\" or \"twice\", found \"thrice\""),
+        ("%x, scale = %x", "{}", "expected float for `scale`, found a tensor"),
+        ("%x, scale = deep", "{}", "expected float for `scale`, found \"deep\""),
+        ("%x, gate = [%x, %x]", "{}", "expected 1 tensor(s) for `gate`"),
+    ] {
+        let refusal = read(call, settings, CHOOSING).err().unwrap_or_else(|| panic!("{call} {settings}"));
+        assert!(refusal.contains(words) && !refusal.contains('\n'), "{refusal}");
+    }
+    let twice = "%x)\n%own:1 = \"Custom>Own\"(%x, scale = 2.0";
+    let refusal = read(twice, "", CHOOSING).err().unwrap();
+    assert!(refusal.contains("calls that pass the same for `scale`"), "{refusal}");
+}
+
+/// A class that extends one of Keras and has no call of its own.
+#[test]
+fn a_class_that_is_one_of_keras_is_read_as_that() {
+    let model = read("%x", "{units = 3}", "describe Own as Dense\n").unwrap();
+    let rows = table::rows(model.infer().unwrap().graph());
+    assert_eq!(
+        (rows.last().unwrap().class.as_str(), &*rows.last().unwrap().types),
+        ("Dense", &["f32[B, T, 3]".to_owned()][..])
+    );
+    let refusal = read("%x", "{unit = 3, units = 2}", "describe Own as Dense\n").err().unwrap();
+    assert!(refusal.contains("`unit`"), "{refusal}");
+}
+
+/// What descriptions that come along do not say is refused by name; one of the same class goes before them.
+#[test]
+fn caches_and_places_that_are_tensors_are_refused() {
+    let hub = |class: &str, call: &str, settings: &str, layers: &str| {
+        let other = format!(
+            "masque 1 layers\nsemantics keras-3.15\nmodel \"m\"\n%x = InputLayer() {{shape = [B, T, 4]}}\n%own = \"{class}\"({call}) {settings}\nreturn output_0 = %own\n"
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let [model, file] = ["m.mq", "layers.mq"].map(|name| folder.path().join(name));
+        std::fs::write(&model, other).unwrap();
+        std::fs::write(&file, format!("masque 1 described\n{layers}")).unwrap();
+        let options = OpenOptions { layers: vec![file], ..OpenOptions::default() };
+        let opened = Model::open_with(&model, &options).and_then(Model::infer);
+        opened
+            .map(|inferred| table::rows(inferred.graph()).last().unwrap().types.clone())
+            .map_err(|error| error.to_string())
+    };
+    let sine = "keras_hub>SinePositionEncoding";
+    assert_eq!(hub(sine, "%x", "{}", ""), Ok(vec!["f32[B, T, 4]".to_owned()]));
+    assert_eq!(hub("keras_nlp>SinePositionEncoding", "%x", "{}", ""), hub(sine, "%x", "{}", ""));
+    let own = "describe \"keras_hub>SinePositionEncoding\" body {\n  %x = Argument()\n  %y = ops.Sum(%x)\n  return output_0 = %y\n}\n";
+    assert_eq!(hub(sine, "%x", "{}", own), Ok(vec!["f32[]".to_owned()]));
+    let attention = "keras_hub>CachedMultiHeadAttention";
+    let heads = "{key_dim = 2, num_heads = 2}";
+    for (class, call, settings, words) in [
+        (sine, "%x, start_index = %x", "{}", "expected int for `start_index`, found a tensor"),
+        (attention, "%x, %x, cache = %x", heads, "expected nothing for `cache`, found a tensor"),
+        (
+            attention,
+            "%x, %x, return_attention_scores = true",
+            heads,
+            "expected false for `return_attention_scores`, found true",
+        ),
+        (
+            attention,
+            "%x, %x",
+            "{key_dim = 2, num_heads = 2, use_gate = true}",
+            "setting `use_gate`: expected false, found true",
+        ),
+        ("Custom>SinePositionEncoding", "%x", "{}", "--layers"),
+        ("keras_hub>AlibiBias", "%x", "{}", "--layers"),
+    ] {
+        let refusal = hub(class, call, settings, "").err().unwrap_or_else(|| panic!("{class} {call}"));
+        assert!(refusal.contains(words) && !refusal.contains('\n'), "{refusal}");
+    }
+}
+
 /// A layer that nobody knows: what is known of the rest is shown, and an error names the layer, until its rule is stated.
 #[test]
 fn a_verdict_waits_for_the_rule_of_a_layer() {
@@ -238,6 +358,17 @@ fn descriptions_that_cannot_be_are_refused() {
         ),
         ("describe Own body {\n  %x = Argument()\n  return output_0 = %z\n}\n".into(), "defined before"),
         (OWN.repeat(2), "again"),
+        ("describe Own as Nobody\n".into(), "a layer of Keras that it is the same as"),
+        (body("Own", "  %y = ops.When(%x) {is = true}\n"), "one argument and a `condition`"),
+        (body("Own", "  %y = ops.When(%x) {condition = 1}\n"), "`condition`: expected true or false"),
+        (body("Own", "  %y = ops.When(%x) {condition = false}\n"), "for which the description gives each output"),
+        (body("Own", "  %y = ops.Coalesce()\n"), "arguments, and no settings, for ops.Coalesce"),
+        (body("Own", "  %y = Dense(%x) {units = \"$x_shape[-1]\"}\n"), "`units`"),
+        (body("Own", "  %a = Argument() {optional = 1}\n  %y = Dense(%x) {units = 1}\n"), "that is not always a tensor"),
+        (
+            "describe Own {mode = {only = [1], type = str}} body {\n  %x = Argument()\n  return output_0 = %x\n}\n".into(),
+            "as the type of a setting",
+        ),
     ] {
         let refusal = read("%x", "{}", &descriptions);
         let refusal = refusal.and_then(|model| model.infer().map(drop).map_err(|error| error.to_string()));

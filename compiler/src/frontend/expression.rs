@@ -278,17 +278,23 @@ impl Reading<'_> {
             return self.items(&name, value);
         }
         if self.blank().starts_with(|letter: char| letter.is_ascii_alphabetic()) {
-            return Ok(Value::Other(match self.take(in_name) {
-                "true" => true.into(),
-                "false" => false.into(),
-                "null" => Json::Null,
-                text => text.into(),
-            }));
+            return self.word();
         }
         let digits = self.take(|letter| letter.is_ascii_digit() || letter == '.').to_owned();
         let whole = digits.parse().ok().map(Value::Integer);
         let float = || digits.parse().ok().map(Value::Float);
         whole.or_else(float).ok_or_else(|| format!("a number or a setting, found `{}`", brief(self.rest)))
+    }
+
+    fn word(&mut self) -> Result<Value, String> {
+        let word = self.take(in_name).to_owned();
+        Ok(match word.as_str() {
+            "true" => true.into(),
+            "false" => false.into(),
+            "null" => Value::Other(Json::Null),
+            "log" if self.blank().starts_with('(') => Value::Float(self.atom()?.number()?.float().ln()),
+            _ => Value::Other(word.into()),
+        })
     }
 
     /// `[-1]`, `[config]`: items of a list, counted from the end below zero, and members of an object. Nothing has nothing
@@ -372,6 +378,7 @@ mod tests {
         assert_eq!(worked("$inner[units][0] if $inner != null else $units"), Ok(json!(5)));
         assert_eq!(worked("1 + ($none[units][0] if $none != null else $units)"), Ok(json!(8)));
         assert_eq!(worked("$shape[0]"), Ok(json!(null)));
+        assert_eq!(worked("log($units) * 2"), Ok(json!(7f64.ln() * 2.0)));
         for (condition, holds) in [
             ("not $on", false),
             ("$on and $heads == 2.0", true),

@@ -9,15 +9,19 @@ from .layers import IDS, OTHER_IDS, STEPS, VOCABULARY, ids_input, numbers, x_inp
 from .own import FEATURES, LONG, embed
 from .record import Case
 
-# With a step in each example.
+# With a step in each example, and first where a position looks back only: Keras weighs all alike where a position sees
+# nothing, padding too, whose rows masque leaves out.
 SOME = IDS[:4]
+BEGUN = np.where(np.arange(STEPS) == 0, np.maximum(SOME, 1), SOME)
+LONGER = LONG[[0, 1, 2]]
+OTHER_SOME = np.where(OTHER_IDS[:4].any(1, keepdims=True), OTHER_IDS[:4], 2)
 PLACES = np.array([[0, 2, 1, 3], [1, 1, 4, 0], [3, 2, 1, 0], [5, 4, 2, 2]], "int32")
 
 
 def sentence(name, title, build, data=SOME, length=STEPS, mask_zero=True, **more):
     """A case whose outputs `build` makes of an embedded sentence, and of more inputs."""
     ids = ids_input(length=length)
-    inputs = [ids_input(name, value.shape[1], value.dtype) for name, value in more.items()]
+    inputs = [keras.Input(value.shape[1:], dtype=str(value.dtype), name=name) for name, value in more.items()]
     outputs = build(embed(ids, mask_zero), *inputs)
     return Case(name, title, Model([ids, *inputs], outputs), {"ids": data} | more)
 
@@ -79,6 +83,209 @@ def embeddings():
     )
 
 
+def mask(name, data):
+    """A bool input beside `data`."""
+    return {name: np.asarray(data, "bool")}
+
+
+PADDING = [[1, 1, 1, 0], [1, 1, 1, 0], [1, 1, 0, 1], [1, 0, 1, 1]]
+PAIRS = np.random.default_rng(5).random((4, STEPS, STEPS)) < 0.7
+
+
+def encoders():
+    def encoder(name, **settings):
+        return hub.TransformerEncoder(8, 2, name=name, **settings)
+
+    def stack(x):
+        x = encoder("first")(x)
+        x = encoder("second", normalize_first=True, activation="gelu", layer_norm_epsilon=1e-3)(x)
+        return [layers.GlobalAveragePooling1D()(x), layers.LSTM(3)(x)]
+
+    yield sentence("encoder", "encoders that normalize last and first", stack, LONG[:4], None)
+    yield sentence("encoder-unmasked", "the same without a mask", stack, mask_zero=False)
+    yield sentence("encoder-dropout", "attention that sees nothing where all is masked", lambda x: encoder("encoder", dropout=0.2)(x), IDS)
+    yield sentence(
+        "encoder-masks",
+        "padding and pairs of positions as arguments, without a mask on the way",
+        lambda x, padding, pairs: [
+            encoder("padded")(x, padding_mask=padding),
+            encoder("paired")(x, attention_mask=pairs),
+            encoder("both")(x, padding_mask=padding, attention_mask=pairs),
+        ],
+        mask_zero=False,
+        **mask("padding", SOME != 0),
+        **mask("pairs", PAIRS),
+    )
+    yield sentence(
+        "encoder-own-masks",
+        "the same beside the mask of the sentence",
+        lambda x, padding, pairs: layers.LSTM(3)(encoder("both")(encoder("paired")(x, attention_mask=pairs), padding_mask=padding)),
+        BEGUN,
+        **mask("padding", PADDING),
+        **mask("pairs", PAIRS),
+    )
+    yield sentence("fnet", "an encoder of Fourier transforms, of any length", lambda x: layers.LSTM(3)(hub.FNetEncoder(8, name="encoder")(x)), LONG, None)
+    yield sentence(
+        "fnet-fixed",
+        "the same of one length, without a mask",
+        lambda x: hub.FNetEncoder(8, activation="gelu", layer_norm_epsilon=1e-3, dropout=0.1, name="encoder")(x),
+        mask_zero=False,
+    )
+
+
+def rotations():
+    def case(name, title, build, shape=(5, 8), **more):
+        x = keras.Input((None, *shape[1:]), name="x")
+        inputs = [ids_input(name, None, value.dtype) for name, value in more.items()]
+        return Case(name, title, Model([x, *inputs], build(x, *inputs)), {"x": numbers(4, *shape, seed=3)} | more)
+
+    def rotary(name, **settings):
+        return hub.RotaryEmbedding(name=name, **settings)
+
+    yield case(
+        "rotary",
+        "rotated features, from a place on, of other wavelengths",
+        lambda x: [rotary("plain")(x), rotary("later", max_wavelength=50, scaling_factor=2.0)(x, start_index=3)],
+    )
+    yield case(
+        "rotary-heads",
+        "rotated heads, with time in front of them and behind",
+        lambda x: [rotary("front")(x), rotary("behind", sequence_axis=2, denominator_dim=16)(x)],
+        (5, 3, 6),
+    )
+    yield case(
+        "rotary-scaled",
+        "longer contexts",
+        lambda x: [
+            rotary("dynamic", rope_type="dynamic", scaling_factor=2.0)(x),
+            rotary("yarn", rope_type="yarn", scaling_factor=4.0, original_max_position_embeddings=64)(x),
+            rotary("rough", rope_type="yarn", scaling_factor=4.0, original_max_position_embeddings=640, truncate=False, beta_fast=8.0)(x),
+        ],
+    )
+    yield case(
+        "rotary-given",
+        "given positions, of heads too",
+        lambda x, places: [rotary("given")(x, positions=places), rotary("heads")(keras.ops.expand_dims(x, 2), positions=places)],
+        (4, 8),
+        places=PLACES,
+    )
+    yield sentence("rotary-masked", "a mask that a rotation loses", lambda x: layers.GRU(3)(rotary("rotary")(x)), LONG, None)
+
+
+def heads():
+    def head(x, places, **settings):
+        return hub.MaskedLMHead(VOCABULARY, name="head", **settings)(x, places)
+
+    yield sentence("head", "words in the place of masks", lambda x, places: head(x, places, activation="softmax"), places=PLACES % STEPS)
+    yield sentence(
+        "head-settings",
+        "the same of an encoder, by name",
+        lambda x, places: hub.MaskedLMHead(VOCABULARY, intermediate_activation="gelu", layer_norm_epsilon=1e-3, name="head")(
+            hub.TransformerEncoder(8, 2, name="encoder")(x), mask_positions=places
+        ),
+        places=PLACES % STEPS,
+    )
+
+
+def attention():
+    def two(name, title, build, mask_zero=True, **more):
+        ids, other = ids_input("ids"), ids_input("other", 3)
+        inputs = [keras.Input(value.shape[1:], dtype="bool", name=name) for name, value in more.items()]
+        outputs = build(embed(ids, mask_zero), embed(other, mask_zero), *inputs)
+        data = {"ids": BEGUN, "other": OTHER_SOME}
+        return Case(name, title, Model([ids, other, *inputs], outputs), data | more)
+
+    seen = mask("seen", np.random.default_rng(6).random((4, STEPS, 3)) < 0.7)
+    padding = mask("padding", OTHER_SOME != 0)
+
+    def cached(name, **settings):
+        return hub.CachedMultiHeadAttention(2, 3, name=name, **settings)
+
+    yield two(
+        "cached",
+        "attention that looks at no mask but the one that is passed",
+        lambda x, y, seen: layers.LSTM(3)(layers.Add()([cached("one")(x, y, attention_mask=seen), cached("two", value_dim=4, use_bias=False)(x, y), cached("three", dropout=0.1)(x, y, y)])),
+        **seen,
+    )
+    yield two("cached-again", "what it read has its mask still", lambda x, y: [cached("one")(x, x), layers.LSTM(3)(x)])
+
+    def decoder(name, **settings):
+        return hub.TransformerDecoder(8, 2, name=name, **settings)
+
+    def stack(x, y):
+        x = decoder("first")(x, y)
+        x = decoder("second", normalize_first=True, activation="gelu", layer_norm_epsilon=1e-3)(x, encoder_sequence=y)
+        return layers.LSTM(3)(x)
+
+    yield two("decoder", "decoders that look at an encoder", stack)
+    yield two("decoder-unmasked", "the same without a mask", stack, False)
+    yield two(
+        "decoder-masks",
+        "masks as arguments",
+        lambda x, y, padding, seen: decoder("decoder")(x, y, encoder_padding_mask=padding, encoder_attention_mask=seen),
+        **padding,
+        **seen,
+    )
+    yield sentence(
+        "decoder-alone",
+        "decoders without an encoder",
+        lambda x: layers.LSTM(3)(decoder("second", normalize_first=True)(decoder("first", dropout=0.1)(x))),
+        LONGER,
+        None,
+    )
+    yield sentence(
+        "decoder-alone-masks",
+        "one that looks ahead, and masks as arguments",
+        lambda x, padding, pairs: decoder("second")(
+            decoder("first")(x, decoder_padding_mask=padding, decoder_attention_mask=pairs), use_causal_mask=False
+        ),
+        BEGUN,
+        **mask("padding", PADDING),
+        **mask("pairs", PAIRS | np.eye(STEPS, dtype=bool)),
+    )
+
+
+def bert():
+    ids, places = ids_input(length=None), ids_input("places", 2)
+    tokens = hub.ReversibleEmbedding(VOCABULARY, FEATURES, mask_zero=True, name="tokens")
+    x = tokens(ids)
+    x = layers.Add(name="summed")([x, hub.PositionEmbedding(9, name="positions")(keras.ops.copy(x))])
+    x = layers.LayerNormalization(name="normalized")(x)
+    for block in range(2):
+        x = hub.TransformerEncoder(8, 2, activation="gelu", name=f"block_{block}")(x)
+    words = hub.MaskedLMHead(token_embedding=tokens, intermediate_activation="gelu", activation="softmax", name="words")(keras.ops.copy(x), places)
+    score = layers.Dense(2, activation="softmax", name="score")(layers.GlobalAveragePooling1D(name="pooling")(x))
+    inputs = {"ids": LONG[:4], "places": PLACES[:, :2] % 5}
+    return Case("bert", "a classifier like BERT, whose masked words are found with the embedding", Model([ids, places], [score, words]), inputs)
+
+
+def classifier():
+    ids = ids_input(length=None)
+    x = hub.TokenAndPositionEmbedding(VOCABULARY, 9, FEATURES, mask_zero=True, name="embedding")(ids)
+    for block in range(2):
+        x = hub.TransformerEncoder(8, 3, normalize_first=bool(block), name=f"block_{block}")(x)
+    score = layers.Dense(2, activation="softmax", name="score")(layers.GlobalAveragePooling1D(name="pooling")(x))
+    return Case("classifier", "the classifier of Keras' guide to transformers", Model(ids, score), {"ids": LONG[:4]})
+
+
+def gpt():
+    ids = ids_input(length=None)
+    tokens = hub.ReversibleEmbedding(VOCABULARY, FEATURES, mask_zero=True, name="tokens")
+    x = tokens(ids)
+    x = layers.Add(name="summed")([x, hub.PositionEmbedding(9, name="positions")(keras.ops.copy(x))])
+    for block in range(2):
+        x = hub.TransformerDecoder(8, 2, activation="gelu", normalize_first=True, name=f"block_{block}")(x)
+    logits = tokens(layers.LayerNormalization(name="normalized")(x), reverse=True)
+    return Case("gpt", "a language model like GPT-2", Model(ids, logits), {"ids": LONGER})
+
+
 def cases():
     yield from positions()
     yield from embeddings()
+    yield from encoders()
+    yield from rotations()
+    yield from heads()
+    yield from attention()
+    yield bert()
+    yield classifier()
+    yield gpt()

@@ -30,22 +30,22 @@ pub(super) fn find(class: &str) -> Option<&'static Description> {
 impl Library {
     /// The descriptions by the name of the class in the library.
     fn read(&self) -> HashMap<String, Description> {
-        let read = parse_descriptions(self.text).expect("a test reads it");
         let name = |class: &str| class.rsplit_once('>').map_or(class, |(_, name)| name).to_owned();
-        read.into_iter().map(|description| (name(&description.class), description)).collect()
+        self.descriptions().into_iter().map(|known| (name(&known.class), known)).collect()
     }
 
-    /// The classes that are described, sorted, under the library's present name.
-    pub fn classes(&self) -> Vec<String> {
-        let read = parse_descriptions(self.text).expect("a test reads it");
-        let mut classes: Vec<String> = read.into_iter().map(|description| description.class).collect();
-        classes.sort();
-        classes
+    /// All of them, by the names of their classes in the first package.
+    pub fn descriptions(&self) -> Vec<Description> {
+        let mut read = parse_descriptions(self.text).expect("a test reads it");
+        read.sort_by(|a, b| a.class.cmp(&b.class));
+        read
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use masque_ir::text::print_descriptions;
+
     use super::super::Descriptions;
     use super::LIBRARIES;
 
@@ -54,7 +54,9 @@ mod tests {
         for library in &LIBRARIES {
             Descriptions::default().add(library.text.as_bytes()).unwrap();
             let package = format!("{}>", library.packages[0]);
-            assert!(library.classes().iter().all(|class| class.starts_with(&package)));
+            let known = library.descriptions();
+            assert!(known.iter().all(|description| description.class.starts_with(&package)));
+            assert_eq!(print_descriptions(&known), library.text, "sorted, and as it is printed");
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use masque::layers::LAYERS;
+use masque::frontend::{LIBRARIES, Library};
+use masque::layer::LayerDef;
+use masque::layers::{self, LAYERS};
+use masque_ir::described::{Description, Meaning, OwnMasks};
 use serde_json::json;
 
 use crate::args::{Layers, TableFormat};
@@ -10,10 +13,9 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Layers, _: &Terminal) -> Result<ExitCode, Failure> {
-    let rows: Vec<[String; 3]> = LAYERS
-        .iter()
-        .map(|def| [def.class.to_owned(), def.supports_masking.to_string(), def.masks.to_owned()])
-        .collect();
+    let known = LAYERS.iter().map(|def| row(def));
+    let described = LIBRARIES.iter().flat_map(Library::descriptions);
+    let rows: Vec<[String; 3]> = known.chain(described.map(|known| described_row(&known))).collect();
     const HEADER: [&str; 3] = ["layer", "supports_masking", "mask of the outputs"];
     match arguments.format {
         TableFormat::Json => {
@@ -24,4 +26,25 @@ pub(crate) fn run(arguments: &Layers, _: &Terminal) -> Result<ExitCode, Failure>
         TableFormat::Table => commands::print(&commands::masks::drawn(&HEADER, &rows))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn row(def: &LayerDef) -> [String; 3] {
+    [def.class.to_owned(), def.supports_masking.to_string(), def.masks.to_owned()]
+}
+
+/// The row of a layer that is described.
+fn described_row(known: &Description) -> [String; 3] {
+    let (supports, masks) = match &known.meaning {
+        Meaning::Same(class) => {
+            let same = layers::find(class).map(row).unwrap_or_default();
+            return [known.class.clone(), same[1].clone(), format!("described: {}", same[2])];
+        }
+        Meaning::Body(body) => match body.masks {
+            OwnMasks::Lost => ("no", "lost"),
+            OwnMasks::Keep => ("yes", "keep"),
+            OwnMasks::Ends => ("yes", "ends"),
+            OwnMasks::Given(_) => ("yes", "computed"),
+        },
+    };
+    [known.class.clone(), supports.to_owned(), format!("described: {masks}")]
 }
