@@ -1,5 +1,7 @@
 //! Expressions of settings: `$units`, `$features // $heads`, `$inputs_shape[-1] + 1`, `not $causal or $heads == 1`.
 
+use std::cmp::Ordering;
+
 use serde_json::{Map, Value as Json};
 
 use crate::layer::config::brief as shown;
@@ -211,12 +213,11 @@ impl Reading<'_> {
                 return Ok((left.equals(&self.sum()?) == wanted).into());
             }
         }
-        let orders: [(&str, fn(f64, f64) -> bool); 4] =
-            [("<=", |a, b| a <= b), (">=", |a, b| a >= b), ("<", |a, b| a < b), (">", |a, b| a > b)];
-        for (mark, holds) in orders {
+        for mark in ["<=", ">=", "<", ">"] {
             if self.eat(mark) {
-                let right = self.sum()?.number()?;
-                return Ok(holds(left.number()?.float(), right.float()).into());
+                let right = self.sum()?.number()?.float();
+                let order = left.number()?.float().partial_cmp(&right);
+                return Ok(order.is_some_and(|order| mark_holds(mark, order)).into());
             }
         }
         Ok(left)
@@ -338,6 +339,15 @@ impl Reading<'_> {
         let (taken, rest) = self.rest.split_at(end);
         self.rest = rest;
         taken
+    }
+}
+
+fn mark_holds(mark: &str, order: Ordering) -> bool {
+    match mark {
+        "<=" => order.is_le(),
+        ">=" => order.is_ge(),
+        "<" => order.is_lt(),
+        _ => order.is_gt(),
     }
 }
 

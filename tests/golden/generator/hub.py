@@ -246,17 +246,20 @@ def attention():
 
 
 def bert():
-    ids, places = ids_input(length=None), ids_input("places", 2)
-    tokens = hub.ReversibleEmbedding(VOCABULARY, FEATURES, mask_zero=True, name="tokens")
+    """As the backbone of KerasHub: the padding is an input of its own."""
+    ids, segments, places = ids_input("ids", None), ids_input("segments", None), ids_input("places", 2)
+    padding = keras.Input((None,), dtype="int32", name="padding")
+    tokens = hub.ReversibleEmbedding(VOCABULARY, FEATURES, name="tokens")
     x = tokens(ids)
-    x = layers.Add(name="summed")([x, hub.PositionEmbedding(9, name="positions")(keras.ops.copy(x))])
-    x = layers.LayerNormalization(name="normalized")(x)
+    x = layers.Add()([x, hub.PositionEmbedding(9, name="positions")(x), layers.Embedding(2, FEATURES, name="kinds")(segments)])
+    x = layers.Dropout(0.1)(layers.LayerNormalization(epsilon=1e-12)(x))
     for block in range(2):
-        x = hub.TransformerEncoder(8, 2, activation="gelu", name=f"block_{block}")(x)
-    words = hub.MaskedLMHead(token_embedding=tokens, intermediate_activation="gelu", activation="softmax", name="words")(keras.ops.copy(x), places)
-    score = layers.Dense(2, activation="softmax", name="score")(layers.GlobalAveragePooling1D(name="pooling")(x))
-    inputs = {"ids": LONG[:4], "places": PLACES[:, :2] % 5}
-    return Case("bert", "a classifier like BERT, whose masked words are found with the embedding", Model([ids, places], [score, words]), inputs)
+        x = hub.TransformerEncoder(8, 2, activation="gelu", dropout=0.1, layer_norm_epsilon=1e-12, name=f"block_{block}")(x, padding_mask=padding)
+    words = hub.MaskedLMHead(token_embedding=tokens, intermediate_activation="gelu", activation="softmax", name="words")(x, places)
+    pooled = layers.Dense(FEATURES, activation="tanh", name="pooled")(x[:, 0, :])
+    score = layers.Dense(2, activation="softmax", name="score")(pooled)
+    inputs = {"ids": LONGER, "segments": np.array([[0, 0, 1, 1, 1]] * 3, "int32"), "places": PLACES[:3, :2], "padding": (LONGER != 0).astype("int32")}
+    return Case("bert", "a classifier like BERT, whose masked words are found with the embedding", Model([ids, segments, padding, places], [score, words]), inputs)
 
 
 def classifier():
@@ -269,14 +272,25 @@ def classifier():
 
 
 def gpt():
-    ids = ids_input(length=None)
-    tokens = hub.ReversibleEmbedding(VOCABULARY, FEATURES, mask_zero=True, name="tokens")
+    """As the backbone of KerasHub, with the way back to the words."""
+    ids, padding = ids_input("ids", None), keras.Input((None,), dtype="int32", name="padding")
+    tokens = hub.ReversibleEmbedding(VOCABULARY, FEATURES, name="tokens")
     x = tokens(ids)
-    x = layers.Add(name="summed")([x, hub.PositionEmbedding(9, name="positions")(keras.ops.copy(x))])
+    x = layers.Dropout(0.1)(layers.Add()([x, hub.PositionEmbedding(9, name="positions")(x)]))
     for block in range(2):
-        x = hub.TransformerDecoder(8, 2, activation="gelu", normalize_first=True, name=f"block_{block}")(x)
+        x = hub.TransformerDecoder(8, 2, activation="gelu", normalize_first=True, name=f"block_{block}")(x, decoder_padding_mask=padding)
     logits = tokens(layers.LayerNormalization(name="normalized")(x), reverse=True)
-    return Case("gpt", "a language model like GPT-2", Model(ids, logits), {"ids": LONGER})
+    inputs = {"ids": LONGER, "padding": (LONGER != 0).astype("int32")}
+    return Case("gpt", "a language model like GPT-2", Model([ids, padding], logits), inputs)
+
+
+def causal():
+    ids = ids_input(length=None)
+    x = hub.TokenAndPositionEmbedding(VOCABULARY, 9, FEATURES, mask_zero=True, name="embedding")(ids)
+    for block in range(2):
+        x = hub.TransformerDecoder(8, 2, name=f"block_{block}")(x)
+    words = layers.Dense(VOCABULARY, activation="softmax", name="words")(x)
+    return Case("causal", "the language model of Keras' guide to generation", Model(ids, words), {"ids": LONGER})
 
 
 def cases():
@@ -289,3 +303,4 @@ def cases():
     yield bert()
     yield classifier()
     yield gpt()
+    yield causal()
