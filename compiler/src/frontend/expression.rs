@@ -29,7 +29,9 @@ pub(super) fn value(text: &str, settings: &Map<String, Json>) -> Result<Json, St
 /// Values with every text that has a `$` in it worked out.
 pub(super) fn all(json: &Json, settings: &Map<String, Json>) -> Result<Json, String> {
     Ok(match json {
-        Json::String(text) if text.contains('$') => value(text, settings)?,
+        Json::String(text) if text.contains('$') => {
+            value(text, settings).map_err(|wrong| placed(wrong, json))?
+        }
         Json::Array(items) => {
             Json::Array(items.iter().map(|item| all(item, settings)).collect::<Result<_, _>>()?)
         }
@@ -39,6 +41,14 @@ pub(super) fn all(json: &Json, settings: &Map<String, Json>) -> Result<Json, Str
         }
         other => other.clone(),
     })
+}
+
+/// The same words with the text that they are about.
+fn placed(wrong: String, text: &Json) -> String {
+    match wrong.split_once(", found ") {
+        Some((expected, found)) => format!("{expected} in {}, found {found}", shown(text)),
+        None => wrong,
+    }
 }
 
 fn in_name(letter: char) -> bool {

@@ -218,6 +218,9 @@ fn tensors(value: &RawArgument) -> std::result::Result<Vec<Option<RawTensor>>, &
             Ok(items.concat())
         }
         RawArgument::Constant(Json::Null) => Ok(vec![None]),
+        RawArgument::Constant(Json::Array(items)) if items.iter().all(Json::is_null) => {
+            Ok(vec![None; items.len()])
+        }
         RawArgument::Constant(other) => Err(other),
     }
 }

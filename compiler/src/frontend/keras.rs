@@ -318,7 +318,9 @@ pub(super) fn held(entry: &Json) -> Result<RawLayer> {
 fn origin(entry: &Node<'_>) -> Origin {
     let built = entry.get("build_config");
     let shapes = ["input_shape", "shapes_dict"].into_iter().map(|key| built.get(key).value);
-    let built = shapes.into_iter().find(|shapes| !shapes.is_null()).cloned().unwrap_or(Json::Null);
+    let built = shapes.into_iter().find(|shapes| !shapes.is_null());
+    let read = || entry.value.pointer("/inbound_nodes/0/args/0/config/shape");
+    let built = built.or_else(read).cloned().unwrap_or(Json::Null);
     Origin { class: None, held: false, built, shared: entry.get("shared_object_id").value.as_u64() }
 }
 

@@ -5,6 +5,8 @@ import numpy as np
 from keras import Model, layers
 from keras_hub import layers as hub
 
+from . import archive
+from .files import FileCase
 from .layers import IDS, OTHER_IDS, STEPS, VOCABULARY, ids_input, numbers, x_input
 from .own import FEATURES, LONG, embed
 from .record import Case
@@ -293,6 +295,38 @@ def causal():
     return Case("causal", "the language model of Keras' guide to generation", Model(ids, words), {"ids": LONGER})
 
 
+def shared():
+    """One encoder called twice, in a model in the model."""
+    words = ids_input("words", None)
+    encoder = hub.TransformerEncoder(8, 2, name="encoder")
+    inner = Model(words, encoder(encoder(embed(words))), name="reader")
+    ids = ids_input(length=None)
+    return Case("shared", "an encoder called twice in a model in the model", Model(ids, layers.LSTM(3)(inner(ids))), {"ids": LONG})
+
+
+def nested_head():
+    """A head that holds the embedding of the model around."""
+    tokens = hub.ReversibleEmbedding(VOCABULARY, FEATURES, name="tokens")
+    x, inner_places = keras.Input((STEPS, FEATURES), name="x"), ids_input("inner_places", 4)
+    head = Model([x, inner_places], hub.MaskedLMHead(token_embedding=tokens, name="words")(x, inner_places), name="head")
+    ids, places = ids_input(), ids_input("places", 4)
+    model = Model([ids, places], head([tokens(ids), places]))
+    return Case("nested-head", "a head in a model in the model, with the embedding outside", model, {"ids": SOME, "places": PLACES % STEPS})
+
+
+def named_as_before(path):
+    """Gives the classes the names that they had in KerasNLP."""
+    members = archive.read_members(path)
+    members["config.json"] = members["config.json"].replace(b"keras_hub", b"keras_nlp")
+    archive.write_members(path, members)
+
+
+def legacy():
+    """An `.h5`, in which a head has the weights of the embedding once more."""
+    case = bert()
+    return FileCase("bert-h5", "the same as an .h5 file, in which layers stand in order", case.model, case.inputs, form="model.h5")
+
+
 def cases():
     yield from positions()
     yield from embeddings()
@@ -304,3 +338,9 @@ def cases():
     yield classifier()
     yield gpt()
     yield causal()
+    yield shared()
+    yield nested_head()
+    nlp = classifier()
+    nlp.name, nlp.title, nlp.finish = "nlp", "the same under the names of KerasNLP", named_as_before
+    yield nlp
+    yield legacy()

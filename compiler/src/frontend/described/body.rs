@@ -246,7 +246,8 @@ impl<'a> Making<'a> {
                 made.push(RawLayer { calls, ..self.layer(layer)? });
             }
         }
-        made.sort_by_key(|layer| layer.class != WEIGHT);
+        let fixed = |layer: &RawLayer| layer.settings.get("trainable") == Some(&Json::Bool(false));
+        made.sort_by_key(|layer| if layer.class == WEIGHT { usize::from(fixed(layer)) } else { 2 });
         let input = |input: &RawTensor| self.without_calls(&input.layer, ARGUMENT, Map::new());
         let inputs = self.inputs.iter().map(input);
         made.extend(inputs.map(|input| RawLayer { calls: vec![vec![]], ..input }));

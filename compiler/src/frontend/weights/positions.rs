@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::super::{RawLayer, RawModel};
+use super::super::{RawLayer, RawModel, opaque};
 use super::WeightError;
 use super::files::Files;
 use super::older;
@@ -25,17 +25,22 @@ pub(in crate::frontend) struct Unit {
 pub(in crate::frontend) fn units(raw: &RawModel) -> Vec<Unit> {
     let unit = |layer: &RawLayer| {
         let mut parts = vec![];
-        gather(layer, "", &mut parts);
+        gather(layer, "", false, &mut parts);
         Unit { name: layer.name.clone(), parts }
     };
     raw.layers.iter().map(unit).collect()
 }
 
-fn gather(layer: &RawLayer, path: &str, parts: &mut Vec<(String, bool)>) {
+/// A layer in one that is frozen is frozen, too.
+fn gather(layer: &RawLayer, path: &str, frozen: bool, parts: &mut Vec<(String, bool)>) {
     let name = format!("{path}{}", layer.name);
+    let own = opaque::own(&layer.settings).get("trainable");
+    let frozen = frozen || own.is_some_and(|value| value == false);
     match &layer.nested {
-        Some(inner) => inner.layers.iter().for_each(|layer| gather(layer, &format!("{name}/"), parts)),
-        None => parts.push((name, layer.settings.get("trainable").is_some_and(|value| value == false))),
+        Some(inner) => {
+            inner.layers.iter().for_each(|layer| gather(layer, &format!("{name}/"), frozen, parts))
+        }
+        None => parts.push((name, frozen)),
     }
 }
 
