@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
+use masque::frontend::{LIBRARIES, Library};
 use masque::layers::LAYERS;
 use masque::rewrite::rules;
 use masque_tests::root;
@@ -201,6 +202,15 @@ fn page_of_layers() -> String {
         page.push_str(&format!("| `{}` | {} | {masks} | {operation} |\n", def.class, def.supports_masking));
     }
     page
+}
+
+#[test]
+fn the_page_of_custom_layers_names_those_that_are_described() {
+    let page = fs::read_to_string(root().join("docs/own-layers.md")).unwrap();
+    for known in LIBRARIES.iter().flat_map(Library::descriptions) {
+        let name = known.class.rsplit('>').next().unwrap_or_default();
+        assert!(page.contains(&format!("`{name}`")), "docs/own-layers.md does not name {name}");
+    }
 }
 
 #[test]
