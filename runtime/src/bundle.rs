@@ -167,8 +167,8 @@ impl Bundle {
     ///
     /// As [`Bundle::open`].
     pub fn of_current_exe() -> Result<Bundle, BundleError> {
-        let path = std::env::current_exe()
-            .map_err(|error| BundleError::new(&PathBuf::from("this executable"), error.into()))?;
+        let path =
+            program().map_err(|error| BundleError::new(&PathBuf::from("this executable"), error.into()))?;
         Bundle::open(&path)
     }
 
@@ -197,6 +197,19 @@ impl Bundle {
     pub fn attached(&self) -> &Attached {
         &self.attached
     }
+}
+
+/// The path of the running program: what the system says, or, where nothing says it (a root without `/proc`), what it was
+/// called by, if that is a path.
+///
+/// # Errors
+///
+/// What the system says.
+pub(crate) fn program() -> io::Result<PathBuf> {
+    std::env::current_exe().or_else(|error| {
+        let called = std::env::args_os().next().map(PathBuf::from);
+        called.filter(|path| path.components().count() > 1).ok_or(error)
+    })
 }
 
 /// The plan that these bytes are, found sound for a weights section of `weights` bytes.

@@ -16,7 +16,7 @@ use lexopt::prelude::{Long, Short, Value};
 use masque_ir::plan::Plan;
 
 use crate::Bundle;
-use crate::bundle::runner;
+use crate::bundle::{program, runner};
 use crate::example::Example;
 use crate::io::{self as files, FileError, Targets};
 use crate::quote::one_line;
@@ -189,7 +189,7 @@ fn self_test(bundle: &Arc<Bundle>, threads: usize) -> Result<(), Failure> {
 fn check_files(plan: &Plan, job: &Job, masks: &Masks) -> Result<(), FileError> {
     let mut targets = Targets::new(job.force);
     job.targets(&mut targets)?;
-    if let Ok(program) = std::env::current_exe() {
+    if let Ok(program) = program() {
         targets.read(program);
     }
     if let Some(path) = masks {
