@@ -30,7 +30,7 @@ enum Task {
     Info { json: bool },
     SelfTest { threads: usize },
     Version,
-    Run(Job, Masks),
+    Run(Box<Job>, Masks),
 }
 
 /// Where the masks are written, if anywhere.
@@ -101,11 +101,14 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Task, lexopt::
             (_, other) => return Err(other.unexpected()),
         }
     }
+    if info && self_test {
+        return Err("--info and --self-test are two things to do; expected one of them".into());
+    }
     match (info, format) {
         (true, json) => Ok(Task::Info { json: json == Some(true) }),
         (false, Some(_)) => Err("--format is for --info".into()),
         (false, None) if self_test => Ok(Task::SelfTest { threads: job.threads() }),
-        (false, None) => Ok(Task::Run(job, masks)),
+        (false, None) => Ok(Task::Run(Box::new(job), masks)),
     }
 }
 
@@ -140,7 +143,7 @@ fn perform(task: Task) -> Result<(), Failure> {
         Task::Version => say(&about::version(plan)),
         Task::Run(job, masks) => {
             let known_labels = bundle.attached().labels.clone();
-            run(bundle.clone(), &Job { known_labels, ..job }, &masks)
+            run(bundle.clone(), &Job { known_labels, ..*job }, &masks)
         }
     }
 }
