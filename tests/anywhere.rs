@@ -98,6 +98,13 @@ fn every_machine_gives_the_same_bits() {
             let desk = Desk::of(&case);
             desk.build("-o here");
             desk.build(&format!("-o there --runner {}", runner.display()));
+            let verified = desk.masque(&format!("verify there --runner {}", runner.display()));
+            verified.succeeded().unwrap();
+            assert_eq!(
+                desk.masque("verify there").status,
+                Some(1),
+                "it is not the runner that masque carries"
+            );
             let (here, there) = (desk.answers_of(None, "here"), desk.answers_of(emulator, "there"));
             assert!(here == there, "{}: other answers by {}", case.name, runner.display());
         }

@@ -43,13 +43,13 @@ pub struct Verdict {
     pub problems: Vec<String>,
 }
 
-/// Looks at an executable or a plan file.
+/// Looks at an executable, which is to begin with `runner` (the carried one if absent), or at a plan file.
 ///
 /// # Errors
 ///
 /// [`BundleError`], naming the file: it cannot be read, is no executable of masque's, is of an unknown version, or was
 /// cut.
-pub fn verify(file: &Path) -> Result<Verdict, BundleError> {
+pub fn verify(file: &Path, runner: Option<&Runner>) -> Result<Verdict, BundleError> {
     let parts = Parts::open(file)?;
     let found = |part: Part| {
         let bytes = parts.bytes(part);
@@ -70,11 +70,15 @@ pub fn verify(file: &Path) -> Result<Verdict, BundleError> {
         }
         Err(_) => None,
     };
-    if carried == Some(false) && problems.is_empty() {
+    let expected =
+        runner.map_or(carried, |runner| Some(runner.begins(program))).filter(|_| !program.is_empty());
+    if expected == Some(false) && problems.is_empty() && runner.is_some() {
+        problems.push("it begins with another runner than the one that it is compared with".to_owned());
+    } else if expected == Some(false) && problems.is_empty() {
         let by = plan.as_ref().map_or("another masque", |plan| &plan.provenance.compiler);
         problems.push(format!(
             "it begins with another runner than the one that this masque carries; the masque that built it ({by}) can \
-             tell whether it is the right one"
+             tell whether it is the right one, or --runner names the one that it was built with"
         ));
     }
     let (format, numerics) = (parts.version(), parts.numerics());

@@ -42,6 +42,9 @@ fn note(text: &str) -> Result<(String, String), String> {
 pub(crate) struct Verify {
     /// The executable, or a plan file
     pub(crate) executable: PathBuf,
+    /// The program that it is to begin with, as for `build`; the one that this masque carries if absent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) runner: Option<PathBuf>,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: TextOrJson,

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use masque::executable::Runner;
 use masque::executable::verify::verify;
 
 use crate::args::{TextOrJson, Verify};
@@ -9,7 +10,9 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Verify, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let verdict = verify(&arguments.executable).map_err(|error| Failure::Other(error.to_string()))?;
+    let runner = arguments.runner.as_deref().map(Runner::open).transpose().map_err(masque::Error::from)?;
+    let verdict =
+        verify(&arguments.executable, runner.as_ref()).map_err(|error| Failure::Other(error.to_string()))?;
     match arguments.format {
         TextOrJson::Json => commands::print_json(&verdict.json())?,
         TextOrJson::Text => commands::print(&verdict.text())?,
