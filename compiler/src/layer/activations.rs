@@ -64,6 +64,7 @@ fn named(name: &str) -> Option<Activation> {
         "elu" => Activation::Elu { alpha: Float(1.0) },
         "exponential" => Activation::Exponential,
         "gelu" => Activation::Gelu,
+        "keras_hub>gelu_approximate" | "keras_nlp>gelu_approximate" => Activation::GeluTanh,
         "hard_shrink" => Activation::HardShrink { threshold: Float(0.5) },
         "hard_sigmoid" => Activation::HardSigmoid,
         "hard_sigmoid_keras2" => Activation::HardSigmoidKeras2,

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import Model, layers
 from keras_hub import layers as hub
+from keras_hub.src.utils.keras_utils import gelu_approximate
 
 from . import archive
 from .files import FileCase
@@ -106,6 +107,8 @@ def encoders():
     yield sentence("encoder", "encoders that normalize last and first", stack, LONG[:4], None)
     yield sentence("encoder-unmasked", "the same without a mask", stack, mask_zero=False)
     yield sentence("encoder-dropout", "attention that sees nothing where all is masked", lambda x: encoder("encoder", dropout=0.2)(x), IDS)
+    approximate = lambda x: encoder("encoder", activation=gelu_approximate)(x)
+    yield sentence("encoder-gelu", "the activation that the models of the library have", approximate)
     yield sentence(
         "encoder-masks",
         "padding and pairs of positions as arguments, without a mask on the way",

@@ -93,6 +93,9 @@ pub(super) fn values(body: &Body, layer: &RawLayer) -> Result<(Values, Values), 
     let mut values = Values::new();
     for (name, declared) in &body.settings {
         let Some(setting) = Setting::of(declared) else { continue };
+        if setting.ty == "str" {
+            config.name_function(name);
+        }
         let value = setting.value(name, config.take(name))?;
         if !value.is_null() && !value.is_object() && !setting.is_default(&value) {
             config.keep(name, value.clone());
