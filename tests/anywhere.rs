@@ -1,12 +1,13 @@
 //! Runners that were built for other machines, and what `masque build` makes to be opened by other programs.
 //!
-//! The first test runs the runners that it finds where cargo puts them, `target/TRIPLE/runner/masque-runner`: one of musl,
+//! One test runs the runners that it finds where cargo puts them, `target/TRIPLE/runner/masque-runner`: one of musl,
 //! without any library of the system, as it is; those of other processors by `qemu`, where that is installed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use masque_runtime::bundle::{Part, Parts};
 use masque_tests::command::{Done, run};
 use masque_tests::corpus::{Case, area};
 use masque_tests::root;
@@ -84,6 +85,19 @@ fn runners() -> Vec<(PathBuf, Option<&'static str>)> {
         (runner.exists() && emulator.is_none_or(runs)).then_some((runner, *emulator))
     });
     found.collect()
+}
+
+/// A runner from a file makes what the same one makes that masque carries, byte for byte.
+#[test]
+fn a_runner_is_taken_from_a_file() {
+    let desk = Desk::of(&area("seed")[0]);
+    desk.build("-o carried");
+    let parts = Parts::open(&desk.path("carried")).unwrap();
+    fs::write(desk.path("runner"), parts.bytes(Part::Runner)).unwrap();
+    desk.build("-o given --runner runner");
+    let [carried, given] = ["carried", "given"].map(|file| fs::read(desk.path(file)).unwrap());
+    assert!(carried == given);
+    desk.masque("verify given --runner runner").succeeded().unwrap();
 }
 
 #[test]

@@ -138,6 +138,9 @@ fn labels_and_notes_travel_in_the_executable() {
     let answer = json(desk.answer(&["--top", "2"]));
     assert_eq!(answer["intent"], best(&scores["intent"], INTENTS, 2));
     assert_eq!(answer["slots"][1], best(&scores["slots"][1], SLOTS, 2));
+    let run = ["run", "intents", "--top", "2", "-q"];
+    let run = run_with(Path::new(MASQUE), desk.0.path(), &run, WORDS.as_bytes());
+    assert_eq!(json(run), answer, "by `masque run`");
     // The labels of a file go before them.
     desk.write("other.txt", "x\ny\nz\n");
     let answer = json(desk.answer(&["--top", "1", "--labels", "intent=other.txt"]));

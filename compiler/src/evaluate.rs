@@ -168,15 +168,7 @@ impl LossError {
 ///
 /// [`LossError::Text`]; `what` says which tensor.
 pub fn numbers(what: &'static str, tensor: &masque_runtime::Tensor) -> Result<ArrayD<f64>, LossError> {
-    use masque_runtime::Tensor;
-    match tensor {
-        Tensor::F32(array) => Ok(array.mapv(f64::from)),
-        Tensor::F64(array) => Ok(array.clone()),
-        Tensor::I32(array) => Ok(array.mapv(f64::from)),
-        Tensor::I64(array) => Ok(array.mapv(|x| x as f64)),
-        Tensor::Bool(array) => Ok(array.mapv(|x| f64::from(u8::from(x)))),
-        Tensor::Str(_) => Err(LossError::Text(what)),
-    }
+    tensor.numbers().ok_or(LossError::Text(what))
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ pub mod layer;
 pub mod layers;
 pub mod liveness;
 pub mod lower;
+mod lowered;
 pub mod masks;
 pub mod mathematics;
 mod opaque;
@@ -85,8 +86,6 @@ use std::path::Path;
 
 use masque_ir::facts::{Facts, InferredGraph, MaskSource};
 use masque_ir::layers::{LayerGraph, TensorRef};
-use masque_ir::plan::Provenance;
-use masque_ir::program::Program;
 use masque_ir::verify::{self, Violations};
 use masque_runtime::Tensor;
 
@@ -97,6 +96,7 @@ pub use frontend::OpenOptions;
 use frontend::{Assembled, LoadError, ModelFile, Problem, RawModel, WeightError, WeightSource};
 use layer::config::{NARROW_POLICIES, QUANTIZED_POLICIES};
 use layer::{Layer, WeightSpec};
+pub use lowered::Lowered;
 pub use optimized::Optimized;
 pub use plan::Planned;
 
@@ -419,73 +419,6 @@ impl Inferred {
     /// What is known of the masks before anything runs.
     pub fn mask_statics(&self) -> masks::statics::Statics<'_> {
         masks::statics::Statics::of(&self.graph, &self.layers)
-    }
-
-    /// Lowers the layers to operations.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnsupportedMasks`] if the policy says so; [`Error::Opaque`] for a model with a layer of an unknown class.
-    pub fn lower(self, options: Options) -> Result<Lowered, Error> {
-        self.require_known()?;
-        let mut diagnostics = self.diagnostics(options.on_unsupported_mask);
-        diagnostics.retain(|finding| finding.severity == Severity::Error);
-        if !diagnostics.is_empty() {
-            return Err(Error::UnsupportedMasks { file: self.file.path, diagnostics });
-        }
-        let program = lower::lower(&self.graph, &self.layers, options.mask_outputs)
-            .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
-        let outputs = self.graph.graph.outputs().len();
-        let (program, logits) = match options.logits {
-            true => lower::logits::give(program, &self.graph.graph)
-                .map_err(|source| Error::Logits { file: self.file.path.clone(), source })?,
-            false => (program, 0),
-        };
-        verified("lowering", || verify::program(&program));
-        let provenance = Provenance {
-            apart: apart::is_apart(&program, outputs + logits),
-            padding: liveness::verdict::read_by(&program, outputs + logits),
-            file: self.file.name.clone(),
-            hash: self.file.hash.clone(),
-            compiler: format!("masque {}", env!("CARGO_PKG_VERSION")),
-            mask_table: table::text(&self.graph),
-            output_names: self.output_names(),
-        };
-        Ok(Lowered {
-            file: self.file,
-            program,
-            outputs: outputs + logits,
-            weights: self.weights.unwrap_or_default(),
-            provenance,
-        })
-    }
-}
-
-/// A model as a tensor graph, before rewriting.
-pub struct Lowered {
-    file: File,
-    program: Program,
-    outputs: usize,
-    weights: BTreeMap<String, Tensor>,
-    provenance: Provenance,
-}
-
-impl Lowered {
-    /// The tensor graph.
-    pub fn program(&self) -> &Program {
-        &self.program
-    }
-
-    /// The weights by name; empty for a model without.
-    pub fn weights(&self) -> &BTreeMap<String, Tensor> {
-        &self.weights
-    }
-
-    /// Rewrites the tensor graph.
-    pub fn optimize(self) -> Optimized {
-        let (program, report) = rewrite::optimize(&self.program, rewrite::Limits::DEFAULT);
-        verified("rewriting", || verify::program(&program));
-        Optimized { lowered: Lowered { program, ..self }, report }
     }
 }
 

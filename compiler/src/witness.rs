@@ -284,7 +284,7 @@ impl Positions<'_> {
 
 /// The element of the first sequence that differs most, in both.
 fn difference(a: &Tensor, b: &Tensor, positions: Option<&Positions<'_>>) -> Option<(Vec<usize>, [f64; 2])> {
-    let [a, b] = [a, b].map(numbers);
+    let [a, b] = [a, b].map(Tensor::numbers);
     let (a, b) = (a?, b?);
     let rest = |array: &ArrayD<f64>| array.shape().get(1..).unwrap_or_default().to_vec();
     if positions.is_none() && rest(&a) != rest(&b) {
@@ -302,17 +302,6 @@ fn difference(a: &Tensor, b: &Tensor, positions: Option<&Positions<'_>>) -> Opti
         }
     }
     most
-}
-
-fn numbers(tensor: &Tensor) -> Option<ArrayD<f64>> {
-    match tensor {
-        Tensor::F32(array) => Some(array.mapv(f64::from)),
-        Tensor::F64(array) => Some(array.clone()),
-        Tensor::I32(array) => Some(array.mapv(f64::from)),
-        Tensor::I64(array) => Some(array.mapv(|number| number as f64)),
-        Tensor::Bool(array) => Some(array.mapv(|truth| f64::from(u8::from(truth)))),
-        Tensor::Str(_) => None,
-    }
 }
 
 /// Tensors as nested lists.

@@ -78,3 +78,17 @@ tensors! {
     Bool(bool) as_bool,
     Str(String) as_str,
 }
+
+impl Tensor {
+    /// The elements as 64-bit floats; truth values are 0 and 1. `None` of texts.
+    pub fn numbers(&self) -> Option<ArrayD<f64>> {
+        match self {
+            Tensor::F32(array) => Some(array.mapv(f64::from)),
+            Tensor::F64(array) => Some(array.clone()),
+            Tensor::I32(array) => Some(array.mapv(f64::from)),
+            Tensor::I64(array) => Some(array.mapv(|number| number as f64)),
+            Tensor::Bool(array) => Some(array.mapv(|truth| f64::from(u8::from(truth)))),
+            Tensor::Str(_) => None,
+        }
+    }
+}

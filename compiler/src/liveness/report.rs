@@ -102,23 +102,31 @@ fn diagnostic(
     let takes_mask = layers[call.layer.0 as usize].parameters().contains(&"mask");
     let (notes, advice) = notes(model, &stages, leak, takes_mask, output.reads);
     let does = if output.reads.content { "reads" } else { "counts" };
+    let message =
+        format!("`{}` {}: `{name}` ({}) {does} them", output.name, on_what(output.reads, shown), layer.class);
     Some(Diagnostic {
-        code: Code::PaddingLeak,
+        labels: labels(graph, &stages, leak, output),
+        notes,
+        advice,
+        ..warning(graph, stages[leak].call, Code::PaddingLeak, output, message)
+    })
+}
+
+/// A warning about an output, at a call, with nothing more to it.
+fn warning(graph: &LayerGraph, at: CallId, code: Code, output: &Output, message: String) -> Diagnostic {
+    let (call, layer) = (graph.call(at), graph.layer_of(at));
+    Diagnostic {
+        code,
         severity: Severity::Warning,
         layer: layer.name.clone(),
         call: call.index,
         class: layer.class.clone(),
-        message: format!(
-            "`{}` {}: `{name}` ({}) {does} them",
-            output.name,
-            on_what(output.reads, shown),
-            layer.class
-        ),
-        labels: labels(graph, &stages, leak, output),
-        notes,
-        advice,
+        message,
+        labels: vec![],
+        notes: vec![],
+        advice: vec![],
         output: Some(output.name.clone()),
-    })
+    }
 }
 
 /// What an output depends on, in words: what runs show as a fact, anything else as possible.

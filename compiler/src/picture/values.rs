@@ -8,7 +8,7 @@ use ndarray::ArrayD;
 use serde::Serialize;
 
 use crate::origins::Origins;
-use crate::{Error, Inferred, Options, Planned};
+use crate::{Error, Inferred, InferredGraph, Options, Planned};
 
 /// What calls gave, by the calls' names.
 pub type Values = BTreeMap<String, Vec<Seen>>;
@@ -41,6 +41,7 @@ pub const MOST_COLUMNS: usize = 96;
 
 /// The most texts, and the most examples of a mask, that are kept.
 pub const MOST_EXAMPLES: usize = 16;
+
 /// The most characters of a text, and the most steps of a mask.
 const LONGEST: usize = 200;
 
@@ -49,14 +50,11 @@ const LONGEST: usize = 200;
 /// # Errors
 ///
 /// Those of compiling.
-pub fn compile(mut inferred: Inferred, options: Options) -> Result<Planned, Error> {
-    inferred.require_weights()?;
-    let origins = Origins::of(&inferred.graph().graph);
-    let names = inferred.graph().graph.calls().map(|call| inferred.graph().graph.call_name(call));
-    let names: Vec<String> = names.collect();
-    let mut lowered = inferred.lower(options)?;
-    let given = given(&lowered.program, &origins, &names);
-    for value in given {
+pub fn compile(inferred: &Inferred, options: Options) -> Result<Planned, Error> {
+    let graph = &inferred.graph().graph;
+    let names: Vec<String> = graph.calls().map(|call| graph.call_name(call)).collect();
+    let mut lowered = inferred.lowered(options, inferred.weights.clone().unwrap_or_default())?;
+    for value in given(&lowered.program, &Origins::of(graph), &names) {
         let result = lowered.program.result(value);
         let (name, mask) = (result.name.clone(), result.mask);
         let outputs = &mut lowered.program.outputs;
@@ -89,7 +87,7 @@ fn given(program: &Program, origins: &Origins, calls: &[String]) -> Vec<Value> {
 }
 
 /// What a run of [such a plan](compile) gave.
-pub fn seen(inferred: &crate::InferredGraph, outputs: &Outputs) -> Values {
+pub fn seen(inferred: &InferredGraph, outputs: &Outputs) -> Values {
     let origins = Origins::of(&inferred.graph);
     let masks: BTreeMap<&str, &Tensor> = outputs
         .outputs
@@ -107,7 +105,7 @@ pub fn seen(inferred: &crate::InferredGraph, outputs: &Outputs) -> Values {
 }
 
 fn one(name: &str, tensor: &Tensor, mask: Option<&Tensor>) -> Seen {
-    let numbers = numbers(tensor);
+    let numbers = tensor.numbers();
     let finite = numbers.iter().flatten().map(|&number| number as f32).filter(|number| number.is_finite());
     let range = finite.fold(None, |range: Option<[f32; 2]>, number| {
         let [least, most] = range.unwrap_or([number; 2]);
@@ -122,18 +120,6 @@ fn one(name: &str, tensor: &Tensor, mask: Option<&Tensor>) -> Seen {
         first: numbers.as_ref().map(first).unwrap_or_default(),
         texts: texts.map(|text| text.chars().take(LONGEST).collect()).collect(),
         mask: mask.and_then(Tensor::as_bool).map(strips).unwrap_or_default(),
-    }
-}
-
-/// The elements as numbers; truth values are 0 and 1.
-fn numbers(tensor: &Tensor) -> Option<ArrayD<f64>> {
-    match tensor {
-        Tensor::F32(array) => Some(array.mapv(f64::from)),
-        Tensor::F64(array) => Some(array.clone()),
-        Tensor::I32(array) => Some(array.mapv(f64::from)),
-        Tensor::I64(array) => Some(array.mapv(|number| number as f64)),
-        Tensor::Bool(array) => Some(array.mapv(|truth| f64::from(u8::from(truth)))),
-        Tensor::Str(_) => None,
     }
 }
 

@@ -26,7 +26,13 @@ use crate::report::{Failure, Terminal};
 
 /// Reads a model, and says what is not computed as its file asks for.
 fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Failure> {
-    let model = open_quietly(path, common)?;
+    let options = OpenOptions {
+        weights: common.weights.clone(),
+        semantics: common.semantics,
+        opaque: common.opaque.clone(),
+        layers: common.layers.clone(),
+    };
+    let model = Model::open_with(path, &options)?;
     for (policy, layers) in model.narrow_policies() {
         let file = path.display();
         let from = if Model::is_quantized(policy) { " from dequantized weights" } else { "" };
@@ -36,16 +42,6 @@ fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Fail
         terminal.inform(&masque_runtime::quote::one_line(&text));
     }
     Ok(model)
-}
-
-fn open_quietly(path: &Path, common: &Common) -> Result<Model, masque::Error> {
-    let options = OpenOptions {
-        weights: common.weights.clone(),
-        semantics: common.semantics,
-        opaque: common.opaque.clone(),
-        layers: common.layers.clone(),
-    };
-    Model::open_with(path, &options)
 }
 
 /// What is written, beside the files that the model is read from.

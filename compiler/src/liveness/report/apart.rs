@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use masque_ir::layers::LayerGraph;
 
 use super::super::{Output, Padding};
-use super::{Stage, labels};
-use crate::diagnostics::{Code, Diagnostic, Severity, Suggestion, enumerated};
+use super::{Stage, labels, warning};
+use crate::diagnostics::{Code, Diagnostic, Suggestion, enumerated};
 
 /// A warning where such positions come to be read.
 pub(super) fn diagnostic(
@@ -16,23 +16,17 @@ pub(super) fn diagnostic(
     stages: &[Stage],
     leak: usize,
 ) -> Diagnostic {
-    let (call, layer) = (graph.call(stages[leak].call), graph.layer_of(stages[leak].call));
     let names = inputs(padding);
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     let quoted = enumerated(&quoted);
-    Diagnostic {
-        code: Code::PaddingApart,
-        severity: Severity::Warning,
-        layer: layer.name.clone(),
-        call: call.index,
-        class: layer.class.clone(),
-        message: format!(
-            "`{}` may depend on padding if callers pad {quoted} differently: `{}` ({}) reads positions that are \
+    let message = format!(
+        "`{}` may depend on padding if callers pad {quoted} differently: `{}` ({}) reads positions that are \
              padding in one input and not in the other",
-            output.name,
-            graph.call_name(stages[leak].call),
-            layer.class
-        ),
+        output.name,
+        graph.call_name(stages[leak].call),
+        graph.layer_of(stages[leak].call).class
+    );
+    Diagnostic {
         labels: labels(graph, stages, leak, output),
         notes: vec![format!(
             "where {quoted} are padded at the same positions, nothing of the padding is read"
@@ -41,7 +35,7 @@ pub(super) fn diagnostic(
             "if they always are, say so: --padded-together {}",
             names.iter().cloned().collect::<Vec<_>>().join(",")
         ))],
-        output: Some(output.name.clone()),
+        ..warning(graph, stages[leak].call, Code::PaddingApart, output, message)
     }
 }
 

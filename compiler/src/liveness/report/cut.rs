@@ -6,8 +6,8 @@ use masque_ir::layers::LayerGraph;
 use masque_ir::program::{Operand, Value};
 
 use super::super::{Output, Padding, Verdict};
-use super::{Stage, depends, labels};
-use crate::diagnostics::{Code, Diagnostic, Label, Severity};
+use super::{Stage, depends, labels, warning};
+use crate::diagnostics::{Code, Diagnostic, Label};
 use crate::origins::Origins;
 
 /// The value that is cut, if the number of padded positions that an output reads comes from there.
@@ -33,7 +33,6 @@ pub(super) fn diagnostic(
 ) -> Option<Diagnostic> {
     let origins = Origins::of(graph);
     let at = origins.call(&padding.program.result(cut).name)?;
-    let (call, layer) = (graph.call(at), graph.layer_of(at));
     let whole = padding.program.nodes[cut.node as usize].operands.iter().find_map(Operand::value);
     let whole = whole.map(|whole| origins.call(&padding.program.result(whole).name));
     let of =
@@ -41,27 +40,21 @@ pub(super) fn diagnostic(
     let labels = labels(graph, stages, leak, output);
     let own = Label { call: at, name: graph.call_name(at), text: "it is cut here".to_owned() };
     let own = Some(own).filter(|_| labels.iter().all(|label| label.call != at));
+    let message = format!(
+        "`{}` {} on how many padded positions there are: `{}` ({}) counts from the end{}, padding included",
+        output.name,
+        depends(verdict),
+        graph.call_name(at),
+        graph.layer_of(at).class,
+        of.unwrap_or_default(),
+    );
     Some(Diagnostic {
-        code: Code::PaddingLeak,
-        severity: Severity::Warning,
-        layer: layer.name.clone(),
-        call: call.index,
-        class: layer.class.clone(),
-        message: format!(
-            "`{}` {} on how many padded positions there are: `{}` ({}) counts from the end{}, padding included",
-            output.name,
-            depends(verdict),
-            graph.call_name(at),
-            layer.class,
-            of.unwrap_or_default(),
-        ),
         labels: own.into_iter().chain(labels).collect(),
         notes: vec![
             "of a sequence without padding its last positions are cut off or moved, of a padded one padding is; cut \
              sequences before they are padded"
                 .to_owned(),
         ],
-        advice: vec![],
-        output: Some(output.name.clone()),
+        ..warning(graph, at, Code::PaddingLeak, output, message)
     })
 }

@@ -6,8 +6,8 @@ use masque_ir::program::Value;
 
 use super::super::roots::{Mask, Origin};
 use super::super::{Output, Padding, Verdict};
-use super::depends;
-use crate::diagnostics::{Code, Diagnostic, Label, Severity, Suggestion};
+use super::{depends, warning};
+use crate::diagnostics::{Code, Diagnostic, Label, Suggestion};
 use crate::masks;
 use crate::origins::Origins;
 
@@ -37,22 +37,16 @@ pub(super) fn diagnostic(
         fact.status == MaskStatus::Born && call > changed && sources.any(|source| source.call >= changed)
     };
     let at = graph.calls().find(born).unwrap_or(changed);
-    let (call, layer) = (graph.call(at), graph.layer_of(at));
     let name = |call: CallId| format!("`{}` ({})", graph.call_name(call), graph.layer_of(call).class);
     let label = |call: CallId, text: String| Label { call, name: graph.call_name(call), text };
+    let message = format!(
+        "{} looks for padding after {}, where it is no longer {number}, and `{}` {} on how much a caller pads",
+        name(at),
+        name(changed),
+        output.name,
+        depends(verdict)
+    );
     Some(Diagnostic {
-        code: Code::MaskLate,
-        severity: Severity::Warning,
-        layer: layer.name.clone(),
-        call: call.index,
-        class: layer.class.clone(),
-        message: format!(
-            "{} looks for padding after {}, where it is no longer {number}, and `{}` {} on how much a caller pads",
-            name(at),
-            name(changed),
-            output.name,
-            depends(verdict)
-        ),
         labels: vec![
             label(from, format!("padded with {number} here")),
             label(changed, "something else from here on".to_owned()),
@@ -68,7 +62,7 @@ pub(super) fn diagnostic(
             graph.call_name(changed),
             graph.call_name(from)
         ))],
-        output: Some(output.name.clone()),
+        ..warning(graph, at, Code::MaskLate, output, message)
     })
 }
 

@@ -6,8 +6,8 @@ use masque_ir::program::Value;
 use super::super::roots::{Mask, Origin};
 use super::super::{Output, Padding, Verdict};
 use super::unmarked::{layouts, runs_over};
-use super::{Stage, depends, labels};
-use crate::diagnostics::{Code, Diagnostic, Severity, Suggestion};
+use super::{Stage, depends, labels, warning};
+use crate::diagnostics::{Code, Diagnostic, Suggestion};
 
 /// The input of which a stage reads empty steps, if it reads no other padding.
 pub(super) fn input(padding: &Padding, stage: &Stage) -> Option<Value> {
@@ -30,20 +30,14 @@ pub(super) fn diagnostic(
     (stages, leak): (&[Stage], usize),
     (input, verdict): (Value, Verdict),
 ) -> Diagnostic {
-    let (call, layer) = (graph.call(stages[leak].call), graph.layer_of(stages[leak].call));
     let (name, input) = (graph.call_name(stages[leak].call), &padding.program.result(input).name);
+    let message = format!(
+        "nothing says which steps of `{input}` are empty, and `{}` {} on how many are: `{name}` ({}) counts them",
+        output.name,
+        depends(verdict),
+        graph.layer_of(stages[leak].call).class
+    );
     Diagnostic {
-        code: Code::StepsUnmasked,
-        severity: Severity::Warning,
-        layer: layer.name.clone(),
-        call: call.index,
-        class: layer.class.clone(),
-        message: format!(
-            "nothing says which steps of `{input}` are empty, and `{}` {} on how many are: `{name}` ({}) counts them",
-            output.name,
-            depends(verdict),
-            layer.class
-        ),
         labels: labels(graph, stages, leak, output),
         notes: vec![
             "a mask says what is padding inside of each step, and ends there: a step of nothing but padding still \
@@ -54,6 +48,6 @@ pub(super) fn diagnostic(
         advice: vec![Suggestion::words(format!(
             "pass `{name}` a mask of the steps: mask=ops.any(ops.not_equal({input}, 0), axis=-1)"
         ))],
-        output: Some(output.name.clone()),
+        ..warning(graph, stages[leak].call, Code::StepsUnmasked, output, message)
     }
 }

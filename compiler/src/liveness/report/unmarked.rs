@@ -6,8 +6,8 @@ use masque_ir::program::Value;
 use super::super::layout::{Bases, Layout};
 use super::super::roots::{Mask, Origin};
 use super::super::{Output, Padding, Verdict};
-use super::{Stage, depends};
-use crate::diagnostics::{Code, Diagnostic, Label, Severity, enumerated};
+use super::{Stage, depends, warning};
+use crate::diagnostics::{Code, Diagnostic, Label, enumerated};
 use crate::origins::Origins;
 
 /// The inputs without a mask whose padding an output reads; none if it is padding that the model knows of.
@@ -54,7 +54,6 @@ pub(super) fn diagnostic(
     // Of several inputs, the one that the padding comes from.
     let from = stages.iter().map(|stage| stage.call).find(|call| calls.contains(call));
     let at = from.or_else(|| calls.first().copied())?;
-    let (call, layer) = (graph.call(at), graph.layer_of(at));
     let names: Vec<String> = match from {
         Some(_) => vec![format!("`{}`", graph.call_name(at))],
         None => calls.iter().map(|&call| format!("`{}`", graph.call_name(call))).collect(),
@@ -65,13 +64,8 @@ pub(super) fn diagnostic(
         _ => "on how much a caller pads",
     };
     let marks = format!("nothing says which positions of {} are padding", enumerated(&names));
+    let message = format!("{marks}, and `{}` {} {what}", output.name, depends(verdict));
     Some(Diagnostic {
-        code: Code::NoMask,
-        severity: Severity::Warning,
-        layer: layer.name.clone(),
-        call: call.index,
-        class: layer.class.clone(),
-        message: format!("{marks}, and `{}` {} {what}", output.name, depends(verdict)),
         labels: labels(graph, stages, at, output),
         notes: vec![
             "no mask is made of it, so that padding is data like any other: a sequence alone may get another answer \
@@ -79,8 +73,7 @@ pub(super) fn diagnostic(
                 .to_owned(),
             "where nobody ever pads, nothing is wrong".to_owned(),
         ],
-        advice: vec![],
-        output: Some(output.name.clone()),
+        ..warning(graph, at, Code::NoMask, output, message)
     })
 }
 

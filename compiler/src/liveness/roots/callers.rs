@@ -31,8 +31,10 @@ impl Search<'_> {
             };
             let ty = &self.program.result(*source).ty;
             let ids = ty.rank() == 2 && ty.dtype.is_int() && !ty.shape[1].is_one();
-            let ids = ids && self.behind(*source).ends;
             if !ids || literal.number.0 != 0.0 || marked.of(&ty.shape[1]).is_some() {
+                continue;
+            }
+            if !self.behind(*source).ends {
                 continue;
             }
             let truth = |known: Known| match node.op.element(&[known, Known::Number(0.0)]) {

@@ -219,7 +219,7 @@ fn page(model: Model, arguments: &Dump, common: &Common) -> Result<String, Failu
     let inferred = inferred(model, common)?;
     let options = Options { on_unsupported_mask: common.on_unsupported_mask.into(), ..Options::default() };
     let values = match &arguments.input {
-        Some(input) => run_on(&arguments.model, input, options, common)?,
+        Some(input) => run_on(&arguments.model, &inferred, input, options)?,
         None => Values::default(),
     };
     let padding = inferred.padding()?;
@@ -228,14 +228,12 @@ fn page(model: Model, arguments: &Dump, common: &Common) -> Result<String, Failu
 }
 
 /// What every call of the model gives for these inputs.
-fn run_on(model: &Path, input: &Path, options: Options, common: &Common) -> Result<Values, Failure> {
-    let inferred = commands::open_quietly(model, common)?.infer_masks(common.mask_source())?;
-    let graph = inferred.graph().clone();
+fn run_on(model: &Path, inferred: &Inferred, input: &Path, options: Options) -> Result<Values, Failure> {
     let planned = values::compile(inferred, options)?;
     let inputs = read_inputs(&planned.plan, &Place::from(input.to_owned()))?;
     let outputs =
         CompiledModel::new(model.display().to_string(), planned).run(&inputs, RunOptions::default())?;
-    Ok(values::seen(&graph, &outputs))
+    Ok(values::seen(inferred.graph(), &outputs))
 }
 
 /// Writes the page where temporary files are, and hands it to what opens pages here.

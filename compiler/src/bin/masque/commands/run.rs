@@ -8,6 +8,7 @@ use masque::Options;
 use masque::session::{CompiledModel, SessionError};
 use masque_runtime::Session;
 use masque_runtime::bundle::{self, Bundle};
+use masque_runtime::classes::Labels;
 use masque_runtime::io;
 use masque_runtime::quote::one_line;
 use masque_runtime::serve::{Job, Listener, ServeError, serve};
@@ -17,7 +18,7 @@ use crate::commands;
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
-    let job = Job { threads: common.threads(), ..arguments.job.0.clone() };
+    let mut job = Job { threads: common.threads(), ..arguments.job.0.clone() };
     let mut targets = commands::targets(&arguments.model, common, job.force);
     job.targets(&mut targets)?;
     if let Some(path) = common.mask_file() {
@@ -25,7 +26,9 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
     }
     targets.check()?;
     let session = if bundle::is_bundle(&arguments.model).unwrap_or(false) {
-        opened(&arguments.model, common)?
+        let (session, labels) = opened(&arguments.model, common)?;
+        job.known_labels = labels;
+        session
     } else {
         let Some(session) = compiled(&arguments.model, common, terminal)? else {
             return Ok(ExitCode::from(1));
@@ -52,12 +55,15 @@ fn compiled(model: &Path, common: &Common, terminal: &Terminal) -> Result<Option
     Ok(Some(CompiledModel::new(model.display().to_string(), planned).session()?))
 }
 
-/// A session of what `masque build` made: an executable, whatever kind of machine it is for, or a plan file.
-fn opened(file: &Path, common: &Common) -> Result<Session, Failure> {
+/// A session of what `masque build` made, an executable, whatever kind of machine it is for, or a plan file; and the labels
+/// in it.
+fn opened(file: &Path, common: &Common) -> Result<(Session, Labels), Failure> {
     if let Some(option) = common.for_compiling() {
         return Err(Failure::Built { file: one_line(&file.to_string_lossy()), option });
     }
-    let bundle = Bundle::open(file)?;
+    let bundle = Arc::new(Bundle::open(file)?);
+    let labels = bundle.attached().labels.clone();
     let name = file.display().to_string();
-    Session::of(Arc::new(bundle)).map_err(|source| SessionError::Prepare { file: name, source }.into())
+    let session = Session::of(bundle).map_err(|source| SessionError::Prepare { file: name, source })?;
+    Ok((session, labels))
 }
