@@ -176,6 +176,53 @@ fn two_models_are_one_picture() {
     );
 }
 
+/// The page of two models says what changed, and where a mask died.
+#[test]
+fn two_models_are_one_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = |name: &str, middle: &str| {
+        let text = format!(
+            "masque 1 layers\nsemantics keras-3.15\nmodel \"m\"\n\n%ids = InputLayer() {{dtype = int32, shape = [B, 6]}}\n\
+             %e = Embedding(%ids) {{input_dim = 9, mask_zero = true, output_dim = 4}}\n{middle}\n\
+             %dense = Dense(%pool) {{units = 2}}\nreturn output_0 = %dense\n"
+        );
+        fs::write(folder.path().join(name), text).unwrap();
+    };
+    model("before.mq", "%d = Dense(%e) {units = 4}\n%pool = GlobalAveragePooling1D(%d)");
+    model(
+        "after.mq",
+        "%d = ops.Negative(%e)\n%f = Dense(%d) {units = 4}\n%pool = GlobalAveragePooling1D(%f)",
+    );
+    let page = masque(folder.path(), &["diff", "before.mq", "after.mq", "--format", "html"]).text();
+    let data = page.split("id=\"difference\">").nth(1).and_then(|rest| rest.split("</script>").next());
+    let data: Json = serde_json::from_str(&data.unwrap().replace("\\u003c", "<")).unwrap();
+    let told = |name: &str| (data["changes"][name]["kind"].clone(), data["changes"][name]["died"].clone());
+    let expected = |kind: &str, died: bool| (Json::from(kind), Json::from(died));
+    assert_eq!(told("d"), expected("added", true), "{}", data["changes"]);
+    assert_eq!(told("d (removed)"), expected("removed", false), "{}", data["changes"]);
+    assert_eq!(told("f"), expected("added", false), "{}", data["changes"]);
+    assert_eq!(told("pool"), expected("changed", false), "{}", data["changes"]);
+    let Some(browser) = installed(&["chromium", "chromium-browser", "google-chrome", "chrome"]) else {
+        return;
+    };
+    let script = r##"<script>{
+const seen = {};
+const buttons = () => [...document.querySelectorAll("#panel .change")];
+seen.changes = buttons().map((button) => button.textContent);
+buttons().find((button) => button.textContent.startsWith("d (removed)")).click();
+seen.chosen = [...document.querySelectorAll(".chosen")].map((node) => node.dataset.node);
+seen.panel = document.getElementById("panel").textContent;
+seen.errors = window.wrong;
+document.body.dataset.seen = JSON.stringify(seen);
+}</script></body>"##;
+    let seen = visited(&browser, &page, script);
+    let changes = ["d: added, a mask dies here", "d (removed): removed", "f: added", "pool: changed"];
+    assert_eq!(seen["changes"], serde_json::json!(changes));
+    assert_eq!(seen["chosen"], serde_json::json!(["d (removed)"]));
+    assert!(seen["panel"].as_str().unwrap().contains("Between the models: removed"), "{seen}");
+    assert_eq!(seen["errors"], serde_json::json!([]), "{seen}");
+}
+
 /// The picture in the README is made by the command beside it.
 #[test]
 fn the_picture_of_the_readme_is_current() {

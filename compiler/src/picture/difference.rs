@@ -52,7 +52,9 @@ impl Picture {
         // An added call may have taken the name.
         let taken = self.nodes.iter().any(|known| known.name == node.name);
         let name = if taken { format!("{} (removed)", node.name) } else { node.name.clone() };
-        self.nodes.insert(first, Node { name, group, mask, change: Some(Change::Removed), ..node.clone() });
+        let call = node.call.as_ref().map(|_| name.clone());
+        let change = Some(Change::Removed);
+        self.nodes.insert(first, Node { name, group, mask, call, change, ..node.clone() });
         for edge in other.edges.iter().filter(|edge| edge.from == place || edge.to == place) {
             let here = |end: usize| if end == place { Some(first) } else { find(self, end) };
             if let (Some(from), Some(to)) = (here(edge.from), here(edge.to)) {

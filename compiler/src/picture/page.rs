@@ -1,6 +1,8 @@
 //! All stages of a model as one page of HTML, which needs nothing but itself: its style, its program and its data are
 //! in it, and it asks the network for nothing.
 
+mod difference;
+
 use std::collections::{BTreeMap, HashMap};
 
 use masque_ir::program::Program;
@@ -14,6 +16,8 @@ use crate::liveness::Padding;
 use crate::mathematics::{self, Form};
 use crate::table::{self, Row};
 use crate::{Error, Inferred, Options};
+
+pub use difference::write_difference;
 
 /// A picture with more boxes than this begins folded.
 const UNFOLDED: usize = 80;
@@ -40,6 +44,19 @@ struct Stage {
     leaks: bool,
     views: Vec<View>,
     nodes: BTreeMap<String, Box>,
+    /// By box: what became of it between two models.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    changes: BTreeMap<String, Changed>,
+}
+
+/// What became of a call between two models.
+#[derive(Serialize)]
+struct Changed {
+    /// `added`, `removed` or `changed`.
+    kind: &'static str,
+    /// Is a mask dropped here that was not before?
+    died: bool,
+    lines: Vec<String>,
 }
 
 /// One drawing: the whole picture, folded or not, or the inside of a group.
@@ -121,9 +138,13 @@ pub fn write(
         add("optimized", optimized.program());
         add("packed", &optimized.packed());
     }
+    Ok(composed(title, &stages, calls, values))
+}
+
+fn composed(title: String, stages: &[Stage], calls: BTreeMap<String, Call>, values: Values) -> String {
     let names = stages.iter().map(|stage| stage.name).collect();
     let mut data = element("data", &Data { title: title.clone(), stages: names, calls, values });
-    for stage in &stages {
+    for stage in stages {
         data.push_str(&element(stage.name, stage));
     }
     let page = include_str!("page/page.html")
@@ -131,7 +152,7 @@ pub fn write(
         .replace("{{style}}", &format!("{}{}", style::sheet(), include_str!("page/page.css")))
         .replace("{{program}}", include_str!("page/page.js"));
     // Put in last: what it holds is not looked at again.
-    Ok(page.replacen("{{data}}", &data, 1))
+    page.replacen("{{data}}", &data, 1)
 }
 
 /// Data as an element of the page. Nothing in it may end the element.
@@ -222,5 +243,6 @@ fn stage(name: &'static str, picture: &Picture, lines: &HashMap<String, String>)
         (node.name.clone(), found)
     });
     let leaks = picture.edges.iter().any(|edge| edge.leaks);
-    Stage { name, masks: picture.masks.clone(), leaks, nodes: boxes.collect(), views }
+    let (masks, nodes) = (picture.masks.clone(), boxes.collect());
+    Stage { name, masks, leaks, nodes, views, changes: BTreeMap::new() }
 }

@@ -289,6 +289,8 @@ pub(crate) enum DiffFormat {
     Dot,
     /// Both models in one picture, placed and drawn
     Svg,
+    /// The picture as a page to look around in; it needs no network
+    Html,
 }
 
 #[derive(Debug, Args)]

@@ -149,10 +149,21 @@ function details() {
   const call = data.calls[now.call];
   if (chosen === undefined) {
     parts.push(make("h2", data.title), make("p", "Choose a box to see what is known of it.", { class: "dim" }));
+    const changed = Object.entries(stage().changes ?? {});
+    if (changed.length > 0) head("What changed");
+    for (const [name, change] of changed) {
+      const died = change.died ? ", a mask dies here" : "";
+      parts.push(button(`${name}: ${change.kind}${died}`, () => go(name), { class: "change" }));
+    }
   } else {
     parts.push(make("h2", now.chosen), make("p", chosen.does, { class: "dim" }));
     if (chosen.call && chosen.call !== now.chosen) lines("Lowered from", [`${chosen.call}: ${call.class}`]);
     lines("Gives", chosen.types, "pre");
+    const change = stage().changes?.[now.chosen];
+    if (change) {
+      lines(`Between the models: ${change.kind}`, change.lines, "pre");
+      if (change.died) parts.push(make("p", "A mask dies here.", { class: "warning" }));
+    }
   }
   const given = data.values[now.call] ?? [];
   if (chosen !== undefined && given.length > 0) {

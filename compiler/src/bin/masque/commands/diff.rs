@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use masque::Inferred;
 use masque::compare::{compare, report};
-use masque::picture::{self, Picture, dot, svg};
+use masque::picture::{self, Picture, dot, page, svg};
 use masque_ir::facts::MaskSource;
 use serde_json::json;
 
@@ -28,13 +28,16 @@ pub(crate) fn run(arguments: &Diff, common: &Common, terminal: &Terminal) -> Res
     match arguments.format {
         DiffFormat::Json => commands::print_json(&json!({ "changes": changes }))?,
         DiffFormat::Text => commands::print(&report(&changes, terminal.styles_output()))?,
-        DiffFormat::Dot | DiffFormat::Svg => {
+        DiffFormat::Dot | DiffFormat::Svg | DiffFormat::Html => {
             let picture = |inferred: &Inferred| -> Result<Picture, Failure> {
                 Ok(picture::of_model(inferred, &[], &inferred.padding()?))
             };
             let both = picture::of_difference(&picture(&before)?, &picture(&after)?, &changes);
-            let dot = arguments.format == DiffFormat::Dot;
-            commands::print(&if dot { dot::write(&both) } else { svg::draw(&both) })?;
+            commands::print(&match arguments.format {
+                DiffFormat::Dot => dot::write(&both),
+                DiffFormat::Html => page::write_difference((&before, &after), &both, &changes)?,
+                _ => svg::draw(&both),
+            })?;
         }
     }
     if changes.is_empty() {
