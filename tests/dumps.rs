@@ -6,70 +6,13 @@ use std::path::Path;
 use masque_ir::text::{Stage, parse};
 use masque_tests::command::{Done, bare};
 use masque_tests::corpus::{area, case};
-use masque_tests::root;
+use masque_tests::schema::Schema;
 use serde_json::Value as Json;
 
 const MASQUE: &str = env!("CARGO_BIN_EXE_masque-under-test");
 
 fn dump(folder: &Path, arguments: &[&str]) -> Done {
     Done::from(bare(Path::new(MASQUE), folder).arg("dump").args(arguments).output().unwrap())
-}
-
-/// What of a value does not keep to a schema; the words of JSON Schema that `docs/dump.schema.json` uses, and no other.
-fn wrong(schema: &Json, root: &Json, value: &Json, place: &str) -> Vec<String> {
-    let mut found = vec![];
-    for (word, rule) in schema.as_object().unwrap() {
-        let fits = match word.as_str() {
-            "$ref" => {
-                let target = root.pointer(rule.as_str().unwrap().trim_start_matches('#')).unwrap();
-                found.extend(wrong(target, root, value, place));
-                true
-            }
-            "const" => value == rule,
-            "enum" => rule.as_array().unwrap().contains(value),
-            "type" => match rule {
-                Json::Array(types) => types.iter().any(|name| is(name, value)),
-                name => is(name, value),
-            },
-            "required" => {
-                rule.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap()).is_some())
-            }
-            "properties" => {
-                for (name, rule) in rule.as_object().unwrap() {
-                    if let Some(inner) = value.get(name) {
-                        found.extend(wrong(rule, root, inner, &format!("{place}/{name}")));
-                    }
-                }
-                true
-            }
-            "items" => {
-                for (number, item) in value.as_array().into_iter().flatten().enumerate() {
-                    found.extend(wrong(rule, root, item, &format!("{place}/{number}")));
-                }
-                true
-            }
-            "additionalProperties" => value
-                .as_object()
-                .is_none_or(|fields| fields.keys().all(|name| schema["properties"].get(name).is_some())),
-            "$schema" | "title" | "description" | "$defs" => true,
-            other => panic!("the schema uses {other}, which nobody checks"),
-        };
-        if !fits {
-            found.push(format!("{place}: {word} {rule}, found {value}"));
-        }
-    }
-    found
-}
-
-fn is(name: &Json, value: &Json) -> bool {
-    match name.as_str().unwrap() {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "null" => value.is_null(),
-        other => panic!("unknown type {other}"),
-    }
 }
 
 /// All stages are written, read back, repeated, and gone on from.
@@ -105,6 +48,73 @@ fn every_stage_is_taken_back() {
     }
 }
 
+/// A pass that changes something has a file between the stages, the text of `--after`, which is taken back.
+#[test]
+fn every_pass_is_written_and_taken_back() {
+    let model = case("seed/embedding-gru-dense").model();
+    let folder = tempfile::tempdir().unwrap();
+    let file = model.to_str().unwrap();
+    dump(folder.path(), &[file, "--all", "."]).succeeded().unwrap();
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string());
+    let mut names: Vec<String> = names.map(Result::unwrap).collect();
+    names.sort();
+    let between: Vec<&str> = names
+        .iter()
+        .filter(|name| name.contains('.') && !name[1..].starts_with('-'))
+        .map(String::as_str)
+        .collect();
+    assert_eq!(between, ["5.3-tables.mq"], "{names:?}");
+    for name in between {
+        let text = fs::read_to_string(folder.path().join(name)).unwrap();
+        let pass = name.split_once('-').unwrap().1.trim_end_matches(".mq");
+        let after = dump(folder.path(), &[file, "--after", pass]).succeeded().unwrap().text();
+        assert_eq!(after, text, "{name}");
+        let again = dump(folder.path(), &[name, "--stage", "packed"]).succeeded().unwrap().text();
+        assert_eq!(again, text, "{name}");
+    }
+}
+
+/// What each pass of planning is for is seen in what it leaves.
+#[test]
+fn a_pass_does_what_it_is_called_for() {
+    let after = |name: &str, pass: &str| {
+        let arguments = ["model.keras", "--after", pass, "--on-unsupported-mask", "drop"];
+        dump(&case(name).folder, &arguments).succeeded().unwrap().text()
+    };
+    for (name, [before, pass], has, words) in [
+        ("seed/embedding-gru-dense", ["decompose", "tables"], true, "rows = %ids"),
+        ("field/094-small-gpt", ["tables", "fold"], false, "reshape(@"),
+        ("field/098-wavenet-nested-outputs", ["fold", "fuse"], true, "map("),
+    ] {
+        let [before, after] = [before, pass].map(|pass| after(name, pass));
+        assert_eq!([before.contains(words), after.contains(words)], [!has, has], "{name} {pass}: {after}");
+    }
+    let gru = |pass| after("seed/embedding-gru-dense", pass);
+    let stages = ["rewrite-1", "pack", "decompose", "tables", "fold", "fuse"];
+    let headers = stages.map(|pass| gru(pass).lines().next().unwrap().to_owned());
+    assert_eq!(headers[0], "masque 1 tensor");
+    assert!(headers[1..].iter().all(|header| header == "masque 1 packed"), "{headers:?}");
+    let optimized = dump(&case("seed/embedding-gru-dense").folder, &["model.keras", "--stage", "optimized"]);
+    let body = |text: &str| text.split_once('\n').unwrap().1.to_owned();
+    assert_eq!(body(&gru("rewrite-1")), body(&optimized.succeeded().unwrap().text()));
+}
+
+#[test]
+fn a_pass_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = case("seed/stacked-gru").model();
+    let after = |file: &str, pass: &str| dump(folder.path(), &[file, "--after", pass]);
+    dump(folder.path(), &[model.to_str().unwrap(), "--all", "."]).succeeded().unwrap();
+    let passes = "rewrite-1, pack, decompose, tables, fold, fuse";
+    let said = format!("{}: --after inline: expected one of {passes}", model.display());
+    assert_eq!(after(model.to_str().unwrap(), "inline").refusal(), Ok(said.as_str()));
+    // A text has no weights to fold.
+    let said = "5-packed.mq: --after fold: expected one of decompose, tables";
+    assert_eq!(after("5-packed.mq", "fold").refusal(), Ok(said));
+    let said = "6-plan.mq: --after fold: no pass follows the stage of this text";
+    assert_eq!(after("6-plan.mq", "fold").refusal(), Ok(said));
+}
+
 /// A text has no weights, so what is made of it does not know their hashes.
 fn without_hash(line: &str) -> String {
     match line.split_once(" = weight ") {
@@ -113,24 +123,51 @@ fn without_hash(line: &str) -> String {
     }
 }
 
+/// Through the command, with findings and costs; `text_form` looks at every golden model.
 #[test]
 fn json_keeps_to_its_schema() {
-    let schema: Json =
-        serde_json::from_str(&fs::read_to_string(root().join("docs/dump.schema.json")).unwrap()).unwrap();
-    for case in ["seed", "attention", "masked"].into_iter().flat_map(area) {
+    let schema = Schema::read();
+    for case in ["seed", "leaks"].into_iter().flat_map(area) {
         for stage in ["layers", "masks", "tensor", "packed"] {
             let arguments =
                 ["model.keras", "--stage", stage, "--format", "json", "--on-unsupported-mask", "warn"];
             let text = dump(&case.folder, &arguments).succeeded().unwrap().text();
             let said: Json = serde_json::from_str(&text).unwrap();
-            let found = wrong(&schema, &schema, &said, "");
+            let found = schema.wrong(&said);
             assert!(found.is_empty(), "{} {stage}: {}", case.name, found.join("\n"));
         }
     }
     let mut said = serde_json::json!({ "masque": 1, "stage": "masks", "model": 3, "other": 0 });
-    assert_eq!(wrong(&schema, &schema, &said, "").len(), 2, "{:?}", wrong(&schema, &schema, &said, ""));
+    assert_eq!(schema.wrong(&said).len(), 2, "{:?}", schema.wrong(&said));
     said["calls"] = serde_json::json!([{ "name": "a", "layer": 0, "arguments": [], "outputs": [{}] }]);
-    assert_eq!(wrong(&schema, &schema, &said, "").len(), 3);
+    assert_eq!(schema.wrong(&said).len(), 3);
+}
+
+/// What a script looks for: costs as formulas, findings, and where in the config a layer and an operation come from.
+#[test]
+fn json_says_what_a_script_looks_for() {
+    let said = |name: &str, stage: &str| -> Json {
+        let arguments = ["model.keras", "--stage", stage, "--format", "json"];
+        serde_json::from_str(&dump(&case(name).folder, &arguments).succeeded().unwrap().text()).unwrap()
+    };
+    let masks = said("field/025-recommender-causal-last", "masks");
+    let cost = |call: &str| {
+        let calls = masks["calls"].as_array().unwrap();
+        calls.iter().find(|said| said["name"] == call).unwrap()["multiply_adds"].clone()
+    };
+    assert_eq!(cost("att"), serde_json::json!({ "all": "2112*B", "packed": "1344*B + 128*N" }));
+    assert_eq!(cost("item"), serde_json::json!({ "all": "0", "packed": "0" }));
+    let flatten = said("seed/flatten-destroys-mask", "masks");
+    let codes: Vec<&Json> =
+        flatten["findings"].as_array().unwrap().iter().map(|found| &found["code"]).collect();
+    assert_eq!(codes, ["mask-unsupported", "padding-leak"]);
+    assert_eq!(flatten["layers"][2]["pointer"], "/config/layers/2");
+    let tensor = said("seed/stacked-gru", "tensor");
+    let gru = tensor["nodes"].as_array().unwrap().iter().find(|node| node["op"] == "gru").unwrap();
+    let layers = said("seed/stacked-gru", "layers");
+    let layer =
+        layers["layers"].as_array().unwrap().iter().find(|layer| layer["name"] == gru["call"]).unwrap();
+    assert!(layer["pointer"].is_string() && layer["pointer"] == gru["pointer"], "{gru}");
 }
 
 #[test]
@@ -161,9 +198,37 @@ fn a_focus_leaves_the_rest_out() {
 #[test]
 fn what_is_for_pictures_is_refused_elsewhere() {
     let folder = case("seed/stacked-gru").folder;
-    let said = Ok("--collapse and --focus are for pictures: --format svg or dot");
-    assert_eq!(dump(&folder, &["model.keras", "--collapse"]).refusal(), said);
+    let said = Ok("--focus is for pictures: --format svg or dot");
     assert_eq!(dump(&folder, &["model.keras", "--focus", "first", "--format", "json"]).refusal(), said);
+    let said = Ok("--collapse is for pictures, and for the texts of the stages layers and masks");
+    for other in [["--format", "json"], ["--stage", "tensor"], ["--after", "pack"]] {
+        assert_eq!(dump(&folder, &[&["model.keras", "--collapse"], &other[..]].concat()).refusal(), said);
+    }
+}
+
+/// Two blocks of a GPT are one, with the names of the calls of the other; its picture has a box for both.
+#[test]
+fn blocks_that_are_repeated_are_folded() {
+    let folder = case("field/094-small-gpt").folder;
+    for stage in ["layers", "masks"] {
+        let text =
+            dump(&folder, &["model.keras", "--collapse", "--stage", stage]).succeeded().unwrap().text();
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(format!("folded.{stage}"), text);
+        });
+        let other = tempfile::tempdir().unwrap();
+        fs::write(other.path().join("folded.mq"), text).unwrap();
+        let said = dump(other.path(), &["folded.mq"]);
+        assert!(said.refusal().unwrap().contains("found a folded one"), "{}", said.stderr);
+    }
+    let drawn = dump(&folder, &["model.keras", "--collapse", "--format", "dot"]).succeeded().unwrap().text();
+    assert!(drawn.contains("2 × 7 calls") && drawn.contains("14 calls"), "{drawn}");
+    assert!(!drawn.contains("MultiHeadAttention"), "{drawn}");
+    // A model that repeats nothing is shown as it is.
+    let folder = case("seed/stacked-gru").folder;
+    let [whole, folded] = [&["model.keras"][..], &["model.keras", "--collapse"]]
+        .map(|arguments| dump(&folder, arguments).succeeded().unwrap().text());
+    assert_eq!(whole, folded);
 }
 
 #[test]

@@ -5,10 +5,12 @@ use std::fs;
 use std::sync::{LazyLock, Mutex};
 
 use masque::Model;
+use masque::json::{self, Source};
 use masque::rewrite::{self, Limits};
 use masque_ir::plan::Kernel;
 use masque_ir::text::{parse, print_layers};
 use masque_tests::corpus::{self, Case};
+use masque_tests::schema::Schema;
 use masque_tests::stages::{KERAS, Stages, verified};
 
 /// Every case with its stages, which all tests look at.
@@ -56,6 +58,21 @@ fn every_stage_is_well_formed_and_reads_back() {
                 return Err(format!(
                     "{stage}: it is printed in another way the second time:\n{text}\n{back}"
                 ));
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn every_stage_in_json_keeps_to_its_schema() {
+    let schema = Schema::read();
+    for_every_case(|_, stages| {
+        let source = Source { graph: &stages.layers, pointers: &stages.pointers };
+        for document in stages.documents() {
+            let wrong = schema.wrong(&json::of_document(&document, Some(source)));
+            if !wrong.is_empty() {
+                return Err(format!("{}: {}", document.stage(), wrong.join("\n")));
             }
         }
         Ok(())

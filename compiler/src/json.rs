@@ -1,5 +1,8 @@
 //! Stages as JSON, for programs that look at models: `docs/dump.schema.json` describes it.
 
+use std::collections::BTreeMap;
+
+use masque_ir::dim::Dim;
 use masque_ir::facts::{InferredGraph, WeightDecl};
 use masque_ir::layers::{ArgumentValue, CallId, LayerGraph, LayerId, TensorRef};
 use masque_ir::mask::{Band, MaskExpr, MaskId};
@@ -7,16 +10,37 @@ use masque_ir::program::{Operand, Program};
 use masque_ir::text::{Document, print_mask};
 use serde_json::{Value as Json, json};
 
+use crate::costs::Cost;
+use crate::diagnostics::Diagnostic;
+use crate::origins::Origins;
+use crate::{Error, Inferred};
+
 /// The version of the form: it rises when something that was there is there no more, or means something else.
 pub const VERSION: u32 = 1;
 
-/// A document as JSON. The pointers say where each layer stands in the model's config, in the graph's order; none where
-/// that is not known.
-pub fn of_document(document: &Document, pointers: &[String]) -> Json {
+/// Where the parts of a document come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The layer graph.
+    pub graph: &'a LayerGraph,
+    /// JSON pointers to the layers in the model's config, in the graph's order; empty if there is no config.
+    pub pointers: &'a [String],
+}
+
+impl Source<'_> {
+    /// JSON pointer to a layer; a model that is a text has none.
+    fn pointer(&self, LayerId(place): LayerId) -> Option<&str> {
+        let pointer = self.pointers.get(place as usize).map(String::as_str);
+        pointer.filter(|pointer| pointer.starts_with('/'))
+    }
+}
+
+/// A document as JSON. Without a source, it does not say where its parts come from.
+pub fn of_document(document: &Document, source: Option<Source<'_>>) -> Json {
     let mut said = match document {
-        Document::Layers(graph) => of_layers(graph, None, pointers),
-        Document::Masks(inferred) => of_layers(&inferred.graph, Some(inferred), pointers),
-        Document::Program(_, program) => of_program(program),
+        Document::Layers(graph) => of_layers(graph, None, source),
+        Document::Masks(inferred) => of_layers(&inferred.graph, Some(inferred), source),
+        Document::Program(_, program) => of_program(program, source),
         Document::Plan(plan) => json!({ "model": plan.name, "plan": plan }),
     };
     said["masque"] = json!(VERSION);
@@ -24,10 +48,34 @@ pub fn of_document(document: &Document, pointers: &[String]) -> Json {
     said
 }
 
-fn of_layers(graph: &LayerGraph, inferred: Option<&InferredGraph>, pointers: &[String]) -> Json {
+/// The stage `masks` of a model with what its text does not say: findings, and the multiply-adds of every call, with and
+/// without the padding that nobody sees, as formulas in the sizes that only a run knows; null where there is no formula.
+///
+/// # Errors
+///
+/// Those of [`Inferred::costs`].
+pub fn of_model(inferred: &Inferred, findings: &[Diagnostic]) -> Result<Json, Error> {
+    let costs = inferred.costs()?;
+    let document = Document::Masks(inferred.graph().clone());
+    let graph = &inferred.graph().graph;
+    let mut said = of_document(&document, Some(Source { graph, pointers: &inferred.pointers }));
+    let none = Some(Dim::constant(0));
+    let formula = |costs: &BTreeMap<String, Cost>, call: &str| {
+        costs.get(call).unwrap_or(&none).as_ref().map(ToString::to_string)
+    };
+    for (id, call) in graph.calls().zip(said["calls"].as_array_mut().into_iter().flatten()) {
+        let name = graph.call_name(id);
+        call["multiply_adds"] =
+            json!({ "all": formula(&costs.dense, &name), "packed": formula(&costs.packed, &name) });
+    }
+    said["findings"] = json!(findings);
+    Ok(said)
+}
+
+fn of_layers(graph: &LayerGraph, inferred: Option<&InferredGraph>, source: Option<Source<'_>>) -> Json {
     let layer = |(place, layer): (usize, &masque_ir::layers::Layer)| {
         let mut said = json!({ "name": layer.name, "class": layer.class, "settings": layer.settings });
-        if let Some(pointer) = pointers.get(place) {
+        if let Some(pointer) = source.as_ref().and_then(|source| source.pointer(LayerId(place as u32))) {
             said["pointer"] = json!(pointer);
         }
         said
@@ -125,7 +173,8 @@ fn mask(inferred: &InferredGraph, id: MaskId, expression: &MaskExpr) -> Json {
     })
 }
 
-fn of_program(program: &Program) -> Json {
+fn of_program(program: &Program, source: Option<Source<'_>>) -> Json {
+    let origins = source.map(|source| (source, Origins::of(source.graph)));
     let operand = |operand: &Operand| match operand {
         Operand::Absent => Json::Null,
         Operand::Value(value) => json!({ "value": program.result(*value).name }),
@@ -136,12 +185,21 @@ fn of_program(program: &Program) -> Json {
             let mask = result.mask.map(|mask| program.result(mask).name.as_str());
             json!({ "name": result.name, "type": result.ty, "mask": mask })
         });
-        json!({
+        let mut said = json!({
             "op": node.op.info().mnemonic,
             "attributes": node.op.attributes(),
             "operands": node.operands.iter().map(operand).collect::<Vec<_>>(),
             "results": results.collect::<Vec<_>>(),
-        })
+        });
+        if let Some((source, origins)) = &origins
+            && let Some(call) = origins.call(&node.results[0].name)
+        {
+            said["call"] = json!(source.graph.call_name(call));
+            if let Some(pointer) = source.pointer(source.graph.call(call).layer) {
+                said["pointer"] = json!(pointer);
+            }
+        }
+        said
     });
     json!({
         "model": program.name,

@@ -19,12 +19,14 @@
 //! | [`mathematics`] | what a call computes, printed from its operations |
 //! | [`summary`], [`costs`] | a model line by line; how much it computes |
 //! | [`json`] | stages as JSON |
+//! | [`passes`] | the program after each pass between the stages |
 //! | [`picture`] | what a stage looks like: DOT, SVG, a page to look around in |
 //! | [`mod@liveness`], [`witness`] | what every output reads of the padding, and runs that show it |
 //! | [`rewrite`] | equality saturation |
 //! | [`mod@plan`], [`executable`] | what the runtime runs, and the file that holds it; is it as it was built? |
 //! | [`session`] | compile and run in one process |
 //! | [`renumber`] | automatic names, counted from the beginning |
+//! | [`repeats`] | blocks of calls that are repeated |
 //! | [`table`], [`diff`], [`testing`], [`compare`] | the mask table; how two tables, or two models, differ |
 //!
 //! ```no_run
@@ -70,10 +72,12 @@ pub mod origins;
 mod output_names;
 pub mod pack;
 mod padding;
+pub mod passes;
 pub mod picture;
 pub mod plan;
 mod rebuild;
 pub mod renumber;
+pub mod repeats;
 pub mod rewrite;
 pub mod session;
 pub mod summary;

@@ -103,9 +103,7 @@ pub fn plan(
     weights: &BTreeMap<String, Tensor>,
     provenance: Provenance,
 ) -> Result<Planned, PlanError> {
-    let program = rows::read_tables(&ready(program)?);
-    let (program, moved) = stored::fold(&program, weights);
-    let program = fuse::fuse(&program);
+    let (program, moved) = prepare(program, Some(weights), &mut |_, _| {})?;
     let mut planner = Planner::new(&program, weights.iter().chain(&moved));
     planner.given();
     for place in 0..program.nodes.len() {
@@ -139,6 +137,25 @@ pub fn plan(
         masks,
     };
     Ok(Planned { plan, weights: planner.bytes })
+}
+
+/// The program whose nodes become steps, and the weights made for it; shows what each pass leaves. Passes that read
+/// weights are left out where there are none.
+pub(crate) fn prepare(
+    program: &Program,
+    weights: Option<&BTreeMap<String, Tensor>>,
+    seen: &mut dyn FnMut(&str, &Program),
+) -> Result<(Program, BTreeMap<String, Tensor>), PlanError> {
+    let program = ready(program)?;
+    seen("decompose", &program);
+    let program = rows::read_tables(&program);
+    seen("tables", &program);
+    let Some(weights) = weights else { return Ok((program, BTreeMap::new())) };
+    let (program, moved) = stored::fold(&program, weights);
+    seen("fold", &program);
+    let program = fuse::fuse(&program);
+    seen("fuse", &program);
+    Ok((program, moved))
 }
 
 /// The program without composites that have no kernel, neither outside of loops nor in their bodies; what is element-wise

@@ -68,6 +68,11 @@ pub struct Report {
 
 /// Optimizes a program: the same outputs, under the same names.
 pub fn optimize(program: &Program, limits: Limits) -> (Program, Report) {
+    rounds(program, limits, &mut |_| {})
+}
+
+/// Optimizes a program, and shows what each round leaves.
+pub(crate) fn rounds(program: &Program, limits: Limits, seen: &mut dyn FnMut(&Program)) -> (Program, Report) {
     let mut report = Report { saturated: true, ..Report::default() };
     let mut current = Cow::Borrowed(program);
     while report.rounds < limits.rounds {
@@ -75,6 +80,7 @@ pub fn optimize(program: &Program, limits: Limits) -> (Program, Report) {
         report.add(&saturated.runner);
         let (next, last) = (saturated.cheapest(), saturated.is_final());
         drop(saturated);
+        seen(&next);
         let changed = next != *current;
         current = Cow::Owned(next);
         if last || !changed {

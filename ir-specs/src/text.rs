@@ -20,7 +20,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use error::{Problem, TextError};
-pub use printer::layer_lines;
+pub use printer::{Fold, layer_lines};
 
 use serde_json::Value as Json;
 
@@ -195,6 +195,16 @@ pub fn print_layers(graph: &LayerGraph) -> String {
 /// The text of stage `masks`.
 pub fn print_masks(inferred: &InferredGraph) -> String {
     printer::masks(inferred)
+}
+
+/// The text of stage `layers` with blocks folded. It is for people: its header says `folded`, and it is not read back.
+pub fn print_layers_folded(graph: &LayerGraph, fold: &Fold) -> String {
+    printer::folded_layers(graph, fold)
+}
+
+/// The text of stage `masks` with blocks folded, as [`print_layers_folded`] does it.
+pub fn print_masks_folded(inferred: &InferredGraph, fold: &Fold) -> String {
+    printer::folded_masks(inferred, fold)
 }
 
 /// One mask as an expression, as the stage `masks` shows it: `any(ne(%x, 0.0), -1)`. A long one ends with `…`.

@@ -12,6 +12,7 @@
 //! | [`metrics`] | Keras' metrics, in numbers |
 //! | [`mask_table`] | is this the mask table of Keras? |
 //! | [`programs`] | programs in the text form with what is expected of them |
+//! | [`schema`] | does a dump in JSON keep to its schema? |
 //! | [`command`] | running programs, and what may be expected of one that refuses |
 //! | [`sources`] | the repository's own files |
 //!
@@ -26,6 +27,7 @@ pub mod losses;
 pub mod mask_table;
 pub mod metrics;
 pub mod programs;
+pub mod schema;
 pub mod sources;
 pub mod stages;
 

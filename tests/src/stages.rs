@@ -23,6 +23,8 @@ pub const KERAS: Options =
 pub struct Stages {
     /// As it was read.
     pub layers: LayerGraph,
+    /// Where each layer stands in the model's config.
+    pub pointers: Vec<String>,
     /// What it was compiled with for training.
     pub compiled: serde_json::Value,
     /// With types and masks.
@@ -55,7 +57,7 @@ impl Stages {
     ///
     /// As of [`Stages::of`].
     pub fn compile(model: Model, options: Options) -> Result<Stages, Box<Error>> {
-        let layers = model.graph().clone();
+        let (layers, pointers) = (model.graph().clone(), model.pointers().to_vec());
         let mut inferred = model.infer()?;
         inferred.load_weights()?;
         let (masks, compiled) = (inferred.graph().clone(), inferred.compiled().clone());
@@ -70,6 +72,7 @@ impl Stages {
         };
         Ok(Stages {
             layers,
+            pointers,
             compiled,
             masks,
             output_masks,

@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use masque_ir::facts::MaskStatus;
 
-use super::{Edge, Node, Picture, Role};
+use super::{Edge, Group, Node, Picture, Role};
 use crate::diagnostics::Severity;
+use crate::repeats::Repeat;
 
 /// What a box is in the smaller picture.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +28,43 @@ impl Picture {
                 None => Some(Seen::Node(node)),
             };
         self.made_of(self.title.clone(), None, seen)
+    }
+
+    /// The picture with a group around the blocks of each repetition, whose boxes are those of a layer graph in its order.
+    /// A repetition that cuts through groups stays as it is.
+    pub fn with_repeats(mut self, repeats: &[Repeat]) -> Picture {
+        for repeat in repeats {
+            self.group_repeat(repeat);
+        }
+        self
+    }
+
+    fn group_repeat(&mut self, repeat: &Repeat) {
+        let around = |node: &Node| self.around(node.group).collect::<Vec<usize>>();
+        let Some(boxes) = self.nodes.get(repeat.places()) else { return };
+        let chains: Vec<Vec<usize>> = boxes.iter().map(around).collect();
+        let first = chains.first().map_or(&[][..], Vec::as_slice);
+        // The groups around a box come innermost first.
+        let parent = first.iter().copied().find(|group| chains.iter().all(|chain| chain.contains(group)));
+        let below =
+            |chain: &Vec<usize>| chain.iter().copied().take_while(|group| Some(*group) != parent).last();
+        let moved: HashSet<usize> = chains.iter().filter_map(below).collect();
+        let cut = self.nodes.iter().enumerate().any(|(place, node)| {
+            !repeat.places().contains(&place) && self.around(node.group).any(|group| moved.contains(&group))
+        });
+        if cut {
+            return;
+        }
+        let alone: Vec<usize> = repeat
+            .places()
+            .zip(&chains)
+            .filter(|(_, chain)| below(chain).is_none())
+            .map(|(place, _)| place)
+            .collect();
+        let group = self.groups.len();
+        self.groups.push(Group { name: repeat.title(), parent });
+        alone.into_iter().for_each(|place| self.nodes[place].group = Some(group));
+        moved.into_iter().for_each(|child| self.groups[child].parent = Some(group));
     }
 
     /// What is at most so many lines away from a box; `None` if there is none of that name.

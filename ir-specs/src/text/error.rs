@@ -44,6 +44,11 @@ pub enum Problem {
         /// How many there are.
         found: usize,
     },
+    /// A text that leaves out blocks.
+    #[error(
+        "expected a whole text, found a folded one, in which blocks are left out: dump it without --collapse"
+    )]
+    Folded,
     /// The rules named in the header are not known.
     #[error(transparent)]
     Semantics(#[from] UnknownSemantics),

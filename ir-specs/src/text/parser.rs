@@ -90,6 +90,9 @@ impl<'a> Parser<'a> {
             let expected = format!("version {expected} of the text form of stage {stage}");
             return Err(self.expected_at(version.start, expected, describe(version.kind)));
         }
+        if self.token.kind == Kind::Word("folded") {
+            return Err(self.error_at(self.token.start, Problem::Folded));
+        }
         self.end_line()?;
         self.keyword("semantics")?;
         let start = self.token.start;

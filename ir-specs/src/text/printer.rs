@@ -2,6 +2,7 @@
 //! operation is applied.
 
 mod described;
+mod fold;
 mod layers;
 mod masks;
 mod plan;
@@ -10,8 +11,9 @@ mod program;
 use serde_json::Value as Json;
 
 pub(super) use described::descriptions;
+pub use fold::Fold;
 pub use layers::layer_lines;
-pub(super) use layers::{masks, tensor};
+pub(super) use layers::{folded_layers, folded_masks, masks, tensor};
 pub(super) use plan::plan;
 pub(super) use program::{node, program};
 

@@ -1,8 +1,9 @@
 //! The stages `layers` and `masks`: a line for every call.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
+use super::fold::{Fold, folded};
 use super::masks::MaskPrinter;
 use super::{Writer, json, quoted, settings, weight, word};
 use crate::facts::{InferredGraph, MaskSource};
@@ -16,8 +17,32 @@ pub fn layer_lines(graph: &LayerGraph) -> (String, Vec<usize>) {
     (writer.text, lines)
 }
 
+/// A text and where its lines are, from 1.
+pub(super) struct Lines {
+    pub(super) text: String,
+    /// The line of every call.
+    pub(super) calls: Vec<usize>,
+    /// By line: the name of a weight.
+    pub(super) weights: BTreeMap<usize, String>,
+}
+
 /// The text of stage `masks`.
 pub(crate) fn masks(inferred: &InferredGraph) -> String {
+    mask_lines(inferred).text
+}
+
+/// The text of stage `layers`, folded.
+pub(crate) fn folded_layers(graph: &LayerGraph, fold: &Fold) -> String {
+    let (text, calls) = layer_lines(graph);
+    folded(&Lines { text, calls, weights: BTreeMap::new() }, graph, fold)
+}
+
+/// The text of stage `masks`, folded.
+pub(crate) fn folded_masks(inferred: &InferredGraph, fold: &Fold) -> String {
+    folded(&mask_lines(inferred), &inferred.graph, fold)
+}
+
+fn mask_lines(inferred: &InferredGraph) -> Lines {
     let InferredGraph { graph, facts } = inferred;
     let facts = facts.compact();
     let mut writer = Writer::with_header(Stage::Masks, graph.semantics, &graph.name);
@@ -25,15 +50,17 @@ pub(crate) fn masks(inferred: &InferredGraph) -> String {
         writer.line(&format!("masks {}", facts.source));
     }
     writer.blank();
+    let mut weights = BTreeMap::new();
     for decl in &facts.weights {
-        writer.line(&weight(&decl.name, decl.hash.as_deref(), &decl.ty));
+        let line = writer.line(&weight(&decl.name, decl.hash.as_deref(), &decl.ty));
+        weights.insert(line, decl.name.clone());
     }
     let printer = MaskPrinter::new(graph, &facts);
     for definition in printer.definitions() {
         writer.line(&definition);
     }
-    calls(&mut writer, graph, |call| printer.facts_of(call));
-    writer.text
+    let calls = calls(&mut writer, graph, |call| printer.facts_of(call));
+    Lines { text: writer.text, calls, weights }
 }
 
 /// The layers that must be declared ahead, so that the rest come in the order of their first calls.
@@ -128,7 +155,7 @@ fn argument(graph: &LayerGraph, value: &ArgumentValue) -> String {
 }
 
 /// A layer's name; quoted where `.` or `:` in it would read as an output or a call.
-fn layer_name(name: &str) -> String {
+pub(super) fn layer_name(name: &str) -> String {
     let plain = !name.is_empty()
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "_/-".contains(letter));
     if plain { format!("%{name}") } else { format!("%{}", quoted(name)) }

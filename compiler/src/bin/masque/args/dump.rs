@@ -12,10 +12,14 @@ pub(crate) struct Dump {
     /// Which stage: layers, masks, tensor, optimized, packed or plan
     #[arg(long, default_value = "masks")]
     pub(crate) stage: Stage,
+    /// Show the program as this pass leaves it: rewrite-1 and so on, pack, decompose, tables, fold or fuse
+    #[arg(long, value_name = "PASS", conflicts_with_all = ["stage", "diff", "all", "open", "input"])]
+    pub(crate) after: Option<String>,
     /// In which form
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: DumpFormat,
-    /// Draw each nested model, and each layer's operations, as one box
+    /// Show one of the blocks of calls that are repeated; draw these, each nested model, and each layer's operations, as one
+    /// box
     #[arg(long)]
     pub(crate) collapse: bool,
     /// Draw only what is near a box, by its name
@@ -27,7 +31,8 @@ pub(crate) struct Dump {
     /// Compare the texts of two stages
     #[arg(long, num_args = 2, value_names = ["STAGE", "STAGE"], conflicts_with_all = ["stage", "format", "collapse", "focus"])]
     pub(crate) diff: Vec<Stage>,
-    /// Write the texts of all stages into this folder, numbered in their order
+    /// Write the texts of all stages, and of passes between them that change something, into this folder, numbered in their
+    /// order
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["stage", "format", "collapse", "focus", "diff"])]
     pub(crate) all: Option<PathBuf>,
     /// With --all: replace files that are there, though they are no texts of models or are read-only

@@ -5,18 +5,20 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+use masque::diagnostics::Diagnostic;
 use masque::diff::{self, Change};
 use masque::picture::values::{self, Values};
 use masque::picture::{self, Picture, dot, page, svg};
 use masque::session::{CompiledModel, RunOptions};
-use masque::{Inferred, Model, Options, json};
+use masque::{Inferred, Model, Options, json, repeats};
+use masque_ir::facts::InferredGraph;
 use masque_ir::layers::LayerGraph;
-use masque_ir::text::{Document, Stage};
+use masque_ir::text::{Document, Stage, print_layers_folded, print_masks_folded};
 use masque_runtime::io::{Kind, Place, read_inputs, replace};
 
 use crate::args::{Common, Dump, DumpFormat};
 use crate::commands;
-use crate::commands::documents::{Given, documents, given};
+use crate::commands::documents::{Dumped, Extent, Given, documents, given};
 use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
@@ -31,10 +33,16 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
     if arguments.input.is_some() && !arguments.open && arguments.format != DumpFormat::Html {
         return Err(Failure::Other("--input is for pages: --format html, or --open".to_owned()));
     }
-    if !drawn && (arguments.collapse || arguments.focus.is_some()) {
-        let message = "--collapse and --focus are for pictures: --format svg or dot";
+    if !drawn && arguments.focus.is_some() {
+        return Err(Failure::Other("--focus is for pictures: --format svg or dot".to_owned()));
+    }
+    let folds = of_layers && arguments.after.is_none() && arguments.format == DumpFormat::Text;
+    if arguments.collapse && !drawn && !folds {
+        let message = "--collapse is for pictures, and for the texts of the stages layers and masks";
         return Err(Failure::Other(message.to_owned()));
     }
+    let whole =
+        arguments.stage == Stage::Masks && arguments.after.is_none() && arguments.format == DumpFormat::Json;
     let given = match given(&arguments.model, common, terminal)? {
         Given::Text(document) if drawn && of_layers => match *document {
             Document::Masks(inferred) => Given::Model(Box::new(Model::of_graph(&inferred.graph)?)),
@@ -48,7 +56,14 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
             commands::print(&page(*model, arguments, common)?)?;
             Ok(ExitCode::SUCCESS)
         }
-        Given::Model(model) if drawn && of_layers => draw(picture_of_layers(*model, common)?, arguments),
+        Given::Model(model) if whole => {
+            let inferred = inferred(*model, common)?;
+            commands::print_json(&json::of_model(&inferred, &findings(&inferred, common)?)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Given::Model(model) if drawn && of_layers => {
+            draw(picture_of_layers(*model, arguments.collapse, common)?, arguments)
+        }
         Given::Text(_) if arguments.open || arguments.format == DumpFormat::Html => {
             let message = "a page is made from a model: a text of a later stage has a picture, --format svg";
             Err(Failure::Other(format!("{}: {message}", arguments.model.display())))
@@ -72,76 +87,107 @@ fn document(
         },
     };
     let Some(document) = last(arguments, given, common, terminal)? else { return Ok(ExitCode::from(1)) };
+    let source = graph.as_ref().map(|graph| json::Source { graph, pointers: &pointers });
     match (&document, arguments.format) {
         (Document::Program(_, program), _) if drawn => {
             // A text of operations alone does not say which call they are of.
-            let graph = graph.unwrap_or_else(|| LayerGraph::new("", program.semantics));
+            let graph = graph.clone().unwrap_or_else(|| LayerGraph::new("", program.semantics));
             return draw(picture::of_program(program, &graph), arguments);
         }
-        (_, DumpFormat::Json) => commands::print_json(&json::of_document(&document, &pointers))?,
+        (_, DumpFormat::Json) => commands::print_json(&json::of_document(&document, source))?,
         _ if drawn => {
             let message = "a plan has no picture: --stage packed draws what it computes";
             return Err(Failure::Other(message.to_owned()));
         }
+        _ if arguments.collapse => commands::print(&folded(&document))?,
         _ => commands::print(&document.to_string())?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The document of the stage that is asked for.
+/// The text with one block of those that are repeated; the whole one, if none are.
+fn folded(document: &Document) -> String {
+    let repeats = match document {
+        Document::Layers(graph) => repeats::of(graph, None),
+        Document::Masks(inferred) => repeats::of(&inferred.graph, Some(&inferred.facts)),
+        _ => vec![],
+    };
+    let fold = repeats::fold(&repeats);
+    match document {
+        Document::Layers(graph) if !repeats.is_empty() => print_layers_folded(graph, &fold),
+        Document::Masks(inferred) if !repeats.is_empty() => print_masks_folded(inferred, &fold),
+        document => document.to_string(),
+    }
+}
+
+/// The document that is asked for.
 fn last(
     arguments: &Dump,
     given: Given,
     common: &Common,
     terminal: &Terminal,
 ) -> Result<Option<Document>, Failure> {
-    let Some(mut all) = stages(arguments, given, arguments.stage, common, terminal)? else { return Ok(None) };
-    let found = all.iter().map(Document::stage).collect::<Vec<_>>();
-    match all.pop().filter(|document| document.stage() == arguments.stage) {
-        Some(document) => Ok(Some(document)),
-        None => Err(missing(&arguments.model, arguments.stage, &found)),
-    }
+    let (file, stage) = (&arguments.model, arguments.stage);
+    let extent = match &arguments.after {
+        Some(_) => Extent { last: Stage::Tensor, passes: true },
+        None => Extent { last: stage, passes: false },
+    };
+    let Some(all) = documents_to(arguments, given, extent, common, terminal)? else { return Ok(None) };
+    let none = match &arguments.after {
+        Some(pass) => no_pass(file, pass, &all),
+        None => missing(file, stage, &all),
+    };
+    let mut found = all.into_iter().filter(|dumped| match &arguments.after {
+        Some(pass) => dumped.pass.as_ref() == Some(pass),
+        None => dumped.stage() == Some(stage),
+    });
+    found.next().map(|dumped| Some(dumped.document)).ok_or(none)
 }
 
-fn missing(file: &Path, stage: Stage, found: &[Stage]) -> Failure {
-    let found: Vec<&str> = found.iter().map(|stage| stage.name()).collect();
+fn missing(file: &Path, stage: Stage, found: &[Dumped]) -> Failure {
+    let found: Vec<&str> = found.iter().filter_map(Dumped::stage).map(Stage::name).collect();
     let (file, found) = (file.display(), found.join(", "));
     Failure::Other(format!("{file}: expected stage {stage}; from this text there are only {found}"))
 }
 
-fn stages(
-    arguments: &Dump,
-    given: Given,
-    last: Stage,
-    common: &Common,
-    terminal: &Terminal,
-) -> Result<Option<Vec<Document>>, Failure> {
-    let options = Options {
-        on_unsupported_mask: common.on_unsupported_mask.into(),
-        mask_outputs: last == Stage::Plan && arguments.all.is_none() && arguments.diff.is_empty(),
-        ..Options::default()
+fn no_pass(file: &Path, pass: &str, found: &[Dumped]) -> Failure {
+    let passes: Vec<&str> = found.iter().filter_map(|dumped| dumped.pass.as_deref()).collect();
+    let expected = match passes.as_slice() {
+        [] => "no pass follows the stage of this text".to_owned(),
+        passes => format!("expected one of {}", passes.join(", ")),
     };
-    documents(&arguments.model, given, last, options, (common, terminal))
+    Failure::Other(format!("{}: --after {pass}: {expected}", file.display()))
 }
 
-/// Writes the texts of all stages. A model without weights has no plan.
+fn documents_to(
+    arguments: &Dump,
+    given: Given,
+    extent: Extent,
+    common: &Common,
+    terminal: &Terminal,
+) -> Result<Option<Vec<Dumped>>, Failure> {
+    let options = Options {
+        on_unsupported_mask: common.on_unsupported_mask.into(),
+        mask_outputs: extent.last == Stage::Plan && arguments.all.is_none() && arguments.diff.is_empty(),
+        ..Options::default()
+    };
+    documents(&arguments.model, given, extent, options, (common, terminal))
+}
+
+/// Writes the texts of all stages, and of passes. A model without weights has no plan.
 fn all(arguments: &Dump, folder: &Path, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let given = given(&arguments.model, common, terminal)?;
     let has_plan =
         matches!(&given, Given::Model(_)) && arguments.model.extension().is_none_or(|ending| ending != "mq");
     let last = if has_plan { Stage::Plan } else { Stage::Packed };
-    let Some(documents) = stages(arguments, given, last, common, terminal)? else {
+    let extent = Extent { last, passes: true };
+    let Some(documents) = documents_to(arguments, given, extent, common, terminal)? else {
         return Ok(ExitCode::from(1));
     };
     let fail = |path: &Path, error: std::io::Error| Failure::Other(format!("{}: {error}", path.display()));
     fs::create_dir_all(folder).map_err(|error| fail(folder, error))?;
     let mut targets = commands::targets(&arguments.model, common, arguments.force);
-    let number = |stage: Stage| Stage::ALL.iter().position(|known| *known == stage).unwrap_or(0) + 1;
-    let files = documents.iter().map(|document| {
-        let stage = document.stage();
-        (folder.join(format!("{}-{stage}.mq", number(stage))), document.to_string())
-    });
-    let files: Vec<_> = files.collect();
+    let files: Vec<_> = texts(&documents).into_iter().map(|(name, text)| (folder.join(name), text)).collect();
     files.iter().for_each(|(path, _)| {
         targets.write(path, Kind::Text);
     });
@@ -153,6 +199,36 @@ fn all(arguments: &Dump, folder: &Path, common: &Common, terminal: &Terminal) ->
     Ok(ExitCode::SUCCESS)
 }
 
+/// Names of files with their texts, in order: `5-packed.mq` for a stage, `5.4-fold.mq` for a pass after it. What a
+/// pass leaves is not written where it is what was there before, or the next stage.
+fn texts(documents: &[Dumped]) -> Vec<(String, String)> {
+    let program = |dumped: &Dumped| match &dumped.document {
+        Document::Program(_, program) => Some(program.clone()),
+        _ => None,
+    };
+    let (mut files, mut stage, mut pass) = (vec![], 0, 0);
+    for (place, dumped) in documents.iter().enumerate() {
+        let name = match &dumped.pass {
+            None => {
+                let known = Stage::ALL.iter().position(|known| *known == dumped.document.stage());
+                (stage, pass) = (known.unwrap_or(0) + 1, 0);
+                format!("{stage}-{}.mq", dumped.document.stage())
+            }
+            Some(name) => {
+                pass += 1;
+                let before = place.checked_sub(1).and_then(|before| program(&documents[before]));
+                let next = documents[place..].iter().find(|after| after.pass.is_none()).and_then(program);
+                if [before, next].contains(&program(dumped)) {
+                    continue;
+                }
+                format!("{stage}.{pass}-{name}.mq")
+            }
+        };
+        files.push((name, dumped.document.to_string()));
+    }
+    files
+}
+
 /// What is in the text of one stage and not in that of the other.
 fn difference(
     arguments: &Dump,
@@ -161,17 +237,14 @@ fn difference(
     terminal: &Terminal,
 ) -> Result<ExitCode, Failure> {
     let given = given(&arguments.model, common, terminal)?;
-    let place = |stage: Stage| Stage::ALL.iter().position(|known| *known == stage);
-    let last = if place(before) > place(after) { before } else { after };
-    let Some(documents) = stages(arguments, given, last, common, terminal)? else {
+    let extent = Extent { last: before.max(after), passes: false };
+    let Some(documents) = documents_to(arguments, given, extent, common, terminal)? else {
         return Ok(ExitCode::from(1));
     };
     let text = |stage: Stage| {
-        let found = documents.iter().find(|document| document.stage() == stage);
-        let found = found.map(ToString::to_string);
-        found.ok_or_else(|| {
-            missing(&arguments.model, stage, &documents.iter().map(Document::stage).collect::<Vec<_>>())
-        })
+        let found = documents.iter().find(|dumped| dumped.stage() == Some(stage));
+        let found = found.map(|dumped| dumped.document.to_string());
+        found.ok_or_else(|| missing(&arguments.model, stage, &documents))
     };
     let (before, after) = (text(before)?, text(after)?);
     let changes = diff::lines(&before, &after);
@@ -183,12 +256,20 @@ fn difference(
 }
 
 /// The layers as a picture, with what is found in them.
-fn picture_of_layers(model: Model, common: &Common) -> Result<Picture, Failure> {
+fn picture_of_layers(model: Model, collapse: bool, common: &Common) -> Result<Picture, Failure> {
     let inferred = inferred(model, common)?;
     let padding = inferred.padding()?;
     let mut findings = inferred.findings(common.on_unsupported_mask.into());
     findings.extend(inferred.leaks(&padding));
-    Ok(picture::of_model(&inferred, &findings, &padding))
+    let picture = picture::of_model(&inferred, &findings, &padding);
+    let InferredGraph { graph, facts } = inferred.graph();
+    Ok(if collapse { picture.with_repeats(&repeats::of(graph, Some(facts))) } else { picture })
+}
+
+/// What `check` finds.
+fn findings(inferred: &Inferred, common: &Common) -> Result<Vec<Diagnostic>, Failure> {
+    let padding = inferred.padding()?;
+    Ok(commands::check::findings(inferred, &padding, &inferred.shown(&padding), common))
 }
 
 fn inferred(model: Model, common: &Common) -> Result<Inferred, Failure> {
