@@ -223,6 +223,26 @@ document.body.dataset.seen = JSON.stringify(seen);
     assert_eq!(seen["errors"], serde_json::json!([]), "{seen}");
 }
 
+/// What docs/viewers.md counts in pictures of masque's is there.
+#[test]
+fn the_page_of_viewers_counts_right() {
+    let page = fs::read_to_string(root().join("docs/viewers.md")).unwrap();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(rows.len(), 5, "{rows:?}");
+    for row in rows {
+        let picture = &pictures(&case(row[0].trim_matches('`')).model())[0];
+        let masked = picture.edges.iter().filter(|edge| edge.mask.is_some()).count();
+        let counted = [picture.nodes.len(), picture.edges.len(), picture.groups.len(), masked];
+        let counted = counted.map(|count| count.to_string()).join(", ");
+        assert_eq!(row[2], counted, "{}", row[0]);
+        assert!(picture.nodes.iter().all(|node| !node.types.is_empty()), "{}", row[0]);
+    }
+}
+
 /// The picture in the README is made by the command beside it.
 #[test]
 fn the_picture_of_the_readme_is_current() {
