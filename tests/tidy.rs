@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use masque::frontend::{LIBRARIES, Library};
+use masque::layer::MASK_WORDS;
 use masque::layers::LAYERS;
 use masque::rewrite::rules;
 use masque_tests::root;
@@ -185,13 +186,14 @@ fn page_of_layers() -> String {
     let mut page = String::from(
         "# Layers\n\nEvery layer and operation that masque knows, made from its registry (`compiler/src/layers.rs`) by \
          `MASQUE_BLESS=1 cargo\ntest -p masque-tests --test tidy`. The masks of the outputs, in the words of the \
-         [specification](../ir-specs/spec/masks.md):\n\n\
-         - *born*: made from the layer's input;\n\
-         - *keep*: that of the first input;\n\
-         - *union*: valid where any input's is; none as soon as one input has none;\n\
-         - *concat*: joined; an input without a mask is valid everywhere;\n\
-         - *ends*: none, and rightly: the mask was used, or the output has no such axis;\n\
-         - *lost*: none, though the input had one.\n\n\
+         [specification](../ir-specs/spec/masks.md):\n\n",
+    );
+    for (place, (word, meaning)) in MASK_WORDS.iter().enumerate() {
+        let end = if place + 1 == MASK_WORDS.len() { "." } else { ";" };
+        page.push_str(&format!("- *{word}*: {meaning}{end}\n"));
+    }
+    page.push_str(
+        "\n\
          A layer that gets a mask and does not support masking is an error, unless `--on-unsupported-mask` says \
          otherwise. An operation\n(`keras.ops`) drops masks without a word, as in Keras.\n\n\
          | class | supports masking | masks of the outputs | an operation |\n| --- | --- | --- | --- |\n",
@@ -246,6 +248,46 @@ fn the_runtime_knows_nothing_of_compiling() {
     assert!(needed.contains("masque-ir") && needed.contains("ndarray"), "{needed:?}");
     let found: Vec<&str> = COMPILING.into_iter().filter(|name| needed.contains(*name)).collect();
     assert_eq!(found, STILL_NEEDED, "what masque-runtime needs of what is for compiling");
+}
+
+/// The texts of a list in a file of TOML.
+fn listed(text: &str, name: &str) -> BTreeSet<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('='));
+    line.unwrap_or_default().split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Can everything be had under licences that are allowed? `A OR B` and `A/B` give a choice, `A AND B` asks for both.
+fn is_allowed(licence: &str, allowed: &BTreeSet<String>) -> bool {
+    licence
+        .replace(['(', ')'], "")
+        .split(" AND ")
+        .all(|part| part.replace('/', " OR ").split(" OR ").any(|choice| allowed.contains(choice.trim())))
+}
+
+#[test]
+fn dependencies_are_what_deny_toml_allows() {
+    let deny = fs::read_to_string(root().join("deny.toml")).unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--workspace", "--prefix", "none", "--format", "{l}|{p}"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let lines: BTreeSet<(&str, &str)> = lines.lines().filter_map(|line| line.split_once('|')).collect();
+    assert!(lines.len() > 50, "{lines:?}");
+    let allowed = listed(&deny, "allow");
+    let wrong = lines.iter().filter(|(licence, _)| !is_allowed(licence, &allowed));
+    nothing(wrong.map(|(licence, name)| format!("{name}: {licence}")).collect(), "deny.toml does not allow");
+    let unused = allowed.iter().filter(|licence| {
+        let others: BTreeSet<String> = allowed.iter().filter(|other| other != licence).cloned().collect();
+        lines.iter().all(|(licence, _)| is_allowed(licence, &others))
+    });
+    nothing(unused.cloned().collect(), "deny.toml allows what nothing needs");
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let sources = lock.lines().filter_map(|line| line.strip_prefix("source = "));
+    let elsewhere = sources.filter(|source| !source.contains("github.com/rust-lang/crates.io-index"));
+    nothing(elsewhere.map(str::to_owned).collect(), "a dependency is not from crates.io");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod activations;
 pub mod advice;
 pub mod arguments;
 pub mod config;
+mod definition;
 pub mod kernel;
 pub(crate) mod literals;
 pub mod takes;
@@ -23,6 +24,7 @@ use masque_ir::{DType, Dim, Semantics, Type};
 pub use advice::Advice;
 pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
+pub use definition::{LayerDef, MASK_WORDS, Supports};
 pub use kernel::KernelCondition;
 pub use takes::Takes;
 
@@ -462,39 +464,5 @@ impl<'a> Scope<'a> {
             return Ok(x.clone());
         }
         self.emit(masque_ir::ops::Elementwise::Cast { to }, &[x])
-    }
-}
-
-/// A row of the registry.
-#[derive(Clone, Copy, Debug)]
-pub struct LayerDef {
-    /// The class: Keras' name of a layer, or `ops.` and Keras' name of an operation.
-    pub class: &'static str,
-    /// When masks are supported.
-    pub supports_masking: Supports,
-    /// What its outputs' masks are, in a few words.
-    pub masks: &'static str,
-    /// Reads the settings.
-    pub parse: fn(&mut Config) -> Result<Box<dyn Layer>, ConfigError>,
-}
-
-/// When a class supports masks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Supports {
-    /// With any settings.
-    Always,
-    /// With no settings.
-    Never,
-    /// If that setting is true.
-    If(&'static str),
-}
-
-impl std::fmt::Display for Supports {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Supports::Always => f.pad("yes"),
-            Supports::Never => f.pad("no"),
-            Supports::If(setting) => f.pad(&format!("if {setting}")),
-        }
     }
 }
