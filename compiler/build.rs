@@ -45,7 +45,37 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let runner = runner.canonicalize().map_err(|error| format!("{}: {error}", runner.display()))?;
     println!("cargo::rustc-env=MASQUE_RUNNER_PATH={}", runner.display());
+    let version = env::var("CARGO_PKG_VERSION")?;
+    let version = commit().map_or(version.clone(), |commit| format!("{version} ({commit})"));
+    println!("cargo::rustc-env=MASQUE_VERSION={version}");
     Ok(())
+}
+
+/// The commit that is built: what a package says of itself, or git. Builds for development do without, for they would
+/// compile everything anew with each commit.
+fn commit() -> Option<String> {
+    let folder = variable("CARGO_MANIFEST_DIR").ok()?;
+    if let Ok(packaged) = fs::read_to_string(folder.join(".cargo_vcs_info.json")) {
+        let (_, rest) = packaged.split_once("\"sha1\"")?;
+        return rest.split('"').nth(1).map(|hash| hash.chars().take(12).collect());
+    }
+    if env::var("PROFILE").is_ok_and(|profile| profile != "release") {
+        return None;
+    }
+    let root = folder.join("..").canonicalize().ok()?;
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(&root).args(arguments).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok().filter(|_| output.status.success())?;
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    // A repository around this one has commits of its own.
+    if Path::new(&git(&["rev-parse", "--show-toplevel"])?).canonicalize().ok()? != root {
+        return None;
+    }
+    for changed in [git(&["rev-parse", "--git-path", "logs/HEAD"])?, "compiler/src".to_owned()] {
+        println!("cargo::rerun-if-changed={}", root.join(changed).display());
+    }
+    git(&["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
 }
 
 fn variable(name: &str) -> Result<PathBuf, String> {

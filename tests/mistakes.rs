@@ -172,6 +172,13 @@ fn options_are_not_passed_over() {
     let desk = Desk::new();
     for (command, words) in [
         ("check m.keras --threads 2", "--threads means nothing to `check`, only to bench, evaluate, run"),
+        ("generate man nothing", "unknown command `nothing`: expected one of bench, build, check"),
+        ("generate bash dump", "dump: a script is for all commands; only `man` takes one"),
+        ("layers Lstmm", "unknown layer `Lstmm`: expected a class that `masque layers` lists"),
+        (
+            "layers lstm1d",
+            "unknown layer `lstm1d`: expected a class that `masque layers` lists, or ConvLSTM1D",
+        ),
         ("--weights x.h5 layers", "--weights means nothing to `layers`"),
         ("diff m.keras --masks keras", "--masks means nothing to `diff` with one model"),
         ("explain m.keras --on-unsupported-mask warn", "--on-unsupported-mask means nothing to `explain`"),

@@ -104,6 +104,9 @@ pub use lowered::Lowered;
 pub use optimized::Optimized;
 pub use plan::Planned;
 
+/// Version, with the commit in parentheses if it is known: that of a package, or of a release build in a git repository.
+pub const VERSION: &str = env!("MASQUE_VERSION");
+
 /// How a model is compiled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {

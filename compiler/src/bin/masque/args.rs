@@ -3,11 +3,12 @@
 mod bench;
 mod build;
 mod dump;
+mod generate;
+mod meant;
 
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use masque::diagnostics::{Code, UnsupportedMask};
 use masque::frontend::OpaqueLayer;
@@ -19,10 +20,11 @@ use masque_runtime::serve::{FLAGS, Flag, Job};
 pub(crate) use bench::Bench;
 pub(crate) use build::{Build, Verify};
 pub(crate) use dump::{Dump, DumpFormat};
+pub(crate) use generate::Generate;
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
 #[derive(Debug, Parser)]
-#[command(name = "masque", version, arg_required_else_help = true)]
+#[command(name = "masque", version = masque::VERSION, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -123,55 +125,27 @@ impl Common {
     }
 }
 
-/// The options of all models, each with the commands that it means something to.
-const MEANT_FOR: &[(&str, &str, &[&str])] = {
-    const MODELS: &[&str] =
-        &["bench", "build", "check", "diff", "dump", "evaluate", "explain", "masks", "run"];
-    &[
-        (
-            "on_unsupported_mask",
-            "--on-unsupported-mask",
-            &["bench", "build", "check", "dump", "evaluate", "masks", "run"],
-        ),
-        ("semantics", "--semantics", MODELS),
-        ("masks", "--masks", MODELS),
-        ("weights", "--weights", MODELS),
-        (
-            "layers",
-            "--layers",
-            &["bench", "build", "check", "diff", "dump", "evaluate", "explain", "masks", "run", "summary"],
-        ),
-        ("opaque", "--opaque", &["check", "diff", "dump", "explain", "masks", "summary"]),
-        ("threads", "--threads", &["bench", "evaluate", "run"]),
-    ]
-};
-
 impl Arguments {
+    /// The command line as a whole, as help shows it.
+    pub(crate) fn described() -> clap::Command {
+        meant::hide_others(Arguments::command())
+    }
+
     /// The arguments of this process.
     ///
     /// # Errors
     ///
     /// Those of clap, and options that would be passed over in silence.
     pub(crate) fn read() -> Result<Arguments, clap::Error> {
-        let mut command = Arguments::command();
+        let mut command = Arguments::described();
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         let arguments = Arguments::from_arg_matches(&matches)?;
-        let problem = ignored(&matches).or_else(|| arguments.common.contradiction(&arguments.command));
+        let problem = meant::ignored(&matches).or_else(|| arguments.common.contradiction(&arguments.command));
         match problem {
             Some(problem) => Err(command.error(ErrorKind::ArgumentConflict, problem)),
             None => Ok(arguments),
         }
     }
-}
-
-/// What is wrong with an option that means nothing to its command.
-fn ignored(matches: &ArgMatches) -> Option<String> {
-    let (name, given) = matches.subcommand()?;
-    let meant_for = MEANT_FOR.iter().find(|(id, _, commands)| {
-        given.value_source(id) == Some(ValueSource::CommandLine) && !commands.contains(&name)
-    });
-    let (_, option, commands) = meant_for?;
-    Some(format!("{option} means nothing to `{name}`, only to {}", commands.join(", ")))
 }
 
 impl Common {
@@ -238,6 +212,9 @@ pub(crate) enum Command {
     Dump(Dump),
     /// Compute a masked loss and metrics, as Keras does
     Evaluate(Evaluate),
+    /// Print a script that completes this command in a shell, or a page of its manual
+    #[command(hide = true)]
+    Generate(Generate),
     /// Show what a model computes, as mathematics; or explain a code of `check` or a word of a table
     Explain(Explain),
     /// List the layers known, and what each does with masks
@@ -343,6 +320,8 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Layers {
+    /// One of them, such as GRU; all if absent
+    pub(crate) name: Option<String>,
     /// In which form
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: TableFormat,

@@ -8,6 +8,7 @@ pub(crate) mod documents;
 pub(crate) mod dump;
 pub(crate) mod evaluate;
 pub(crate) mod explain;
+pub(crate) mod generate;
 pub(crate) mod layers;
 pub(crate) mod masks;
 pub(crate) mod run;

@@ -42,6 +42,7 @@ fn run(arguments: &Arguments, terminal: &Terminal) -> Result<ExitCode, Failure> 
         Command::Dump(dump) => commands::dump::run(dump, common, terminal),
         Command::Evaluate(evaluate) => commands::evaluate::run(evaluate, common, terminal),
         Command::Explain(explain) => commands::explain::run(explain, common, terminal),
+        Command::Generate(generate) => commands::generate::run(generate),
         Command::Layers(layers) => commands::layers::run(layers, terminal),
         Command::Masks(masks) => commands::masks::run(masks, common, terminal),
         Command::Run(run) => commands::run::run(run, common, terminal),

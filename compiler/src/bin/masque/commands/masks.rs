@@ -4,8 +4,8 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{ColumnConstraint, ContentArrangement, Table};
 use masque::diagnostics::{Code, UnsupportedMask};
 use masque::diff::{self, Change};
 use masque::renumber::renumbered;
@@ -161,13 +161,31 @@ fn check(
     Ok(ExitCode::from(1))
 }
 
-/// A table with lines.
+/// A table with lines, as wide as it has to be.
 pub(crate) fn drawn<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> String {
+    lines_of(&filled(header, rows))
+}
+
+/// A table with lines, whose cells are wrapped to be at most so wide, all together; the first ones stay whole.
+pub(crate) fn drawn_within<const N: usize>(header: &[&str; N], rows: &[[String; N]], width: u16) -> String {
+    let mut table = filled(header, rows);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    if let Some(first) = table.column_mut(0) {
+        first.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    lines_of(&table)
+}
+
+fn filled<const N: usize>(header: &[&str; N], rows: &[[String; N]]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header.to_vec());
     for row in rows {
         table.add_row(row.to_vec());
     }
+    table
+}
+
+fn lines_of(table: &Table) -> String {
     let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
     lines.join("\n") + "\n"
 }
