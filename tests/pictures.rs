@@ -409,6 +409,33 @@ document.body.dataset.seen = JSON.stringify(seen);
     assert_eq!(seen["errors"], serde_json::json!([]), "{seen}");
 }
 
+/// Blocks that a large model repeats are one box when its page opens.
+#[test]
+fn a_large_model_opens_with_its_blocks_folded() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "masque 1 layers\nsemantics keras-3.15\nmodel \"m\"\n\n\
+                    %x = InputLayer() {dtype = float32, shape = [B, T, 4]}\n"
+        .to_owned();
+    let mut last = "x".to_owned();
+    for block in 0..30 {
+        text.push_str(&format!(
+            "%enc_{block}_n = LayerNormalization(%{last})\n%enc_{block}_d = Dense(%enc_{block}_n) {{units = 4}}\n\
+             %enc_{block}_a = Add([%{last}, %enc_{block}_d])\n"
+        ));
+        last = format!("enc_{block}_a");
+    }
+    fs::write(folder.path().join("m.mq"), format!("{text}return output_0 = %{last}\n")).unwrap();
+    let page = masque(folder.path(), &["dump", "m.mq", "--format", "html"]).succeeded().unwrap().text();
+    let data = page.split("id=\"masks\">").nth(1).and_then(|rest| rest.split("</script>").next()).unwrap();
+    let data: Json = serde_json::from_str(&data.replace("\\u003c", "<")).unwrap();
+    let names: Vec<&Json> = data["views"].as_array().unwrap().iter().map(|view| &view["name"]).collect();
+    assert_eq!(names, ["folded", "30 × enc (3 calls)", "whole"]);
+    let drawn = data["views"][0]["svg"].as_str().unwrap();
+    assert_eq!(drawn.matches("class=\"node").count(), 3, "{drawn}");
+    let text = masque(folder.path(), &["dump", "m.mq", "--stage", "layers", "--collapse"]).text();
+    assert_eq!(text.lines().count(), 11, "{text}");
+}
+
 /// Nothing that a file calls itself becomes a part of the page.
 #[test]
 fn names_are_text_on_the_page() {

@@ -36,7 +36,21 @@ impl Picture {
         for repeat in repeats {
             self.group_repeat(repeat);
         }
+        self.order_groups();
         self
+    }
+
+    /// Puts each group behind the one that it is in.
+    fn order_groups(&mut self) {
+        let mut order: Vec<usize> = (0..self.groups.len()).collect();
+        order.sort_by_key(|&group| self.around(Some(group)).count());
+        let mut places = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(place, &group)| places[group] = place);
+        let moved = |group: Option<usize>| group.map(|group| places[group]);
+        let groups = order.iter().map(|&group| self.groups[group].clone());
+        let groups = groups.map(|group| Group { parent: moved(group.parent), ..group }).collect();
+        self.groups = groups;
+        self.nodes.iter_mut().for_each(|node| node.group = moved(node.group));
     }
 
     fn group_repeat(&mut self, repeat: &Repeat) {
@@ -62,7 +76,10 @@ impl Picture {
             .map(|(place, _)| place)
             .collect();
         let group = self.groups.len();
-        self.groups.push(Group { name: repeat.title(), parent });
+        let title = repeat.title();
+        let taken = self.groups.iter().any(|group| group.name == title);
+        let name = if taken { format!("{title} from {}", self.nodes[repeat.start].name) } else { title };
+        self.groups.push(Group { name, parent });
         alone.into_iter().for_each(|place| self.nodes[place].group = Some(group));
         moved.into_iter().for_each(|child| self.groups[child].parent = Some(group));
     }

@@ -5,6 +5,7 @@ mod difference;
 
 use std::collections::{BTreeMap, HashMap};
 
+use masque_ir::facts::InferredGraph;
 use masque_ir::program::Program;
 use masque_ir::text::{print_masks, print_node};
 use serde::Serialize;
@@ -15,7 +16,7 @@ use crate::diagnostics::{Diagnostic, Severity};
 use crate::liveness::Padding;
 use crate::mathematics::{self, Form};
 use crate::table::{self, Row};
-use crate::{Error, Inferred, Options};
+use crate::{Error, Inferred, Options, repeats};
 
 pub use difference::write_difference;
 
@@ -117,7 +118,11 @@ pub fn write(
     values: Values,
     options: Options,
 ) -> Result<String, Error> {
-    let layers = of_model(&inferred, findings, padding);
+    let mut layers = of_model(&inferred, findings, padding);
+    if layers.nodes.len() > UNFOLDED {
+        let InferredGraph { graph, facts } = inferred.graph();
+        layers = layers.with_repeats(&repeats::of(graph, Some(facts)));
+    }
     let graph = inferred.graph().graph.clone();
     let title = layers.title.clone();
     let calls = calls(&inferred, findings)?;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::layout::{Rect, layout};
 use super::{Edge, EdgeRole, Group, Node, Picture, Role, svg};
+use crate::repeats::Repeat;
 
 fn node(place: usize, group: Option<usize>) -> Node {
     Node {
@@ -153,4 +154,41 @@ fn a_deep_picture_is_placed_on_a_small_stack() {
     let placed = move || layout(&picture, &vec![(80.0, 40.0); many]).nodes.len();
     let thread = std::thread::Builder::new().stack_size(64 * 1024).spawn(placed);
     assert_eq!(thread.unwrap().join().unwrap(), many);
+}
+
+fn repeat(start: usize, calls: usize, times: usize) -> Repeat {
+    Repeat { start, calls, times, name: String::new() }
+}
+
+/// Blocks of boxes, alone or in groups of their own, are in one group, which is in the one around them all.
+#[test]
+fn repeats_are_groups() {
+    let group = |name: &str, parent| Group { name: name.to_owned(), parent };
+    let inside = [None, Some(1), Some(1), Some(2), Some(2), Some(0), Some(0), None, None, None, None];
+    let picture = Picture {
+        groups: vec![group("all", None), group("all/a", Some(0)), group("all/b", Some(0))],
+        nodes: inside.iter().enumerate().map(|(place, group)| node(place, *group)).collect(),
+        edges: (1..inside.len()).map(|to| edge(to - 1, to)).collect(),
+        ..Picture::default()
+    };
+    let repeats = [repeat(1, 2, 2), repeat(5, 1, 2), repeat(7, 1, 3)];
+    let grouped = picture.clone().with_repeats(&repeats);
+    let around = |place: usize| -> Vec<&str> {
+        let groups = grouped.around(grouped.nodes[place].group);
+        groups.map(|group| grouped.groups[group].name.as_str()).collect()
+    };
+    assert_eq!(around(1), ["all/a", "2 × 2 calls", "all"]);
+    assert_eq!(around(4), ["all/b", "2 × 2 calls", "all"]);
+    assert_eq!(around(6), ["2 × 1 call", "all"]);
+    assert_eq!(around(9), ["3 × 1 call"]);
+    assert!(around(10).is_empty());
+    let parents = grouped.groups.iter().enumerate();
+    assert!(parents.into_iter().all(|(place, group)| group.parent.is_none_or(|parent| parent < place)));
+    let names: Vec<String> = grouped.folded(|_| true).nodes.iter().map(|node| node.name.clone()).collect();
+    assert_eq!(names, ["n0", "all", "3 × 1 call", "n10"]);
+    // The second of two like-named is told apart, and one that cuts through a group is left out.
+    let twice = picture.clone().with_repeats(&[repeat(7, 1, 2), repeat(9, 1, 2)]);
+    let names: Vec<&str> = twice.groups[1..].iter().map(|group| group.name.as_str()).collect();
+    assert!(names.contains(&"2 × 1 call") && names.contains(&"2 × 1 call from n9"), "{names:?}");
+    assert_eq!(picture.clone().with_repeats(&[repeat(2, 1, 2)]), picture);
 }
