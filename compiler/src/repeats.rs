@@ -79,6 +79,8 @@ struct Compared {
     /// Number of everything that has to be the same; `None` for calls that are in no block.
     what: Option<usize>,
     layer: LayerId,
+    /// The call of the same layer before this one.
+    earlier: Option<usize>,
     reads: Vec<TensorRef>,
 }
 
@@ -89,6 +91,7 @@ struct Blocks {
 impl Blocks {
     fn of(graph: &LayerGraph, facts: Option<&Facts>) -> Blocks {
         let mut numbers: HashMap<String, usize> = HashMap::new();
+        let mut last: HashMap<LayerId, usize> = HashMap::new();
         let calls = graph.calls().map(|id| {
             let call = graph.call(id);
             let next = numbers.len();
@@ -96,6 +99,7 @@ impl Blocks {
             Compared {
                 what: (!input).then(|| *numbers.entry(described(graph, facts, id)).or_insert(next)),
                 layer: call.layer,
+                earlier: last.insert(call.layer, id.0 as usize),
                 reads: call.arguments.iter().flat_map(|argument| argument.value.tensors()).collect(),
             }
         });
@@ -140,13 +144,12 @@ impl Blocks {
     /// Are layers shared between the blocks as between the first two, and within them as within the first?
     fn shares(&self, run: &Repeat, place: usize) -> bool {
         let within = (place - run.start) % run.calls;
-        let same = |one: usize, other: usize| self.calls[one].layer == self.calls[other].layer;
+        let same = |one: usize| self.calls[one].layer == self.calls[one + run.calls].layer;
         let first = run.start + within;
-        same(place, place + run.calls) == same(first, first + run.calls)
-            && (0..within).all(|before| {
-                same(run.start + before, first)
-                    == same(place + run.calls - within + before, place + run.calls)
-            })
+        let earlier = |call: usize| {
+            self.calls[call].earlier.map(|earlier| call - earlier).filter(|&distance| distance <= within)
+        };
+        same(place) == same(first) && earlier(first) == earlier(place + run.calls)
     }
 
     /// How many tensors the second block reads of the first.
@@ -277,6 +280,23 @@ mod tests {
         assert_eq!(found(&format!("{x}{one}{again}")), [(1, "3 × a (1 call)".to_owned())]);
         let mixed = format!("{x}{one}{two}%b:1 = Dense(%b)\n");
         assert_eq!(found(&mixed), []);
+    }
+
+    #[test]
+    fn layers_are_shared_within_all_blocks_or_within_none() {
+        let block = |place: usize, reads: &str, shared: bool| {
+            let name = format!("a{place}");
+            let again = if shared { format!("%{name}:1") } else { format!("%b{place}") };
+            let settings = if shared { "" } else { " {units = 4}" };
+            format!(
+                "%{name} = Dense({reads}) {{units = 4}}\n{again} = Dense(%{name}){settings}\n%r{place} = ReLU({again})\n"
+            )
+        };
+        let x = "%x = InputLayer()\n";
+        let shared = [block(0, "%x", true), block(1, "%r0", true)].concat();
+        assert_eq!(found(&format!("{x}{shared}")), [(1, "2 × 3 calls".to_owned())]);
+        let mixed = [block(0, "%x", true), block(1, "%r0", false)].concat();
+        assert_eq!(found(&format!("{x}{mixed}")), []);
     }
 
     #[test]
