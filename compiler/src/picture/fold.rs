@@ -172,11 +172,12 @@ impl Picture {
     fn group_as_node(&self, group: usize, first: &Node) -> Node {
         let inside = |node: &&Node| self.around(node.group).any(|around| around == group);
         let count = self.nodes.iter().filter(inside).filter(|node| node.role != Role::Weight).count();
-        let what =
-            if self.nodes.iter().any(|node| node.role == Role::Weight) { "operations" } else { "calls" };
+        let operations = self.nodes.iter().any(|node| node.role == Role::Weight);
+        let what = if operations { "operation" } else { "call" };
+        let plural = if count == 1 { "" } else { "s" };
         Node {
             name: self.groups[group].name.clone(),
-            does: format!("{count} {what}"),
+            does: format!("{count} {what}{plural}"),
             types: vec![],
             role: Role::Group,
             group: None,
