@@ -96,7 +96,7 @@ fn nothing_that_is_passed_is_passed_over() {
                 continue;
             }
             fed.insert(layer.class.clone());
-            for (call, word) in spoiled(call, assembled.layers[place].parameters()) {
+            for (call, word) in spoiled(call, assembled.layers[place].signature().parameters) {
                 let mut other = raw.clone();
                 other.layers[place].calls[0] = call.clone();
                 let refusal =

@@ -22,8 +22,8 @@
 //! let x = Type::new(DType::F32, vec![Dim::batch(), Dim::symbol("T"), Dim::constant(3)]);
 //! let arguments = Arguments::of("sequences", vec![x.clone()]);
 //! assert_eq!(layer.infer(&arguments)?[0].to_string(), "f32[B, T, 8]");
-//! assert!(layer.supports_masking());
-//! assert_eq!(layer.mask_rule(&arguments).of_output(0), &MaskRule::Keep);
+//! assert!(layer.masking().supported);
+//! assert_eq!(layer.call_masks(&arguments).rule.of_output(0), &MaskRule::Keep);
 //!
 //! let mut builder = Builder::new("lstm", Semantics::Keras3_15);
 //! let specs = layer.weights(&arguments)?;

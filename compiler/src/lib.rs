@@ -411,7 +411,7 @@ impl Inferred {
         let layer = self.layers[graph.call(call).layer.0 as usize].as_ref();
         let rules = masks::Rules::of(graph, &self.graph.facts);
         // Calls were bound when they were inferred.
-        let arguments = layer::Arguments::bind(graph.call(call), layer.parameters());
+        let arguments = layer::Arguments::bind(graph.call(call), layer.signature().parameters);
         let all = &self.graph.facts.call(call).mask_in;
         arguments.map_or_else(|_| vec![], |arguments| masks::used(rules, layer, &arguments, all))
     }

@@ -110,7 +110,7 @@ impl<'a> Lowering<'a> {
         let call = self.graph.call(id);
         let name = self.graph.call_name(id);
         self.builder.set_scope(&name);
-        let Ok(references) = Arguments::bind(call, layer.parameters()) else { return Ok(()) };
+        let Ok(references) = Arguments::bind(call, layer.signature().parameters) else { return Ok(()) };
         let mut arguments = self.arguments(layer, &references)?;
         arguments.masks = self.used_masks(id, layer, &references)?;
         // A mask is an expression over what the call reads: it is there before the call's outputs are.

@@ -202,7 +202,11 @@ impl<'a> Calls<'a> {
         let by_name =
             raw.layers.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
         let count = |(entry, layer): (&RawLayer, &dyn Layer)| {
-            entry.calls.iter().map(|call| layer.outputs(&constants(call, layer.parameters()))).collect()
+            entry
+                .calls
+                .iter()
+                .map(|call| layer.outputs(&constants(call, layer.signature().parameters)))
+                .collect()
         };
         let (mut starts, mut counted) = (Vec::with_capacity(raw.layers.len()), 0);
         for layer in &raw.layers {

@@ -11,7 +11,8 @@ use super::merging::{converted, listed, several};
 use super::operations::unit_length;
 use super::spatial;
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, Takes,
+    Arguments, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Scope, ShapeError,
+    Signature, Supports, Takes,
 };
 
 pub(super) static DOT: LayerDef =
@@ -54,16 +55,16 @@ impl Dot {
 }
 
 impl Layer for Dot {
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("inputs", Takes::Tensors)]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs"]).taking(&[("inputs", Takes::Tensors)])
     }
 
-    fn supports_masking(&self) -> bool {
-        true
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Ends
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        MaskRule::Ends.into()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

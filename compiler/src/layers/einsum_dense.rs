@@ -9,9 +9,7 @@ use serde_json::Value as Json;
 use super::axes::numbers;
 use super::einsum::{Term, einsum, letters_beside};
 use super::spatial::{self, losing};
-use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
-};
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, WeightSpec};
 
 losing!(EINSUM_DENSE, "EinsumDense", parse);
 
@@ -191,16 +189,8 @@ impl EinsumDense {
 }
 
 impl Layer for EinsumDense {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "training"]
-    }
-
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Lost
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "training"])
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

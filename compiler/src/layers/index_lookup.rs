@@ -8,13 +8,10 @@ use masque_ir::program::{Literal, Operand};
 use masque_ir::{DType, Dim, Type};
 
 use super::encoding::{Encoding, MODES, Mode, refuse_sparse};
-use super::spatial::{self, loses_masks, losing};
+use super::spatial::{self, losing};
 use super::vocabulary;
 use crate::layer::config::LARGEST_SIZE;
-use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightPlace,
-    WeightSpec,
-};
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, WeightPlace, WeightSpec};
 
 losing!(INTEGER_LOOKUP, "IntegerLookup", |config| parse(config, DType::I64));
 losing!(STRING_LOOKUP, "StringLookup", |config| parse(config, DType::Str));
@@ -183,7 +180,10 @@ impl IndexLookup {
 }
 
 impl Layer for IndexLookup {
-    loses_masks!(|layer, arguments| layer.check(arguments));
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.check(arguments)?;
+        spatial::infer(self, arguments)
+    }
 
     fn weights(&self, _: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
         let list = |dtype, size| Type::new(dtype, vec![Dim::constant(size)]);

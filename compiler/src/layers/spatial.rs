@@ -82,32 +82,15 @@ pub(super) fn infer(layer: &dyn Layer, arguments: &Arguments<Type>) -> Result<Ve
     Ok(outputs.iter().map(|output| builder.type_of(output)).collect())
 }
 
-/// The part of `impl Layer` that is the same for all layers that lose masks and take one tensor, whose axes `$check`
-/// looks at.
-macro_rules! loses_masks {
-    (|$layer:ident, $arguments:ident| $check:expr) => {
-        fn supports_masking(&self) -> bool {
-            false
-        }
-
-        fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-            MaskRule::Lost
-        }
-
-        fn infer(&self, $arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-            let $layer = self;
-            $check?;
-            spatial::infer(self, $arguments)
-        }
-    };
-}
-pub(super) use loses_masks;
-
 /// A row of the registry for a layer that loses masks.
 macro_rules! losing {
     ($name:ident, $class:literal, $parse:expr) => {
-        pub(super) static $name: LayerDef =
-            LayerDef { class: $class, supports_masking: Supports::Never, masks: "lost", parse: $parse };
+        pub(super) static $name: $crate::layer::LayerDef = $crate::layer::LayerDef {
+            class: $class,
+            supports_masking: $crate::layer::Supports::Never,
+            masks: "lost",
+            parse: $parse,
+        };
     };
 }
 pub(super) use losing;

@@ -15,7 +15,8 @@ pub(super) use crate::layer::literals::{array, element_type_named, number};
 
 use super::common;
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Effect, Layer, MaskRule, Passed, Scope, ShapeError, Takes,
+    Arguments, CallMasks, Config, ConfigError, Constants, Effect, Kind, Layer, MaskRule, Passed, Scope,
+    ShapeError, Signature, Takes,
 };
 
 /// What an operation gives, or why it does not fit.
@@ -26,9 +27,7 @@ type Make = dyn Fn(&mut Scope<'_>, &Arguments<Operand>) -> Outcome<Vec<Operand>>
 
 /// An operation with its settings.
 pub(super) struct Built {
-    parameters: &'static [&'static str],
-    /// Parameters that take other things than one tensor or numbers.
-    takes: &'static [(&'static str, Takes)],
+    signature: Signature,
     outputs: u32,
     /// Does it give its very argument for such types? Only then the mask stays.
     keeps: fn(&Type, &Type) -> bool,
@@ -39,7 +38,7 @@ pub(super) struct Built {
 
 impl fmt::Debug for Built {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Built").field("parameters", &self.parameters).finish_non_exhaustive()
+        f.debug_struct("Built").field("parameters", &self.signature.parameters).finish_non_exhaustive()
     }
 }
 
@@ -59,8 +58,7 @@ impl Built {
         make: impl Fn(&mut Scope<'_>, &Arguments<Operand>) -> Outcome<Vec<Operand>> + Send + Sync + 'static,
     ) -> Built {
         Built {
-            parameters,
-            takes: &[],
+            signature: Signature::of(parameters),
             outputs,
             keeps: |_, _| false,
             masks: MaskRule::Lost,
@@ -80,7 +78,7 @@ impl Built {
 
     /// The same, but these parameters take other things than one tensor or numbers.
     pub(super) fn taking(self, takes: &'static [(&'static str, Takes)]) -> Built {
-        Built { takes, ..self }
+        Built { signature: self.signature.taking(takes), ..self }
     }
 
     /// The same as a layer.
@@ -97,36 +95,25 @@ pub(super) fn of_one(
 }
 
 impl Layer for Built {
-    fn parameters(&self) -> &'static [&'static str] {
-        self.parameters
+    fn kind(&self) -> Kind {
+        Kind::Operation
     }
 
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        self.takes
+    fn signature(&self) -> Signature {
+        self.signature
     }
 
     fn outputs(&self, _: &Constants) -> u32 {
         self.outputs
     }
 
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    fn is_operation(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        self.masks.clone()
-    }
-
-    fn effect(&self, arguments: &Arguments<Type>) -> Effect {
+    fn call_masks(&self, arguments: &Arguments<Type>) -> CallMasks {
         let result = self.infer(arguments);
-        match (arguments.first(), result.as_deref()) {
+        let effect = match (arguments.first(), result.as_deref()) {
             (Some(x), Ok([y])) if (self.keeps)(x, y) => Effect::GivesInputs,
             _ => Effect::None,
-        }
+        };
+        CallMasks::new(self.masks.clone()).with_effect(effect)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
