@@ -3,6 +3,23 @@
 //!
 //! A layer never computes masks. It *names* its rule out of a small vocabulary ([`MaskRule`]) and one function
 //! applies all of them ([`crate::masks`]), so that rules are data: printed, compared with Keras, read by analyses.
+//!
+//! This module is also where other programs extend masque: a custom layer is a type that implements [`Layer`], and a
+//! [`Registry`] under whose class a model is opened. Two methods are required:
+//!
+//! | method | what it says | unless it says so |
+//! |---|---|---|
+//! | [`infer`](Layer::infer) | the types of the outputs, or a [`ShapeError`]; [`infer_by_lowering`] finds them | |
+//! | [`lower`](Layer::lower) | what is computed, as operations, in a [`Scope`] that has the weights | |
+//! | [`weights`](Layer::weights) | the weights, and where a Keras file keeps each ([`WeightSpec`]) | none |
+//! | [`signature`](Layer::signature) | the parameters of `call`, and what they take ([`Signature`]) | one tensor |
+//! | [`masking`](Layer::masking) | which masks are supported and used ([`Masking`]) | not supported |
+//! | [`call_masks`](Layer::call_masks) | the mask of each output ([`MaskRule`]) | that of the first input, or lost |
+//! | [`outputs`](Layer::outputs) | the number of outputs | one |
+//!
+//! [`Layer::kind`] and [`Layer::as_mask`] are for what masque brings itself. Settings are read from a [`Config`], which
+//! refuses by name whatever was not read. `lower` is only called on arguments whose types `infer` took.
+//! `examples/own_layers.rs` is a whole program.
 
 mod activations;
 pub mod advice;
@@ -11,6 +28,7 @@ pub mod config;
 pub mod kernel;
 pub(crate) mod literals;
 pub mod masking;
+pub mod registry;
 pub mod signature;
 
 use std::collections::HashMap;
@@ -25,6 +43,7 @@ pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
 pub use kernel::KernelCondition;
 pub use masking::{Birth, CallMasks, Effect, MaskFit, MaskRule, Masking, Reads};
+pub use registry::{Parse, Registry};
 pub use signature::{Signature, Takes};
 
 /// A layer with its settings; see the module's documentation.
@@ -109,6 +128,26 @@ impl ShapeError {
     pub fn new(expected: impl Into<String>, found: impl ToString) -> ShapeError {
         ShapeError { expected: expected.into(), found: found.to_string() }
     }
+}
+
+/// The types of a layer's outputs as its lowering gives them: then no rule has to be written down twice. The layer's own
+/// [`Layer::infer`] looks before at whatever its lowering takes for granted.
+///
+/// # Errors
+///
+/// An operation that does not take what the lowering gives it.
+pub fn infer_by_lowering(layer: &dyn Layer, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+    let mut builder = Builder::new("infer", Semantics::Keras3_15);
+    let weights: HashMap<String, Operand> = layer
+        .weights(arguments)?
+        .into_iter()
+        .map(|weight| (weight.name.clone(), builder.weight(&weight.name, weight.ty, None)))
+        .collect();
+    let arguments = arguments.map(|ty| builder.input("x", ty.clone()));
+    let outputs = layer
+        .lower(&mut Scope::new(&mut builder, &weights, String::new()), &arguments)
+        .map_err(|error| ShapeError { expected: error.expected, found: error.found })?;
+    Ok(outputs.iter().map(|output| builder.type_of(output)).collect())
 }
 
 /// A weight that a layer needs.
@@ -314,7 +353,7 @@ pub struct LayerDef {
     /// What its outputs' masks are, in a few words.
     pub masks: &'static str,
     /// Reads the settings.
-    pub parse: fn(&mut Config) -> Result<Box<dyn Layer>, ConfigError>,
+    pub parse: Parse,
 }
 
 /// When a class supports masks.

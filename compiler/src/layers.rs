@@ -99,12 +99,13 @@ mod vocabulary;
 
 pub(crate) use described::is_described;
 pub use opaque::OpaqueRule;
+pub(crate) use opaque::is_opaque;
 pub(crate) use opaque::setting as type_setting;
 pub(crate) use time_distributed::keeps_states;
 
 use serde_json::{Map, Value as Json};
 
-use crate::layer::{Config, ConfigError, Layer, LayerDef};
+use crate::layer::{ConfigError, LayerDef, Parse};
 
 /// Every layer known, sorted by class.
 pub static LAYERS: &[&LayerDef] = &[
@@ -532,14 +533,11 @@ pub fn find(class: &str) -> Option<&'static LayerDef> {
 /// How settings are read of a layer that is in no list, if they are those of one.
 pub(crate) fn unlisted(settings: &Map<String, Json>) -> Option<Parse> {
     match settings {
-        _ if opaque::is_opaque(settings) => Some(opaque::parse),
+        _ if is_opaque(settings) => Some(opaque::parse),
         _ if is_described(settings) => Some(described::parse),
         _ => None,
     }
 }
-
-/// What reads the settings of a layer.
-type Parse = fn(&mut Config) -> Result<Box<dyn Layer>, ConfigError>;
 
 /// Name of what rewrites a model that needs Python code as one that does not.
 pub const EXPORT: &str =

@@ -11,10 +11,9 @@ use masque_ir::{DType, Dim, Type};
 use super::attending::{both, by_position, is_set, with_axis};
 use super::einsum::{Term, einsum};
 use super::merging::listed;
-use super::spatial;
 use crate::layer::{
     Arguments, Config, ConfigError, Constants, Layer, LayerDef, Masking, Scope, ShapeError, Signature,
-    Supports, Takes, WeightSpec,
+    Supports, Takes, WeightSpec, infer_by_lowering,
 };
 
 pub(super) static ATTENTION: LayerDef = def("Attention", attention);
@@ -189,7 +188,7 @@ impl Layer for Attention {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {

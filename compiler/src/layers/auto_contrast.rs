@@ -6,8 +6,8 @@ use masque_ir::program::Operand;
 use serde_json::Value as Json;
 
 use super::image_augmentation::images;
-use super::spatial::{self, losing};
-use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature};
+use super::spatial::losing;
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, infer_by_lowering};
 
 losing!(AUTO_CONTRAST, "AutoContrast", parse);
 
@@ -65,7 +65,7 @@ impl Layer for AutoContrast {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         images(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     /// Keras looks for the darkest and the brightest element along the two axes before the last, wherever the channels are.

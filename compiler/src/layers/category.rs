@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 
 use super::axes::{numbers, take_numbers};
 use super::encoding::{Encoding, MODES, Mode, refuse_sparse};
-use super::spatial::{self, losing};
-use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature};
+use super::spatial::losing;
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, infer_by_lowering};
 
 losing!(CATEGORY_ENCODING, "CategoryEncoding", category_encoding);
 losing!(DISCRETIZATION, "Discretization", discretization);
@@ -48,7 +48,7 @@ impl Layer for CategoryEncoding {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -85,7 +85,7 @@ fn discretization(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 impl Layer for Discretization {
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         numbers(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     /// How many boundaries are not above the number; NaN is above them all.

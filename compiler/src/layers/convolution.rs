@@ -6,9 +6,11 @@ use masque_ir::ops::{Convolve, OpError, Shape};
 use masque_ir::program::Operand;
 
 use super::activation::Applied;
-use super::spatial::{self, Spatial, losing};
+use super::spatial::{Spatial, losing};
 use crate::advice::Way;
-use crate::layer::{Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, WeightSpec};
+use crate::layer::{
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, WeightSpec, infer_by_lowering,
+};
 
 losing!(CONV1D, "Conv1D", |config| convolution(config, 1));
 losing!(CONV2D, "Conv2D", |config| convolution(config, 2));
@@ -148,7 +150,7 @@ impl Layer for Convolution {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.sliding.spatial.data(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
@@ -298,7 +300,7 @@ impl Layer for Transposed {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.sliding.spatial.data(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {

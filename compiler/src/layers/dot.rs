@@ -9,10 +9,9 @@ use serde_json::Value as Json;
 use super::einsum::{Term, einsum, letters_beside, letters_for};
 use super::merging::{converted, listed, several};
 use super::operations::unit_length;
-use super::spatial;
 use crate::layer::{
     Arguments, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Scope, ShapeError,
-    Signature, Supports, Takes,
+    Signature, Supports, Takes, infer_by_lowering,
 };
 
 pub(super) static DOT: LayerDef =
@@ -78,7 +77,7 @@ impl Layer for Dot {
             );
             return Err(ShapeError::new(expected, listed(inputs)));
         }
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

@@ -8,8 +8,10 @@ use serde_json::Value as Json;
 
 use super::axes::numbers;
 use super::einsum::{Term, einsum, letters_beside};
-use super::spatial::{self, losing};
-use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, WeightSpec};
+use super::spatial::losing;
+use crate::layer::{
+    Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, WeightSpec, infer_by_lowering,
+};
 
 losing!(EINSUM_DENSE, "EinsumDense", parse);
 
@@ -198,7 +200,7 @@ impl Layer for EinsumDense {
         for letter in self.equation.data.chars().chain(self.equation.result.chars()) {
             self.size(letter, x)?;
         }
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {

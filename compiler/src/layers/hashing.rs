@@ -6,10 +6,11 @@ use masque_ir::{DType, Dim, Type};
 use serde_json::Value as Json;
 
 use super::encoding::{Encoding, MODES, Mode, refuse_sparse};
-use super::spatial::{self, losing};
+use super::spatial::losing;
 use super::vocabulary;
 use crate::layer::{
     Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, Takes, WeightPlace, WeightSpec,
+    infer_by_lowering,
 };
 
 losing!(HASHED_CROSSING, "HashedCrossing", crossing);
@@ -98,7 +99,7 @@ impl Hashing {
 impl Layer for Hashing {
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, _: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
@@ -171,7 +172,7 @@ impl Layer for HashedCrossing {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

@@ -11,9 +11,11 @@ use masque_ir::{DType, Dim, Type};
 use super::auto_contrast::{BYTES, into_range, value_range};
 use super::image_augmentation::images;
 use super::operations::{positions, running};
-use super::spatial::{self, Spatial, losing};
+use super::spatial::{Spatial, losing};
 use crate::advice::Way;
-use crate::layer::{Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, Signature};
+use crate::layer::{
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, Signature, infer_by_lowering,
+};
 
 losing!(HISTOGRAM_EQUALIZATION, "ContrastLimitedAdaptiveHistogramEqualization", parse);
 
@@ -210,7 +212,7 @@ impl Layer for Equalization {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         images(arguments).and_then(|x| self.fits(x))?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

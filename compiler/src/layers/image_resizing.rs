@@ -10,9 +10,9 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
 use super::image_augmentation::images;
-use super::spatial::{self, losing};
+use super::spatial::losing;
 use super::taps::{Interpolation, Taps};
-use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature};
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, infer_by_lowering};
 
 losing!(CENTER_CROP, "CenterCrop", center_crop);
 losing!(RESIZING, "Resizing", resizing);
@@ -193,7 +193,7 @@ impl Layer for Resizing {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -230,7 +230,7 @@ impl Layer for CenterCrop {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         images(arguments).and_then(|x| self.frame.found(x))?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     /// Images that are too small are cut to the right shape and made larger.

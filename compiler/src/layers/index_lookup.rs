@@ -8,10 +8,12 @@ use masque_ir::program::{Literal, Operand};
 use masque_ir::{DType, Dim, Type};
 
 use super::encoding::{Encoding, MODES, Mode, refuse_sparse};
-use super::spatial::{self, losing};
+use super::spatial::losing;
 use super::vocabulary;
 use crate::layer::config::LARGEST_SIZE;
-use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, WeightPlace, WeightSpec};
+use crate::layer::{
+    Arguments, Config, ConfigError, Layer, Scope, ShapeError, WeightPlace, WeightSpec, infer_by_lowering,
+};
 
 losing!(INTEGER_LOOKUP, "IntegerLookup", |config| parse(config, DType::I64));
 losing!(STRING_LOOKUP, "StringLookup", |config| parse(config, DType::Str));
@@ -182,7 +184,7 @@ impl IndexLookup {
 impl Layer for IndexLookup {
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, _: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {

@@ -12,8 +12,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
 use super::operations::{mirrored, wide_waves};
-use super::spatial::{self, losing};
-use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError};
+use super::spatial::losing;
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, infer_by_lowering};
 
 losing!(MEL_SPECTROGRAM, "MelSpectrogram", parse);
 
@@ -227,7 +227,7 @@ impl Decibels {
 impl Layer for MelSpectrogram {
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

@@ -19,10 +19,9 @@ use masque_ir::{DType, Dim, Semantics, Type};
 use self::settings::{MultiHead, grouped, multi_head};
 use super::attending::{both, by_position, is_set, with_axis};
 use super::einsum::{Term, einsum};
-use super::spatial;
 use crate::layer::{
     Arguments, CallMasks, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Masking, Reads,
-    Scope, ShapeError, Signature, Supports, Takes, WeightPlace, WeightSpec,
+    Scope, ShapeError, Signature, Supports, Takes, WeightPlace, WeightSpec, infer_by_lowering,
 };
 
 pub(super) static MULTI_HEAD_ATTENTION: LayerDef = def("MultiHeadAttention", multi_head);
@@ -415,7 +414,7 @@ impl Layer for MultiHead {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {

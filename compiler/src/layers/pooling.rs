@@ -4,9 +4,11 @@ use masque_ir::ops::{OpError, Reduce, Shape, Window};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
-use super::spatial::{self, Spatial, losing};
+use super::spatial::{Spatial, losing};
 use crate::advice::Way;
-use crate::layer::{Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError};
+use crate::layer::{
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, infer_by_lowering,
+};
 
 losing!(MAX_POOLING1D, "MaxPooling1D", |config| pooling(config, 1, Fold::Max));
 losing!(MAX_POOLING2D, "MaxPooling2D", |config| pooling(config, 2, Fold::Max));
@@ -86,7 +88,7 @@ impl Layer for Pooling {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.spatial.data(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -122,7 +124,7 @@ impl Layer for Adaptive {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.spatial.data(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -159,7 +161,7 @@ impl Layer for Global {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.spatial.data(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

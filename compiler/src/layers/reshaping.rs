@@ -5,10 +5,12 @@ use masque_ir::program::Operand;
 use masque_ir::{Dim, Sizes, Type};
 use serde_json::Value as Json;
 
-use super::spatial::{self, losing};
+use super::spatial::losing;
 use crate::advice::Way;
 use crate::layer::config::LARGEST_SIZE;
-use crate::layer::{Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError};
+use crate::layer::{
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, infer_by_lowering,
+};
 
 losing!(RESHAPE, "Reshape", reshape);
 losing!(PERMUTE, "Permute", permute);
@@ -79,7 +81,7 @@ impl Layer for Reshape {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -122,7 +124,7 @@ impl Layer for Permute {
                 x.map_or("none".into(), Type::to_string),
             )),
         }?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -148,7 +150,7 @@ impl Layer for RepeatVector {
             Some(x) if x.rank() == 2 => Ok(()),
             x => Err(ShapeError::new("[batch, features]", x.map_or("none".into(), Type::to_string))),
         }?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

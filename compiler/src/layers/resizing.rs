@@ -4,9 +4,11 @@ use masque_ir::ops::{Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
-use super::spatial::{self, Spatial, losing};
+use super::spatial::{Spatial, losing};
 use crate::advice::Way;
-use crate::layer::{Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError};
+use crate::layer::{
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, infer_by_lowering,
+};
 
 losing!(ZERO_PADDING1D, "ZeroPadding1D", |config| margins(config, 1, "padding", 1));
 losing!(ZERO_PADDING2D, "ZeroPadding2D", |config| margins(config, 2, "padding", 1));
@@ -49,7 +51,7 @@ impl Layer for Margins {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.spatial.data(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -92,7 +94,7 @@ impl Layer for UpSampling {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.spatial.data(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

@@ -6,8 +6,10 @@ use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
 use super::convolution::{Padding, Sliding};
-use super::spatial::{self, losing};
-use crate::layer::{Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, WeightSpec};
+use super::spatial::losing;
+use crate::layer::{
+    Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, WeightSpec, infer_by_lowering,
+};
 
 losing!(DEPTHWISE_CONV1D, "DepthwiseConv1D", |config| depthwise(config, 1));
 losing!(DEPTHWISE_CONV2D, "DepthwiseConv2D", |config| depthwise(config, 2));
@@ -79,7 +81,7 @@ impl Layer for Depthwise {
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.sliding.spatial.data(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {

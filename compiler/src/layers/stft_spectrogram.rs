@@ -4,8 +4,8 @@ use masque_ir::ops::{Elementwise, OpError, Shape, Window};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
-use super::spatial::{self, Spatial, losing};
-use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, WeightSpec};
+use super::spatial::{Spatial, losing};
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, WeightSpec, infer_by_lowering};
 
 losing!(STFT_SPECTROGRAM, "STFTSpectrogram", parse);
 
@@ -147,7 +147,7 @@ impl Spectrogram {
 impl Layer for Spectrogram {
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, _: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
