@@ -262,10 +262,9 @@ impl<'a> State<'a> {
 
         let parts = masks::Parts::new(&arguments, &self.pool, &used, &self.track.calls, &self.expressions);
         let expression = layer.as_mask(&parts).or_else(|| {
-            (outputs[0].dtype == DType::Bool).then(|| {
-                let tensor = TensorRef { call: id, output: 0 };
-                self.pool.borrow_mut().tensor(tensor, outputs[0].rank() as u32)
-            })
+            let first = outputs.first().filter(|first| first.dtype == DType::Bool)?;
+            let tensor = TensorRef { call: id, output: 0 };
+            Some(self.pool.borrow_mut().tensor(tensor, first.rank() as u32))
         });
         self.expressions.push(expression);
         let pool = &mut *self.pool.borrow_mut();

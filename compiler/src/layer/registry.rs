@@ -59,3 +59,6 @@ impl Registry {
         self.own.get(class).or_else(|| self.own.get(name?)).copied()
     }
 }
+
+#[cfg(test)]
+mod tests;
