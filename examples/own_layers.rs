@@ -14,7 +14,7 @@ use masque::layer::{
 use masque::session::{self, CompiledModel, RunOptions, Tensor};
 use masque::{Inferred, Model, OpenOptions, table};
 use masque_ir::activation::Activation;
-use masque_ir::ops::{self, Activate, Elementwise, OpError, Reduce};
+use masque_ir::ops::{self, Elementwise, OpError, Reduce};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 use ndarray::arr2;
@@ -99,10 +99,9 @@ impl Layer for WeightedMean {
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = scope.float(&arguments.data()[0])?;
-        let product = ops::Dense::Dense { activation: Activation::Linear };
+        let sigmoid = ops::Dense::Dense { activation: Activation::Sigmoid };
         let kernel = scope.weight("kernel");
-        let weights = scope.emit(product, &[&x, &kernel, &Operand::Absent])?;
-        let mut weights = scope.emit(Activate::Activate { f: Activation::Sigmoid }, &[&weights])?;
+        let mut weights = scope.emit(sigmoid, &[&x, &kernel, &Operand::Absent])?;
         if let Some(mask) = arguments.mask() {
             let mask = scope.cast(mask, DType::Bool)?;
             let (mask, zero) = (scope.builder.trail_axes(&mask, 3)?, scope.builder.number(&weights, 0.0));

@@ -143,9 +143,11 @@ pub fn infer_by_lowering(layer: &dyn Layer, arguments: &Arguments<Type>) -> Resu
         .into_iter()
         .map(|weight| (weight.name.clone(), builder.weight(&weight.name, weight.ty, None)))
         .collect();
-    let arguments = arguments.map(|ty| builder.input("x", ty.clone()));
+    let mut operands = arguments.map(|ty| builder.input("x", ty.clone()));
+    let mask = |mask: &Option<Type>| mask.clone().map(|ty| builder.input("mask", ty));
+    operands.masks = arguments.masks.iter().map(mask).collect();
     let outputs = layer
-        .lower(&mut Scope::new(&mut builder, &weights, String::new()), &arguments)
+        .lower(&mut Scope::new(&mut builder, &weights, String::new()), &operands)
         .map_err(|error| ShapeError { expected: error.expected, found: error.found })?;
     Ok(outputs.iter().map(|output| builder.type_of(output)).collect())
 }

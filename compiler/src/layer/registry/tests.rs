@@ -10,12 +10,15 @@ use crate::frontend::builder::ModelBuilder;
 use crate::layer::{Arguments, Config, ConfigError, Constants, Layer, Scope, ShapeError};
 use crate::{Error, Lowered, Options};
 
+/// What a layer computes of one tensor.
+type Make = fn(&mut Scope<'_>, &Operand) -> Result<Vec<Operand>, OpError>;
+
 /// A layer that gives its input, and says so.
 #[derive(Debug)]
 struct Own {
     outputs: u32,
     /// What is given in place of the input.
-    instead: Option<fn(&mut Scope<'_>, &Operand) -> Result<Vec<Operand>, OpError>>,
+    instead: Option<Make>,
 }
 
 impl Layer for Own {

@@ -1,14 +1,13 @@
 //! Operations that are nothing but what they build: their types are those of the program they build, and their masks
 //! are lost.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use masque_ir::float::Float;
 use masque_ir::ops::{Leaf, Op, OpError};
-use masque_ir::program::{Builder, Operand};
+use masque_ir::program::Operand;
 use masque_ir::ty::resolve_axis;
-use masque_ir::{DType, Semantics, Sizes, Type};
+use masque_ir::{DType, Sizes, Type};
 use serde_json::Value as Json;
 
 pub(super) use crate::layer::literals::{array, element_type_named, number};
@@ -16,7 +15,7 @@ pub(super) use crate::layer::literals::{array, element_type_named, number};
 use super::common;
 use crate::layer::{
     Arguments, CallMasks, Config, ConfigError, Constants, Effect, Kind, Layer, MaskRule, Passed, Scope,
-    ShapeError, Signature, Takes,
+    ShapeError, Signature, Takes, infer_by_lowering,
 };
 
 /// What an operation gives, or why it does not fit.
@@ -117,17 +116,11 @@ impl Layer for Built {
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        let mut builder = Builder::new("", Semantics::Keras3_15);
-        let mut operands = arguments.map(|ty| builder.input("x", ty.clone()));
-        let mask = |mask: &Option<Type>| mask.clone().map(|ty| builder.input("mask", ty));
-        operands.masks = arguments.masks.iter().map(mask).collect();
-        let weights = HashMap::new();
-        let results = self.lower(&mut Scope::new(&mut builder, &weights, String::new()), &operands);
-        let results = results.map_err(|error| ShapeError::new(error.expected, error.found))?;
+        let results = infer_by_lowering(self, arguments)?;
         if results.len() < self.outputs as usize {
             return Err(ShapeError::new(format!("{} results", self.outputs), results.len()));
         }
-        Ok(results.iter().map(|result| builder.type_of(result)).collect())
+        Ok(results)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Outcome<Vec<Operand>> {
