@@ -4,8 +4,8 @@
 //! A layer never computes masks. It *names* its rule out of a small vocabulary ([`MaskRule`]) and one function
 //! applies all of them ([`crate::masks`]), so that rules are data: printed, compared with Keras, read by analyses.
 //!
-//! This module is also where other programs extend masque: a custom layer is a type that implements [`Layer`], and a
-//! [`Registry`] under whose class a model is opened. Two methods are required:
+//! Other programs extend masque here. A custom layer is a type that implements [`Layer`]; a model is opened with a
+//! [`Registry`] that has it under its class. Two methods are required:
 //!
 //! | method | what it says | unless it says so |
 //! |---|---|---|
