@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `sentiment` | a model becomes an executable, and the executable runs |
 //! | `masks` | the mask table and what is wrong with the masks, in ten lines |
+//! | `own_layers` | custom layers in Rust: a registry, a model with them opened, checked and run |
 //! | `own_pipeline` | every stage of the compiler, printed |
 //! | `run_in_process` | compile once, run often, without an executable |
 //! | `startup` | how long an executable takes from its start to its first answer |
@@ -19,6 +20,11 @@ use std::process::ExitCode;
 /// relative to the current folder where it lies below it, so that it reads well and can be typed again.
 pub fn sentiment(file: &str) -> PathBuf {
     near(&Path::new(env!("CARGO_MANIFEST_DIR")).join("sentiment").join(file))
+}
+
+/// A file of the model with custom layers: `model.keras` or `expected.json`. The path is as that of [`sentiment`].
+pub fn own_layers(file: &str) -> PathBuf {
+    near(&Path::new(env!("CARGO_MANIFEST_DIR")).join("own_layers").join(file))
 }
 
 /// Where an example writes what it makes: the target folder that the running program itself lies in, or the

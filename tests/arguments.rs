@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use masque::Model;
 use masque::frontend::{self, OpenOptions, RawArgument, RawCall, RawModel};
 use masque::infer::infer;
+use masque::layer::Registry;
 use masque::layers::{LAYERS, find};
 use masque_ir::facts::MaskSource;
 use masque_ir::layers::{Argument, ArgumentValue, TensorRef};
@@ -38,7 +39,7 @@ fn raw(case: &Case) -> RawModel {
 
 /// Why a model is refused; nothing if it is not.
 fn refusal(raw: RawModel) -> Option<String> {
-    match frontend::assemble(raw) {
+    match frontend::assemble(raw, &Registry::new()) {
         Err(error) => Some(error.to_string()),
         Ok(model) => {
             infer(&model.graph, &model.layers, MaskSource::Keras).err().map(|error| error.to_string())
@@ -89,14 +90,14 @@ fn nothing_that_is_passed_is_passed_over() {
             if fed.contains(&layer.class) || find(&layer.class).is_none() {
                 continue;
             }
-            let assembled = frontend::assemble(raw.clone()).unwrap();
+            let assembled = frontend::assemble(raw.clone(), &Registry::new()).unwrap();
             let mut calls = assembled.graph.calls();
             // Nobody looks at a call that no output needs.
             if !calls.any(|id| assembled.graph.call(id).layer.0 as usize == place) {
                 continue;
             }
             fed.insert(layer.class.clone());
-            for (call, word) in spoiled(call, assembled.layers[place].parameters()) {
+            for (call, word) in spoiled(call, assembled.layers[place].signature().parameters) {
                 let mut other = raw.clone();
                 other.layers[place].calls[0] = call.clone();
                 let refusal =
@@ -271,7 +272,7 @@ fn wherever_a_tensor_stands_an_array_may() {
         let raw = raw(&case);
         let settings: BTreeMap<String, Json> =
             raw.layers.iter().map(|layer| (layer.name.clone(), layer.settings.clone().into())).collect();
-        let Ok(model) = frontend::assemble(raw) else { continue };
+        let Ok(model) = frontend::assemble(raw, &Registry::new()) else { continue };
         let facts = infer(&model.graph, &model.layers, MaskSource::Keras).unwrap().facts;
         for id in model.graph.calls() {
             let (call, layer) = (model.graph.call(id), model.graph.layer_of(id));

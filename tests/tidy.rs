@@ -24,6 +24,9 @@ const LONGER: &[(&str, &str)] = &[
     ("ir-specs/tests/verify.rs::violations", "a table: one line for every property and how it is violated"),
 ];
 
+/// The most methods that the trait of layers may have.
+const LAYER_METHODS: usize = 10;
+
 /// What is for compiling alone.
 const COMPILING: [&str; 5] = ["clap", "egg", "hdf5-reader", "masque", "petgraph"];
 
@@ -134,6 +137,18 @@ fn texts_speak_of_the_project_alone() {
     nothing(
         found,
         "a text names a place outside of the repository, or something that is none of its business",
+    );
+}
+
+#[test]
+fn a_layer_is_a_few_methods() {
+    let text = fs::read_to_string(root().join("compiler/src/layer.rs")).unwrap();
+    let (_, body) = text.split_once("\npub trait Layer: ").expect("the trait is where this test looks");
+    let (body, _) = body.split_once("\n}\n").unwrap();
+    let methods = body.lines().filter(|line| line.starts_with("    fn ")).count();
+    assert!(
+        (5..=LAYER_METHODS).contains(&methods),
+        "{methods} methods in `Layer`: group what belongs together"
     );
 }
 

@@ -5,7 +5,7 @@
 //! every way leads to another finding, that is said with it. A change is written in Python, as whoever built the model
 //! would make it, and the same lines are what is tried.
 //!
-//! Which ways a layer's finding has is named beside the layer ([`Layer::advice`](crate::layer::Layer::advice)); what
+//! Which ways a layer's finding has is named beside the layer ([`Masking::advice`](crate::layer::Masking::advice)); what
 //! each of them does to a model is here.
 
 mod baked;
@@ -149,7 +149,7 @@ impl<'a> Advisor<'a> {
         match finding.code {
             Code::MaskUnsupported => {
                 let Some(place) = self.place(&subject, call) else { return vec![] };
-                subject.layer(call).advice().ways.iter().map(|&way| place.candidates(way)).collect()
+                subject.layer(call).masking().advice.ways.iter().map(|&way| place.candidates(way)).collect()
             }
             Code::MaskLost => self.place(&subject, call).map_or_else(Vec::new, |place| place.for_lost()),
             Code::MaskDiffers => self.differing(&subject, call),

@@ -208,7 +208,7 @@ impl Subject<'_> {
 
     /// What a call reads as data, in order.
     pub(crate) fn data(&self, call: CallId) -> Vec<TensorRef> {
-        let bound = Arguments::bind(self.model.graph.call(call), self.layer(call).parameters());
+        let bound = Arguments::bind(self.model.graph.call(call), self.layer(call).signature().parameters);
         bound.map_or_else(|_| vec![], |bound| bound.all_data().copied().collect())
     }
 

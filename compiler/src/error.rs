@@ -35,8 +35,8 @@ pub enum Error {
         /// What is wrong.
         source: WeightError,
     },
-    /// A layer built operations that do not fit: a mistake of ours.
-    #[error("{file}: {source}; this is a mistake in masque")]
+    /// A layer built operations that do not fit: a mistake of ours, or of a layer that a program brings itself.
+    #[error("{file}: {source}; this is a mistake in {}", source.whose())]
     Lower {
         /// The file.
         file: String,

@@ -40,6 +40,8 @@ use std::sync::Arc;
 use masque_ir::Semantics;
 use serde_json::{Map, Value as Json};
 
+use crate::layer::Registry;
+
 /// A model as a front end read it: names, settings and connections, nothing understood yet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RawModel {
@@ -240,7 +242,7 @@ pub struct ModelFile {
 }
 
 /// What is said of a model file beside its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
     /// Where the weights of a config are; beside it, if this is not said.
     pub weights: Option<PathBuf>,
@@ -250,6 +252,8 @@ pub struct OpenOptions {
     pub opaque: Vec<OpaqueLayer>,
     /// Files of descriptions of custom layers.
     pub layers: Vec<PathBuf>,
+    /// Custom layers of the program itself. They go before descriptions of the same classes.
+    pub registry: Registry,
 }
 
 /// The files that a model is read from: its own, or those in its folder, and that of its weights, named or beside it.
@@ -264,7 +268,7 @@ pub fn files(path: &Path, weights: Option<&Path>) -> Vec<PathBuf> {
 pub fn read(path: &Path, options: &OpenOptions) -> Result<ModelFile, LoadError> {
     let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };
     let mut hash = blake3::Hasher::new();
-    let mut known = Descriptions::default();
+    let mut known = Descriptions::beside(options.registry.clone());
     for file in &options.layers {
         hash.update(&known.read(file)?);
     }
@@ -284,7 +288,7 @@ pub fn read(path: &Path, options: &OpenOptions) -> Result<ModelFile, LoadError> 
         read_whole(ending, bytes, known).map_err(fail)?
     };
     raw.semantics = options.semantics.unwrap_or(raw.semantics);
-    opaque::state(&mut raw, &options.opaque).map_err(|error| fail(error.into()))?;
+    opaque::state(&mut raw, &options.opaque, &options.registry).map_err(|error| fail(error.into()))?;
     Ok(ModelFile { raw, weights, hash: hash.finalize().to_hex()[..32].to_owned() })
 }
 

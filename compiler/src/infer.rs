@@ -9,7 +9,7 @@ use masque_ir::mask::{MAX_HEIGHT, MAX_PARTS, MaskExpr, MaskId, MaskPool};
 use masque_ir::{DType, Dim, Semantics, Type};
 
 use crate::layer::config::LARGEST_SIZE;
-use crate::layer::{Arguments, Effect, Layer, MaskRule, Reads, ShapeError, WeightSpec, takes};
+use crate::layer::{Arguments, Effect, Kind, Layer, MaskRule, Reads, ShapeError, WeightSpec, signature};
 use crate::masks::{self, Flow, Incoming, Rules};
 
 /// A model whose types do not fit together.
@@ -231,7 +231,7 @@ impl<'a> State<'a> {
     fn call(&mut self, id: CallId) -> Result<(), ShapeError> {
         let call = self.graph.call(id);
         let layer = self.layers[call.layer.0 as usize].as_ref();
-        let arguments = takes::check(layer, call)?;
+        let arguments = signature::check(layer, call)?;
         let mut types = arguments.map(|&tensor| autocast(layer, &self.fact(tensor).ty));
         let mask_of = |tensor| self.expression(tensor).unwrap_or_else(|| self.opaque(tensor));
         let incoming = self.track.incoming(layer, &arguments, mask_of);
@@ -262,10 +262,9 @@ impl<'a> State<'a> {
 
         let parts = masks::Parts::new(&arguments, &self.pool, &used, &self.track.calls, &self.expressions);
         let expression = layer.as_mask(&parts).or_else(|| {
-            (outputs[0].dtype == DType::Bool).then(|| {
-                let tensor = TensorRef { call: id, output: 0 };
-                self.pool.borrow_mut().tensor(tensor, outputs[0].rank() as u32)
-            })
+            let first = outputs.first().filter(|first| first.dtype == DType::Bool)?;
+            let tensor = TensorRef { call: id, output: 0 };
+            Some(self.pool.borrow_mut().tensor(tensor, first.rank() as u32))
         });
         self.expressions.push(expression);
         let pool = &mut *self.pool.borrow_mut();
@@ -290,13 +289,13 @@ impl<'a> State<'a> {
                 || get(meant, place).is_some_and(|mask| self.covers(layer, incoming[running], mask));
             let known = |mask: Option<MaskId>| !mask.is_some_and(|mask| self.pool.borrow().is_unknown(mask));
             let differ = get(some, place) != get(others, place) && known(get(some, place));
-            differ && known(get(others, place)) && layer.decides(place) && !covered()
+            differ && known(get(others, place)) && layer.masking().decides(place) && !covered()
         })
     }
 
     /// Do masks for pairs of positions, or for keys, exclude what a mask of the values would?
     fn covers(&self, layer: &dyn Layer, incoming: &Incoming, mask: MaskId) -> bool {
-        if !matches!(layer.reads(), Reads::Each { .. }) {
+        if !matches!(masks::reads(layer), Reads::Each { .. }) {
             return false;
         }
         let pool = self.pool.borrow();
@@ -386,7 +385,11 @@ impl<'a> State<'a> {
 
 /// Layers compute in float32: wider floats are converted on the way in.
 pub(crate) fn autocast(layer: &dyn Layer, ty: &Type) -> Type {
-    if ty.dtype == DType::F64 && !layer.is_operation() { ty.with_dtype(DType::F32) } else { ty.clone() }
+    if ty.dtype == DType::F64 && layer.kind() != Kind::Operation {
+        ty.with_dtype(DType::F32)
+    } else {
+        ty.clone()
+    }
 }
 
 /// Masks that later passes can walk over.

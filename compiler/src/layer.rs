@@ -3,6 +3,23 @@
 //!
 //! A layer never computes masks. It *names* its rule out of a small vocabulary ([`MaskRule`]) and one function
 //! applies all of them ([`crate::masks`]), so that rules are data: printed, compared with Keras, read by analyses.
+//!
+//! Other programs extend masque here. A custom layer is a type that implements [`Layer`]; a model is opened with a
+//! [`Registry`] that has it under its class. Two methods are required:
+//!
+//! | method | what it says | unless it says so |
+//! |---|---|---|
+//! | [`infer`](Layer::infer) | the types of the outputs, or a [`ShapeError`]; [`infer_by_lowering`] finds them | |
+//! | [`lower`](Layer::lower) | what is computed, as operations, in a [`Scope`] that has the weights | |
+//! | [`weights`](Layer::weights) | the weights, and where a Keras file keeps each ([`WeightSpec`]) | none |
+//! | [`signature`](Layer::signature) | the parameters of `call`, and what they take ([`Signature`]) | one tensor |
+//! | [`masking`](Layer::masking) | which masks are supported and used ([`Masking`]) | not supported |
+//! | [`call_masks`](Layer::call_masks) | the mask of each output ([`MaskRule`]) | that of the first input, or lost |
+//! | [`outputs`](Layer::outputs) | the number of outputs | one |
+//!
+//! [`Layer::kind`] and [`Layer::as_mask`] are for what masque brings itself. Settings are read from a [`Config`], which
+//! refuses by name whatever was not read. `lower` is only called on arguments whose types `infer` took.
+//! `examples/own_layers.rs` is a whole program.
 
 mod activations;
 pub mod advice;
@@ -11,12 +28,13 @@ pub mod config;
 mod definition;
 pub mod kernel;
 pub(crate) mod literals;
-pub mod takes;
+pub mod masking;
+pub mod registry;
+pub mod signature;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
 
-use masque_ir::mask::Band;
 use masque_ir::ops::{Op, OpError};
 use masque_ir::program::{Builder, Operand};
 use masque_ir::{DType, Dim, Semantics, Type};
@@ -26,18 +44,22 @@ pub use arguments::{Arguments, Passed};
 pub use config::{Config, ConfigError};
 pub use definition::{LayerDef, MASK_WORDS, Supports};
 pub use kernel::KernelCondition;
-pub use takes::Takes;
+pub use masking::{Birth, CallMasks, Effect, MaskFit, MaskRule, Masking, Reads};
+pub use registry::{Parse, Registry};
+pub use signature::{Signature, Takes};
 
 /// A layer with its settings; see the module's documentation.
+///
+/// A layer that says nothing of masks is as Keras' own base class: it does not support them, and they are lost.
 pub trait Layer: Debug + Send + Sync {
-    /// The names of the parameters of Keras' `call`, in order; the first takes the data.
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs"]
+    /// What it is.
+    fn kind(&self) -> Kind {
+        Kind::Layer
     }
 
-    /// Parameters that take other things than usual; see [`Takes::of`].
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[]
+    /// The parameters of Keras' `call`, and what they take.
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs"])
     }
 
     /// How many tensors a call gives that gets these arguments, beside tensors.
@@ -45,63 +67,20 @@ pub trait Layer: Debug + Send + Sync {
         1
     }
 
-    /// Keras' `supports_masking`.
-    fn supports_masking(&self) -> bool;
-
-    /// The same for the layer of that name in Keras 2.
-    fn supports_masking_in_keras2(&self) -> bool {
-        self.supports_masking()
+    /// What it has to do with masks in any call.
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED
     }
 
-    /// What its outputs' masks are.
-    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule;
-
-    /// What its outputs' masks should be, where Keras' rule falls short of it.
-    fn intended_mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        self.mask_rule(arguments)
+    /// What becomes of masks in a call. A layer that supports them passes on that of its first input, as Keras'
+    /// `compute_mask` does; for any other they are lost.
+    fn call_masks(&self, _arguments: &Arguments<Type>) -> CallMasks {
+        if self.masking().supported { MaskRule::Keep.into() } else { MaskRule::Lost.into() }
     }
 
-    /// Which masks it computes with; its lowering finds them in [`Arguments::mask`] and [`Arguments::mask_of`].
-    fn reads(&self) -> Reads {
-        if self.parameters().contains(&"mask") { Reads::Argument } else { Reads::Nothing }
-    }
-
-    /// What a call does to the tensors that it gets, beside computing.
-    fn effect(&self, _arguments: &Arguments<Type>) -> Effect {
-        Effect::None
-    }
-
-    /// The number that fills each row of its output behind the end, and stands nowhere before it, whatever its inputs
-    /// are; none where that is not so.
-    fn behind_the_end(&self) -> Option<f64> {
+    /// What its output is as a mask, where it is one of the operations of which Keras builds masks.
+    fn as_mask(&self, _parts: &MaskParts<'_>) -> Option<masque_ir::mask::MaskId> {
         None
-    }
-
-    /// Does a mask of that type fit what it is applied to, for whatever sizes the symbols stand for? Where it does not,
-    /// Keras raises when the model runs.
-    fn fits(&self, _x: &Type, _mask: &Type) -> bool {
-        true
-    }
-
-    /// Does a mask change what it computes at inference?
-    fn uses_masks(&self) -> bool {
-        self.reads() != Reads::Nothing
-    }
-
-    /// Does the mask of what it reads as data at that place decide what it gives at valid positions? That of a query only
-    /// decides what its padded positions get.
-    fn decides(&self, _place: usize) -> bool {
-        true
-    }
-
-    /// What Keras asks before it takes a fast kernel for the layer on a GPU; none for a layer without such a kernel.
-    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
-        None
-    }
-
-    /// What to tell somebody whose mask it cannot take.
-    fn advice(&self) -> Advice {
-        Advice::GENERAL
     }
 
     /// The types of its outputs.
@@ -114,36 +93,20 @@ pub trait Layer: Debug + Send + Sync {
 
     /// Builds what it computes; one operand for each output.
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError>;
+}
 
-    /// Is it a layer of a class that is not known? What it computes is a hole in the tensor graph.
-    fn is_opaque(&self) -> bool {
-        false
-    }
-
-    /// The masks of how many tensors that it reads it has to pass on; those of others may end with it.
-    fn answers_for(&self) -> usize {
-        usize::MAX
-    }
-
-    /// Is it the end of a custom layer, whose body stands before it?
-    fn is_described(&self) -> bool {
-        false
-    }
-
-    /// Is it an operation (`keras.ops`), which drops masks without a word and converts nothing?
-    fn is_operation(&self) -> bool {
-        false
-    }
-
-    /// The parameter whose tensors come from outside, where that is not the first one.
-    fn received(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// What its output is as a mask, where it is one of the operations of which Keras builds masks.
-    fn as_mask(&self, _parts: &MaskParts<'_>) -> Option<masque_ir::mask::MaskId> {
-        None
-    }
+/// What a layer is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// A layer of Keras, or one like it.
+    #[default]
+    Layer,
+    /// An operation (`keras.ops`), which drops masks without a word and converts nothing.
+    Operation,
+    /// A layer of a class that is not known. What it computes is a hole in the tensor graph.
+    Opaque,
+    /// The end of a custom layer that is described, whose body is before it.
+    Described,
 }
 
 /// The arguments of a call that hold no tensor, by parameter.
@@ -151,111 +114,6 @@ pub type Constants = serde_json::Map<String, serde_json::Value>;
 
 /// What an operation sees that may be part of a mask's computation.
 pub type MaskParts<'a> = crate::masks::Parts<'a>;
-
-/// Which masks a layer computes with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reads {
-    /// None.
-    Nothing,
-    /// Its `mask` argument: what is passed for it; else, if exactly one argument holds tensors, these tensors' own masks.
-    Argument,
-    /// Those of the tensors of its first argument, which nothing passed by hand replaces: the merging layers.
-    Own,
-    /// One for each argument that holds data: what is passed for its `NAME_mask`, else the tensor's own. The attention
-    /// layers.
-    Each {
-        /// Arguments whose tensors' own masks count, whatever is passed for their `NAME_mask`.
-        always_own: &'static [&'static str],
-    },
-}
-
-/// What a call does to the tensors that it gets, beside computing. Masks hang on tensors, so whoever else reads the same
-/// tensor afterwards sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing; its outputs are tensors of their own.
-    None,
-    /// Its outputs are the very tensors it got, by place: with their masks, and masks passed by hand are hung on them.
-    GivesInputs,
-    /// It takes the masks off every tensor that it reads.
-    TakesMasks,
-    /// Its outputs are the very tensors it got, by place, with their masks; only those without get others.
-    Wraps,
-    /// Nobody can tell: it may take the masks off what it reads.
-    Unknown,
-}
-
-/// What the masks of a call's outputs are. The vocabulary of all layers.
-#[derive(Clone, Debug, PartialEq)]
-pub enum MaskRule {
-    /// Made from the values of the first input.
-    Born(Birth),
-    /// That of the first input.
-    Keep,
-    /// That of one of the inputs, by place.
-    KeepOf(usize),
-    /// That of one of the tensors that came from outside, by place, as it was when the tensor was made.
-    Received(usize),
-    /// True where any input's mask is; none as soon as one input has none. In Keras 2 true where all masks are.
-    Union,
-    /// True where the mask of any input is that has one; inputs without do not count.
-    Either,
-    /// That of the first input, the other way round along an axis.
-    Reversed {
-        /// The axis, from the front.
-        axis: usize,
-    },
-    /// Joined along an axis; an input without a mask counts as valid everywhere.
-    Concat {
-        /// The axis, from the front.
-        axis: usize,
-    },
-    /// That of the first input, batch and steps as one axis.
-    FoldSteps,
-    /// That of the first input, whose steps a model was applied to. In Keras 2 that of the second input, which the model
-    /// gave, batch and steps apart again; if it has none, whether there is anything valid at each step.
-    UnfoldSteps,
-    /// That of the first input, whose steps a layer of this rule is applied to. In Keras 2 what becomes of it there.
-    OverSteps(Box<MaskRule>),
-    /// For each pair of positions whether the first may attend to the second: where the masks of query, value and key
-    /// hold, and what is passed by hand for pairs, and the bands; none if there is none of these. The scores carry it,
-    /// with axes of size 1 for what it does not tell apart.
-    Sees {
-        /// Which may by where they stand.
-        bands: Vec<Band>,
-        /// The number of axes that positions have.
-        axes: usize,
-    },
-    /// None, and rightly: the mask was used, or the outputs have no such axis.
-    Ends,
-    /// None: the mask is lost.
-    Lost,
-    /// Nobody can tell.
-    Unknown,
-    /// One rule for each output.
-    PerOutput(Vec<MaskRule>),
-}
-
-/// How a mask is made from values.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Birth {
-    /// `x != 0`
-    NonZero,
-    /// `any(x != number, axis = -1)`
-    AnyDiffers(f64),
-}
-
-impl MaskRule {
-    /// The rule of one output.
-    pub fn of_output(&self, output: usize) -> &MaskRule {
-        match self {
-            MaskRule::PerOutput(rules) => rules.get(output).unwrap_or(&MaskRule::Ends),
-            // With several outputs only the first one gets the mask.
-            MaskRule::Keep | MaskRule::Born(_) | MaskRule::Reversed { .. } if output > 0 => &MaskRule::Ends,
-            rule => rule,
-        }
-    }
-}
 
 /// The types that a layer is called on do not fit it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -272,6 +130,28 @@ impl ShapeError {
     pub fn new(expected: impl Into<String>, found: impl ToString) -> ShapeError {
         ShapeError { expected: expected.into(), found: found.to_string() }
     }
+}
+
+/// The types of a layer's outputs as its lowering gives them: then no rule has to be written down twice. The layer's own
+/// [`Layer::infer`] looks before at whatever its lowering takes for granted.
+///
+/// # Errors
+///
+/// An operation that does not take what the lowering gives it.
+pub fn infer_by_lowering(layer: &dyn Layer, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+    let mut builder = Builder::new("infer", Semantics::Keras3_15);
+    let weights: HashMap<String, Operand> = layer
+        .weights(arguments)?
+        .into_iter()
+        .map(|weight| (weight.name.clone(), builder.weight(&weight.name, weight.ty, None)))
+        .collect();
+    let mut operands = arguments.map(|ty| builder.input("x", ty.clone()));
+    let mask = |mask: &Option<Type>| mask.clone().map(|ty| builder.input("mask", ty));
+    operands.masks = arguments.masks.iter().map(mask).collect();
+    let outputs = layer
+        .lower(&mut Scope::new(&mut builder, &weights, String::new()), &operands)
+        .map_err(|error| ShapeError { expected: error.expected, found: error.found })?;
+    Ok(outputs.iter().map(|output| builder.type_of(output)).collect())
 }
 
 /// A weight that a layer needs.

@@ -22,8 +22,8 @@
 //! let x = Type::new(DType::F32, vec![Dim::batch(), Dim::symbol("T"), Dim::constant(3)]);
 //! let arguments = Arguments::of("sequences", vec![x.clone()]);
 //! assert_eq!(layer.infer(&arguments)?[0].to_string(), "f32[B, T, 8]");
-//! assert!(layer.supports_masking());
-//! assert_eq!(layer.mask_rule(&arguments).of_output(0), &MaskRule::Keep);
+//! assert!(layer.masking().supported);
+//! assert_eq!(layer.call_masks(&arguments).rule.of_output(0), &MaskRule::Keep);
 //!
 //! let mut builder = Builder::new("lstm", Semantics::Keras3_15);
 //! let specs = layer.weights(&arguments)?;
@@ -99,12 +99,13 @@ mod vocabulary;
 
 pub(crate) use described::is_described;
 pub use opaque::OpaqueRule;
+pub(crate) use opaque::is_opaque;
 pub(crate) use opaque::setting as type_setting;
 pub(crate) use time_distributed::keeps_states;
 
 use serde_json::{Map, Value as Json};
 
-use crate::layer::{Config, ConfigError, Layer, LayerDef};
+use crate::layer::{ConfigError, LayerDef, Parse};
 
 /// Every layer known, sorted by class.
 pub static LAYERS: &[&LayerDef] = &[
@@ -532,14 +533,11 @@ pub fn find(class: &str) -> Option<&'static LayerDef> {
 /// How settings are read of a layer that is in no list, if they are those of one.
 pub(crate) fn unlisted(settings: &Map<String, Json>) -> Option<Parse> {
     match settings {
-        _ if opaque::is_opaque(settings) => Some(opaque::parse),
+        _ if is_opaque(settings) => Some(opaque::parse),
         _ if is_described(settings) => Some(described::parse),
         _ => None,
     }
 }
-
-/// What reads the settings of a layer.
-type Parse = fn(&mut Config) -> Result<Box<dyn Layer>, ConfigError>;
 
 /// Name of what rewrites a model that needs Python code as one that does not.
 pub const EXPORT: &str =

@@ -99,7 +99,7 @@ use evaluate::Objective;
 pub use frontend::OpenOptions;
 use frontend::{Assembled, LoadError, ModelFile, Problem, RawModel, WeightError, WeightSource};
 use layer::config::{NARROW_POLICIES, QUANTIZED_POLICIES};
-use layer::{Layer, WeightSpec};
+use layer::{Layer, Registry, WeightSpec};
 pub use lowered::Lowered;
 pub use optimized::Optimized;
 pub use plan::Planned;
@@ -125,6 +125,7 @@ pub struct Model {
     assembled: Assembled,
     compiled: serde_json::Value,
     weights: WeightSource,
+    registry: Registry,
 }
 
 /// Where a model came from.
@@ -153,7 +154,8 @@ impl Model {
     ///
     /// Those of [`Model::open`].
     pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Model, Error> {
-        Model::of(path.as_ref(), frontend::read(path.as_ref(), options)?)
+        let file = frontend::read(path.as_ref(), options)?;
+        Model::of(path.as_ref(), file, &options.registry)
     }
 
     /// Reads what a model file holds, and no other file. Errors name `path`, whose ending names the format.
@@ -162,26 +164,28 @@ impl Model {
     ///
     /// Those of [`Model::open`].
     pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Model, Error> {
-        Model::of(path.as_ref(), frontend::read_bytes(path.as_ref(), bytes)?)
+        Model::of(path.as_ref(), frontend::read_bytes(path.as_ref(), bytes)?, &Registry::default())
     }
 
-    fn of(path: &Path, ModelFile { mut raw, weights, hash }: ModelFile) -> Result<Model, Error> {
+    fn of(path: &Path, file: ModelFile, registry: &Registry) -> Result<Model, Error> {
+        let ModelFile { mut raw, weights, hash } = file;
         let fail = |error| LoadError { file: path.to_owned(), problem: Problem::Graph(error) };
         let compiled = raw.compiled.take();
-        let mut assembled = frontend::assemble(raw).map_err(fail)?;
+        let mut assembled = frontend::assemble(raw, registry).map_err(fail)?;
         batch::drop_named(&mut assembled);
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let file = File { path: path.display().to_string(), name, hash };
-        Ok(Model { file, assembled, compiled, weights })
+        Ok(Model { file, assembled, compiled, weights, registry: registry.clone() })
     }
 
     /// Makes a model of what a front end, or a person, put together; it has no weights.
-    pub(crate) fn build(mut raw: RawModel) -> Result<Model, Error> {
+    pub(crate) fn build(mut raw: RawModel, registry: &Registry) -> Result<Model, Error> {
         let (name, compiled) = (raw.name.clone(), raw.compiled.take());
         let fail = |error| LoadError { file: name.clone().into(), problem: Problem::Graph(error) };
-        let assembled = frontend::assemble(raw).map_err(fail)?;
+        let assembled = frontend::assemble(raw, registry).map_err(fail)?;
         let file = File { path: name.clone(), name, hash: String::new() };
-        Ok(Model { file, assembled, compiled, weights: WeightSource::none() })
+        let (weights, registry) = (WeightSource::none(), registry.clone());
+        Ok(Model { file, assembled, compiled, weights, registry })
     }
 
     /// Makes a model of a layer graph: what its text form says. It has no weights.
@@ -190,9 +194,18 @@ impl Model {
     ///
     /// [`Error::Load`]: a class or a setting that no layer has, calls that do not fit.
     pub fn of_graph(graph: &LayerGraph) -> Result<Model, Error> {
+        Model::of_graph_with(graph, &Registry::default())
+    }
+
+    /// The same for a layer graph with layers of a registry.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::of_graph`].
+    pub fn of_graph_with(graph: &LayerGraph, registry: &Registry) -> Result<Model, Error> {
         let raw = frontend::text::raw(graph)
             .map_err(|error| LoadError { file: graph.name.clone().into(), problem: error.into() })?;
-        Model::build(raw)
+        Model::build(raw, registry)
     }
 
     /// The layer graph.
@@ -245,7 +258,7 @@ impl Model {
     ///
     /// Those of [`Model::infer`].
     pub fn infer_masks(self, source: MaskSource) -> Result<Inferred, Error> {
-        let Model { file, assembled, compiled, weights } = self;
+        let Model { file, assembled, compiled, weights, registry } = self;
         let Assembled { graph, layers, pointers, output_names, .. } = assembled;
         let inference = infer::infer(&graph, &layers, source)
             .map_err(|source| Error::Infer { file: file.path.clone(), source })?;
@@ -263,6 +276,7 @@ impl Model {
             compiled,
             specs: inference.weights,
             source: weights,
+            registry,
             weights: None,
         })
     }
@@ -281,6 +295,7 @@ pub struct Inferred {
     compiled: serde_json::Value,
     specs: Vec<Vec<WeightSpec>>,
     source: WeightSource,
+    registry: Registry,
     weights: Option<BTreeMap<String, Tensor>>,
 }
 
@@ -418,7 +433,7 @@ impl Inferred {
         let layer = self.layers[graph.call(call).layer.0 as usize].as_ref();
         let rules = masks::Rules::of(graph, &self.graph.facts);
         // Calls were bound when they were inferred.
-        let arguments = layer::Arguments::bind(graph.call(call), layer.parameters());
+        let arguments = layer::Arguments::bind(graph.call(call), layer.signature().parameters);
         let all = &self.graph.facts.call(call).mask_in;
         arguments.map_or_else(|_| vec![], |arguments| masks::used(rules, layer, &arguments, all))
     }

@@ -11,12 +11,13 @@ use masque_ir::mask::{MaskExpr, MaskId};
 use masque_ir::ops::{Elementwise, OpError, Reduce, Shape};
 use masque_ir::program::{Builder, Literal, Operand, Program};
 use masque_ir::verify::is_mask_of;
-use masque_ir::{DType, Type};
+use masque_ir::{DType, Dim, Type};
 
 use crate::layer::{Arguments, Layer, Scope};
-use crate::masks;
+use crate::{layers, masks};
 
-/// A layer built an operation that does not fit: a mistake in the layer, never in the model.
+/// A layer built an operation that does not fit, or gives another tensor than it says: a mistake in the layer, never in
+/// the model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("lowering of layer `{layer}` ({class}): {source}")]
 pub struct LowerError {
@@ -26,6 +27,13 @@ pub struct LowerError {
     pub class: String,
     /// What does not fit.
     pub source: OpError,
+}
+
+impl LowerError {
+    /// Whose mistake it is.
+    pub(crate) fn whose(&self) -> &'static str {
+        if layers::find(&self.class).is_some() { "masque" } else { "the code of this layer" }
+    }
 }
 
 /// Lowers a graph. Mask outputs, if asked for, stand behind the model's outputs, named `LAYER:CALL[:OUTPUT]`.
@@ -73,6 +81,12 @@ fn drop_misfits(program: &mut Program) {
     }
 }
 
+/// Types in a line.
+fn listed<'a>(types: impl IntoIterator<Item = &'a Type>) -> String {
+    let types: Vec<String> = types.into_iter().map(Type::to_string).collect();
+    if types.is_empty() { "no tensor".to_owned() } else { types.join(", ") }
+}
+
 /// The key of a call's mask: `LAYER:CALL`, with `:OUTPUT` behind it where a call has several outputs.
 pub fn mask_key(graph: &LayerGraph, tensor: TensorRef) -> String {
     let call = graph.call(tensor.call);
@@ -110,7 +124,7 @@ impl<'a> Lowering<'a> {
         let call = self.graph.call(id);
         let name = self.graph.call_name(id);
         self.builder.set_scope(&name);
-        let Ok(references) = Arguments::bind(call, layer.parameters()) else { return Ok(()) };
+        let Ok(references) = Arguments::bind(call, layer.signature().parameters) else { return Ok(()) };
         let mut arguments = self.arguments(layer, &references)?;
         arguments.masks = self.used_masks(id, layer, &references)?;
         // A mask is an expression over what the call reads: it is there before the call's outputs are.
@@ -124,6 +138,7 @@ impl<'a> Lowering<'a> {
         let prefix = format!("{}/", self.graph.layer(call.layer).name);
         let mut scope = Scope::new(&mut self.builder, &self.weights, prefix);
         let outputs = layer.lower(&mut scope, &arguments)?;
+        self.check(id, &outputs)?;
         for (output, operand) in outputs.into_iter().enumerate() {
             let tensor = TensorRef { call: id, output: output as u32 };
             // A layer that gives its very input leaves the name where it is.
@@ -140,6 +155,26 @@ impl<'a> Lowering<'a> {
             self.tensors[id.0 as usize].push(operand);
         }
         Ok(())
+    }
+
+    /// Does a layer give what it said that it would? Sizes may be written in another way.
+    fn check(&self, id: CallId, outputs: &[Operand]) -> Result<(), OpError> {
+        let said = self.facts.call(id).outputs.iter().map(|output| &output.ty);
+        let said: Vec<&Type> = said.collect();
+        let found: Vec<Type> = outputs.iter().map(|output| self.builder.type_of(output)).collect();
+        let same = |(said, found): (&Dim, &Dim)| {
+            said.known().zip(found.known()).is_none_or(|(said, found)| said == found)
+        };
+        let agrees = |(said, found): (&&Type, &Type)| {
+            said.dtype == found.dtype
+                && said.rank() == found.rank()
+                && said.shape.iter().zip(&found.shape).all(same)
+        };
+        if said.len() == found.len() && said.iter().zip(&found).all(agrees) {
+            return Ok(());
+        }
+        let expected = format!("{}, as the layer's own rule for types says", listed(said));
+        Err(OpError { op: "lower", expected, found: listed(found.iter()) })
     }
 
     /// The operands of a call; floats wider than the layer computes in are converted.

@@ -21,7 +21,7 @@ use masque_ir::mask::{MaskExpr, MaskId, MaskPool};
 use masque_ir::ty::broadcast;
 use masque_ir::{DType, Dim, Semantics, Sizes, Type};
 
-use crate::layer::{Arguments, Effect, Layer, MaskRule, Reads};
+use crate::layer::{Arguments, Effect, Kind, Layer, MaskRule, Reads};
 pub use apply::{apply, unknown};
 pub use flow::Flow;
 
@@ -91,19 +91,35 @@ impl Rules {
 /// Does a layer support masks?
 pub fn supports(semantics: Semantics, layer: &dyn Layer) -> bool {
     match semantics {
-        Semantics::Keras2 => layer.supports_masking_in_keras2(),
-        Semantics::Keras3_15 => layer.supports_masking(),
+        Semantics::Keras2 => layer.masking().supported_in_keras2,
+        Semantics::Keras3_15 => layer.masking().supported,
     }
+}
+
+/// Which masks a layer computes with; its lowering finds them in [`Arguments::mask`] and [`Arguments::mask_of`].
+pub fn reads(layer: &dyn Layer) -> Reads {
+    let has_argument = || layer.signature().parameters.contains(&"mask");
+    let by_parameters = || if has_argument() { Reads::Argument } else { Reads::Nothing };
+    layer.masking().reads.unwrap_or_else(by_parameters)
+}
+
+/// Does a mask change what a layer computes at inference?
+pub fn uses(layer: &dyn Layer) -> bool {
+    layer.masking().used_at_inference && reads(layer) != Reads::Nothing
 }
 
 /// Does a layer lose masks that it would keep today? Operations give the very tensor they get, whoever asks.
 fn loses(semantics: Semantics, layer: &dyn Layer) -> bool {
-    semantics == Semantics::Keras2 && !layer.is_operation() && !supports(semantics, layer)
+    semantics == Semantics::Keras2 && layer.kind() != Kind::Operation && !supports(semantics, layer)
 }
 
 /// The rule of a layer.
 pub fn rule(rules: Rules, layer: &dyn Layer, types: &Arguments<Type>) -> MaskRule {
-    let rule = if rules.is_intended() { layer.intended_mask_rule(types) } else { layer.mask_rule(types) };
+    let masks = layer.call_masks(types);
+    let rule = match masks.intended {
+        Some(intended) if rules.is_intended() => intended,
+        _ => masks.rule,
+    };
     match rule {
         MaskRule::Keep if loses(rules.semantics, layer) => MaskRule::Lost,
         rule => rule,
@@ -112,7 +128,7 @@ pub fn rule(rules: Rules, layer: &dyn Layer, types: &Arguments<Type>) -> MaskRul
 
 /// What a call does to the tensors that it gets.
 pub fn effect(rules: Rules, layer: &dyn Layer, types: &Arguments<Type>) -> Effect {
-    if loses(rules.semantics, layer) { Effect::None } else { layer.effect(types) }
+    if loses(rules.semantics, layer) { Effect::None } else { layer.call_masks(types).effect }
 }
 
 /// The masks of one call on its way in.
@@ -152,9 +168,9 @@ pub fn incoming(
         Some(masks) => masks.into_iter().map(|mask| mask.map(|&mask| mask_of(mask))).collect(),
         None => own(arguments.data()),
     };
-    let all = match layer.received() {
+    let all = match layer.signature().received {
         // A custom layer has its masks from before its body ran.
-        Some(parameter) if layer.is_described() => {
+        Some(parameter) if layer.kind() == Kind::Described => {
             arguments.tensors(parameter).iter().map(|&tensor| made_with(tensor)).collect()
         }
         Some(parameter) => own(arguments.tensors(parameter)),
@@ -178,7 +194,7 @@ pub fn incoming(
 /// The tensors passed by hand as masks of what a call reads as data, in order; nothing where the tensors' own masks
 /// count. Empty if nothing was passed.
 pub fn explicit(rules: Rules, layer: &dyn Layer, arguments: &Arguments<TensorRef>) -> Vec<Option<TensorRef>> {
-    match layer.reads() {
+    match reads(layer) {
         Reads::Each { always_own } => {
             let given = |name: &str| {
                 let mask = arguments.tensors(&format!("{name}_mask")).first().copied();
@@ -202,7 +218,7 @@ pub fn used(
     all: &[Option<MaskId>],
 ) -> Vec<Option<MaskId>> {
     let first = || all[..arguments.data().len().min(all.len())].to_vec();
-    match layer.reads() {
+    match reads(layer) {
         Reads::Nothing => vec![],
         // The merging layers of Keras 2 compute without masks.
         Reads::Own if rules.is_keras2() => vec![],

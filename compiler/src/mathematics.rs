@@ -25,7 +25,7 @@ use masque_ir::ops::Op;
 use masque_ir::program::{Node, Program, Value};
 
 use crate::decompose::{decompose, has_meaning};
-use crate::layer::KernelCondition;
+use crate::layer::{KernelCondition, Kind};
 use crate::lower::LowerError;
 use crate::table::{self, Row};
 use crate::{Inferred, lower};
@@ -93,8 +93,8 @@ pub fn explain(inferred: &Inferred) -> Result<Vec<Explanation>, LowerError> {
         let right_padded = used.is_some_and(|mask| statics.get(mask).right_padded);
         let (equations, notes) = equations.finish();
         let names = read(&equations, &full);
-        let known = !layer.is_opaque();
-        Explanation { row, equations, notes, names, kernel: layer.gpu_kernel(), right_padded, known }
+        let known = layer.kind() != Kind::Opaque;
+        Explanation { row, equations, notes, names, kernel: layer.masking().gpu_kernel, right_padded, known }
     });
     Ok(explained.collect())
 }

@@ -4,19 +4,20 @@ use masque_ir::layers::CallId;
 use masque_ir::program::Program;
 
 use crate::frontend::WeightError;
-use crate::layer::{Arguments, Layer, MaskRule};
+use crate::layer::{Arguments, Kind, Layer, MaskRule};
 use crate::{Error, Inferred, rebuild};
 
 /// Is it known what a layer does with masks?
 pub(crate) fn states_rule(layer: &dyn Layer) -> bool {
-    layer.mask_rule(&Arguments::of("inputs", vec![])) != MaskRule::Unknown
+    layer.call_masks(&Arguments::of("inputs", vec![])).rule != MaskRule::Unknown
 }
 
 impl Inferred {
     /// The calls of layers of unknown classes, of which only what they give is known.
     pub fn opaque(&self) -> Vec<CallId> {
         let graph = &self.graph.graph;
-        let is_opaque = |call: &CallId| self.layers[graph.call(*call).layer.0 as usize].is_opaque();
+        let is_opaque =
+            |call: &CallId| self.layers[graph.call(*call).layer.0 as usize].kind() == Kind::Opaque;
         graph.calls().filter(is_opaque).collect()
     }
 

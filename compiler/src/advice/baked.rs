@@ -47,7 +47,8 @@ pub(super) fn with(model: &InferredGraph, layers: &[Box<dyn Layer>]) -> Option<R
         let call = graph.call(id);
         let layer = layers[call.layer.0 as usize].as_ref();
         let plain = call.arguments.len() == 1 && call.arguments[0].keyword.is_none();
-        let mask = own(graph, &model.facts, id).filter(|_| plain && layer.parameters().contains(&"mask"))?;
+        let mask = own(graph, &model.facts, id)
+            .filter(|_| plain && layer.signature().parameters.contains(&"mask"))?;
         Some(Line::Call {
             call: id,
             arguments: vec![

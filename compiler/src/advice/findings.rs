@@ -12,8 +12,8 @@ use super::expr::{Expr, attached, constant, op};
 use super::place::{Candidate, MOST_PASSED, Place};
 use super::way::Way;
 use crate::diagnostics::Subject;
-use crate::layer::Arguments;
 use crate::layer::Effect;
+use crate::layer::{Arguments, Kind};
 
 /// As many operations in a row are replaced by layers.
 const MOST_LAYERS: usize = 3;
@@ -42,7 +42,7 @@ impl<'a> Place<'a> {
     /// For a mask that is lost in a merge, or in an operation.
     pub(super) fn for_lost(&self) -> Vec<Vec<Candidate>> {
         let (explicit, layers) = (self.explicit(self.call), self.layers());
-        match self.subject.layer(self.call).is_operation() {
+        match self.subject.layer(self.call).kind() == Kind::Operation {
             true => vec![layers, explicit, self.attach_after()],
             false => vec![explicit, self.attach_others(), self.positions()],
         }
@@ -87,7 +87,7 @@ impl<'a> Place<'a> {
     fn unmasked(&self) -> Vec<TensorRef> {
         let facts = &self.subject.model.facts;
         let layer = self.subject.layer(self.call);
-        let bound = Arguments::bind(self.subject.model.graph.call(self.call), layer.parameters());
+        let bound = Arguments::bind(self.subject.model.graph.call(self.call), layer.signature().parameters);
         let data: Vec<TensorRef> = bound.map_or_else(|_| vec![], |bound| bound.all_data().copied().collect());
         let masks = facts.call(self.call).mask_in.iter();
         data.into_iter().zip(masks).filter(|(_, mask)| mask.is_none()).map(|(tensor, _)| tensor).collect()
@@ -101,10 +101,10 @@ impl<'a> Place<'a> {
         let mut ends: Vec<TensorRef> = after.tensors.iter().copied().collect();
         ends.retain(|tensor| {
             let readers = graph.readers(tensor.call);
-            self.subject.layer(tensor.call).is_operation()
-                && readers
-                    .iter()
-                    .any(|(reader, read)| read == tensor && !self.subject.layer(*reader).is_operation())
+            self.subject.layer(tensor.call).kind() == Kind::Operation
+                && readers.iter().any(|(reader, read)| {
+                    read == tensor && self.subject.layer(*reader).kind() != Kind::Operation
+                })
         });
         ends.sort();
         let (mask, name) = self.named_mask();
@@ -124,11 +124,12 @@ impl<'a> Place<'a> {
     fn layers(&self) -> Vec<Candidate> {
         let axes = self.ty(self.x).shape[..self.rank].to_vec();
         let after = self.subject.after(self.call, false, |ty| ty.shape.starts_with(&axes));
-        let on_the_way = after.passed.into_iter().filter(|call| self.subject.layer(*call).is_operation());
+        let on_the_way =
+            after.passed.into_iter().filter(|call| self.subject.layer(*call).kind() == Kind::Operation);
         let mut operations: Vec<CallId> = std::iter::once(self.call).chain(on_the_way).collect();
         operations.sort();
         operations.dedup();
-        if operations.len() > MOST_LAYERS || !self.subject.layer(self.call).is_operation() {
+        if operations.len() > MOST_LAYERS || self.subject.layer(self.call).kind() != Kind::Operation {
             return vec![];
         }
         let (mask, name) = self.named_mask();
@@ -184,7 +185,7 @@ impl<'a> Place<'a> {
     /// A copy for the call that takes masks off what it reads.
     fn copy(&self, taker: CallId) -> Vec<Candidate> {
         let graph = &self.subject.model.graph;
-        if self.subject.layer(taker).effect(&Arguments::of("", vec![])) != Effect::TakesMasks {
+        if self.subject.layer(taker).call_masks(&Arguments::of("", vec![])).effect != Effect::TakesMasks {
             return vec![];
         }
         let x = self.x;

@@ -8,7 +8,8 @@ use super::change::Line;
 use super::expr::Expr;
 use super::place::{Candidate, Place};
 use super::way::Way;
-use crate::layer::Reads;
+use crate::layer::{Kind, Reads};
+use crate::masks;
 
 /// As far back a softmax is looked for.
 const MOST_BEFORE: usize = 16;
@@ -24,13 +25,13 @@ impl<'a> Place<'a> {
             "ops.Mean" => vec![one(Way::Average)],
             "ops.Softmax" => vec![one(Way::LowScores)],
             class if class.ends_with("Normalization") => vec![one(Way::Normalize)],
-            _ if layer.is_operation() => vec![one(Way::Zero)],
-            _ if layer.reads() == Reads::Own || self.subject.data(self.call).len() > 1 => {
+            _ if layer.kind() == Kind::Operation => vec![one(Way::Zero)],
+            _ if masks::reads(layer) == Reads::Own || self.subject.data(self.call).len() > 1 => {
                 vec![self.zero_each()]
             }
-            _ if layer.uses_masks() => vec![self.explicit_from_here()],
-            _ if layer.supports_masking() => vec![],
-            _ => layer.advice().ways.iter().map(|&way| self.candidates(way)).collect(),
+            _ if masks::uses(layer) => vec![self.explicit_from_here()],
+            _ if layer.masking().supported => vec![],
+            _ => layer.masking().advice.ways.iter().map(|&way| self.candidates(way)).collect(),
         };
         std::iter::once(before).chain(own).collect()
     }

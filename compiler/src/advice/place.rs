@@ -11,6 +11,7 @@ use super::python::{Python, identifier};
 use super::way::Way;
 use crate::diagnostics::{After, Subject};
 use crate::layer::{Arguments, Reads};
+use crate::masks;
 
 /// A way at a place, and how it changes the model.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,7 +132,7 @@ impl Place<'_> {
         let readers = after.tensors.iter().flat_map(|tensor| graph.readers(tensor.call));
         let mut users: Vec<CallId> =
             readers.filter(|(_, read)| after.tensors.contains(read)).map(|(reader, _)| reader).collect();
-        users.retain(|&user| self.subject.layer(user).uses_masks());
+        users.retain(|&user| masks::uses(self.subject.layer(user)));
         users.sort();
         users.dedup();
         self.given_to(&users, &after, mask)
@@ -159,7 +160,7 @@ impl Place<'_> {
     pub(super) fn passed(&self, user: CallId, tensors: &HashSet<TensorRef>, mask: &Expr) -> Option<Line> {
         let (model, layer) = (self.subject.model, self.subject.layer(user));
         let call = model.graph.call(user);
-        let bound = Arguments::bind(call, layer.parameters()).ok()?;
+        let bound = Arguments::bind(call, layer.signature().parameters).ok()?;
         let mut arguments: Vec<(Option<String>, Expr)> = call
             .arguments
             .iter()
@@ -170,7 +171,7 @@ impl Place<'_> {
             arguments.push((Some(keyword), value));
         };
         let concerned = |tensor: &TensorRef| tensors.contains(tensor);
-        match layer.reads() {
+        match masks::reads(layer) {
             Reads::Nothing => return None,
             Reads::Argument => match bound.data() {
                 [_] => pass("mask".to_owned(), mask.clone()),

@@ -65,12 +65,12 @@ impl<'a> Trials<'a> {
     /// Makes a change.
     pub(super) fn follow(&self, lines: &[Line]) -> Option<Inferred> {
         let changed = change::apply(&self.inferred.graph().graph, self.plain.clone(), lines);
-        let changed = Model::build(changed).ok()?;
+        let changed = Model::build(changed, &self.inferred.registry).ok()?;
         let (graph, layers) = (changed.graph().clone(), changed.into_layers());
         let symbolic = infer::symbolic(&graph, &layers).ok()?;
         let built = baked::with(&InferredGraph { graph, facts: symbolic }, &layers)?;
         let source = self.inferred.graph().facts.source;
-        Model::build(built).and_then(|model| model.infer_masks(source)).ok()
+        Model::build(built, &self.inferred.registry).and_then(|model| model.infer_masks(source)).ok()
     }
 }
 

@@ -9,6 +9,7 @@ use masque_ir::mask::{MaskExpr, MaskId};
 use super::Subject;
 use crate::layer::arguments::takes_masks;
 use crate::layer::{Arguments, Reads};
+use crate::masks;
 
 /// What a walk found.
 #[derive(Default)]
@@ -49,7 +50,7 @@ impl Subject<'_> {
                     if uses {
                         after.users.push(reader);
                     }
-                    if !uses || through && matches!(self.layer(reader).reads(), Reads::Each { .. }) {
+                    if !uses || through && matches!(masks::reads(self.layer(reader)), Reads::Each { .. }) {
                         open.push(reader);
                     }
                 }
@@ -81,11 +82,14 @@ impl Subject<'_> {
     fn would_use(&self, reader: CallId, tensor: TensorRef) -> bool {
         let layer = self.layer(reader);
         let unmasked = self.model.facts.call(reader).mask_in.iter().all(|&mask| !self.says_something(mask));
-        let bound = Arguments::bind(self.model.graph.call(reader), layer.parameters());
+        let bound = Arguments::bind(self.model.graph.call(reader), layer.signature().parameters);
         let decides = bound.is_ok_and(|bound| {
-            bound.all_data().enumerate().any(|(place, read)| *read == tensor && layer.decides(place))
+            bound
+                .all_data()
+                .enumerate()
+                .any(|(place, read)| *read == tensor && layer.masking().decides(place))
         });
-        layer.uses_masks() && unmasked && decides
+        masks::uses(layer) && unmasked && decides
     }
 
     /// Does a call read a tensor as data, without an explicit mask that says something?

@@ -8,7 +8,8 @@ use masque_ir::text::print_mask;
 
 use super::{Code, Diagnostic, Severity, Subject};
 use crate::infer::Differing;
-use crate::layer::{Layer, Reads};
+use crate::layer::{Kind, Layer, Reads};
+use crate::masks;
 
 /// What became of the intended mask on its way to the call.
 enum Cause {
@@ -40,7 +41,8 @@ pub fn differing_masks(
     let meant = Subject { model: &meant, layers, pointers };
     let found = differing.iter().filter_map(|differing| {
         let cause = cause(&running, &meant, differing);
-        let by_operation = matches!(cause, Cause::Lost(loser) if running.layer(loser).is_operation());
+        let by_operation =
+            matches!(cause, Cause::Lost(loser) if running.layer(loser).kind() == Kind::Operation);
         let reported = by_operation && missing.contains(&differing.call);
         (!reported).then(|| finding(&running, &meant, differing, &cause))
     });
@@ -84,7 +86,7 @@ fn cause(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing) -> C
     }
     let (facts, id) = (&running.model.facts, differing.call);
     if facts.call(id).mask_in.get(differing.place).copied().flatten().is_some() {
-        let fills = matches!(running.layer(id).reads(), Reads::Argument);
+        let fills = matches!(masks::reads(running.layer(id)), Reads::Argument);
         return if fills && differing.unused { Cause::NotFilled } else { Cause::Other };
     }
     let mask = meant.model.facts.call(id).mask_in.get(differing.place).copied().flatten();
@@ -97,7 +99,7 @@ fn cause(running: &Subject<'_>, meant: &Subject<'_>, differing: &Differing) -> C
 }
 
 fn consequence(running: &Subject<'_>, id: CallId, cause: &Cause) -> String {
-    let what = match running.layer(id).reads() {
+    let what = match masks::reads(running.layer(id)) {
         Reads::Each { .. } => "every position attends to the padding",
         _ => "it takes padding for data",
     };

@@ -14,7 +14,7 @@ use masque_ir::text::print_tensor;
 
 use super::after::After;
 use super::{Code, Diagnostic, Severity, Subject, TAKES_PADDING, enumerated};
-use crate::layer::Layer;
+use crate::layer::{Kind, Layer};
 use crate::{masks, table};
 
 /// Finds every call that drops a mask silently. One that only passes on what another dropped is no finding.
@@ -24,7 +24,7 @@ pub fn lost_masks(model: &InferredGraph, layers: &[Box<dyn Layer>], pointers: &[
     let (mut found, mut downstream) = (vec![], HashSet::new());
     for id in model.graph.calls() {
         let layer = subject.layer(id);
-        let silent = layer.is_operation() || masks::supports(model.graph.semantics, layer);
+        let silent = layer.kind() == Kind::Operation || masks::supports(model.graph.semantics, layer);
         if plumbing[id.0 as usize] || !silent || downstream.contains(&id) {
             continue;
         }
@@ -53,7 +53,7 @@ fn lost(subject: &Subject<'_>, id: CallId) -> Option<MaskId> {
 
 fn finding(subject: &Subject<'_>, id: CallId, mask: MaskId, after: &After) -> Diagnostic {
     let unmasked = unmasked(subject, id);
-    let merges = !subject.layer(id).is_operation() && !unmasked.is_empty();
+    let merges = subject.layer(id).kind() != Kind::Operation && !unmasked.is_empty();
     let because = match merges {
         true => format!(
             ", because {} ha{} none",
@@ -93,7 +93,7 @@ fn unmasked(subject: &Subject<'_>, id: CallId) -> Vec<String> {
 /// What Keras reports: nothing.
 fn silence(subject: &Subject<'_>, id: CallId) -> &'static str {
     match (
-        subject.layer(id).is_operation(),
+        subject.layer(id).kind() == Kind::Operation,
         subject.model.facts.call(id).outputs.iter().any(|output| output.mask.is_some()),
     ) {
         (true, _) => {

@@ -6,7 +6,7 @@ use masque_ir::facts::InferredGraph;
 use masque_ir::layers::CallId;
 
 use super::{Code, Diagnostic, Severity, Subject, Suggestion, enumerated};
-use crate::layer::Layer;
+use crate::layer::{Kind, Layer};
 use crate::masks;
 use crate::opaque::states_rule;
 
@@ -17,7 +17,7 @@ pub fn opaque_layers(
     pointers: &[String],
 ) -> Vec<Diagnostic> {
     let subject = Subject { model, layers, pointers };
-    let calls = model.graph.calls().filter(|&id| subject.layer(id).is_opaque());
+    let calls = model.graph.calls().filter(|&id| subject.layer(id).kind() == Kind::Opaque);
     calls.map(|id| finding(&subject, id)).collect()
 }
 
@@ -68,11 +68,11 @@ fn touched(subject: &Subject<'_>, id: CallId) -> Touched {
         after.insert(call);
         let layer = subject.layer(call);
         let unknown = facts.call(call).mask_in.iter().flatten().any(|mask| facts.masks.is_unknown(*mask));
-        if unknown && !layer.is_opaque() {
-            if layer.uses_masks() {
+        if unknown && layer.kind() != Kind::Opaque {
+            if masks::uses(layer) {
                 touched.uses.push(call);
             }
-            if !masks::supports(graph.semantics, layer) && !layer.is_operation() {
+            if !masks::supports(graph.semantics, layer) && layer.kind() != Kind::Operation {
                 touched.without.push(call);
             }
         }

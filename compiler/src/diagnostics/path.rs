@@ -48,12 +48,10 @@ impl Subject<'_> {
     pub(super) fn birth(&self, born: CallId, mask: MaskId) -> String {
         let pointer =
             self.pointers.get(self.model.graph.call(born).layer.0 as usize).map_or("", String::as_str);
-        let rule = layers::find(&self.model.graph.layer_of(born).class).map_or("", |def| def.masks);
+        let known = layers::find(&self.model.graph.layer_of(born).class);
+        let rule = known.map_or_else(String::new, |def| format!(", whose rule is `{}`", def.masks));
         let mask = print_mask(&self.model.graph, &self.model.facts, mask);
-        format!(
-            "the mask {mask} comes from {}, whose rule is `{rule}`; {pointer} of the model's config",
-            self.named(born)
-        )
+        format!("the mask {mask} comes from {}{rule}; {pointer} of the model's config", self.named(born))
     }
 
     /// The nearest mask before a tensor that covers its leading axes.

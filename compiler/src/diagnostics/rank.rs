@@ -17,7 +17,7 @@ pub fn misfit_masks(
     let subject = Subject { model, layers, pointers };
     let found = model.graph.calls().filter_map(|id| {
         let (rules, layer) = (masks::Rules::of(&model.graph, &model.facts), subject.layer(id));
-        let arguments = Arguments::bind(model.graph.call(id), layer.parameters()).ok()?;
+        let arguments = Arguments::bind(model.graph.call(id), layer.signature().parameters).ok()?;
         let used = masks::used(rules, layer, &arguments, &model.facts.call(id).mask_in);
         let read = arguments.data().iter().zip(used);
         let mut misfit = read.filter_map(|(&x, mask)| {
@@ -25,7 +25,7 @@ pub fn misfit_masks(
             let unknown = model.facts.masks.is_unknown(mask?);
             let ty =
                 masks::type_of(&model.facts.masks, mask?, &|tensor| model.facts.tensor(tensor).ty.clone());
-            (!unknown && !layer.fits(x, &ty)).then(|| (mask, x.to_string(), ty.to_string()))
+            (!unknown && !layer.masking().fit.fits(x, &ty)).then(|| (mask, x.to_string(), ty.to_string()))
         });
         let (mask, x, ty) = misfit.next()?;
         Some(finding(&subject, id, mask?, [&x, &ty]))

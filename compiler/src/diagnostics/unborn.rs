@@ -48,7 +48,9 @@ fn finding(subject: &Subject<'_>, id: CallId) -> Option<Diagnostic> {
 /// Does the layer inside the wrapper make masks by its rule?
 fn makes_mask(subject: &Subject<'_>, id: CallId) -> bool {
     let (layer, facts) = (subject.layer(id), &subject.model.facts);
-    let Ok(bound) = Arguments::bind(subject.model.graph.call(id), layer.parameters()) else { return false };
+    let Ok(bound) = Arguments::bind(subject.model.graph.call(id), layer.signature().parameters) else {
+        return false;
+    };
     let types = bound.map(|&tensor| facts.tensor(tensor).ty.clone());
     let rule = masks::rule(masks::Rules::of(&subject.model.graph, facts), layer, &types);
     matches!(rule, MaskRule::OverSteps(inner) if matches!(inner.of_output(0), MaskRule::Born(_)))

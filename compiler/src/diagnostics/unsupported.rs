@@ -6,7 +6,7 @@ use masque_ir::layers::CallId;
 use masque_ir::mask::MaskId;
 
 use super::{Code, Diagnostic, Severity, Subject, TAKES_PADDING, enumerated};
-use crate::layer::Layer;
+use crate::layer::{Kind, Layer};
 use crate::masks;
 
 /// Finds every call that gets a mask which its layer does not support.
@@ -20,15 +20,17 @@ pub fn unsupported_masks(
     let found = model.graph.calls().filter_map(|id| {
         let layer = subject.layer(id);
         let known = |mask: &&MaskId| !model.facts.masks.is_unknown(**mask);
-        let mask = model.facts.call(id).mask_in.iter().take(layer.answers_for()).flatten().find(known);
-        let mask = mask.filter(|_| !masks::supports(model.graph.semantics, layer) && !layer.is_operation());
+        let mask =
+            model.facts.call(id).mask_in.iter().take(layer.masking().answers_for).flatten().find(known);
+        let mask = mask
+            .filter(|_| !masks::supports(model.graph.semantics, layer) && layer.kind() != Kind::Operation);
         mask.map(|&mask| unsupported(&subject, id, mask, severity))
     });
     found.collect()
 }
 
 fn unsupported(subject: &Subject<'_>, id: CallId, mask: MaskId, severity: Severity) -> Diagnostic {
-    let advice = subject.layer(id).advice();
+    let advice = subject.layer(id).masking().advice;
     let class = &subject.model.graph.layer_of(id).class;
     let message = format!("{} gets a mask, but {class} does not support masking", subject.named(id));
     let mut finding = subject.finding(id, Code::MaskUnsupported, severity, message);

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use super::order::{CallKey, execution_order};
 use super::sizes::{InputBatch, Symbols};
 use super::{RawArgument, RawLayer, RawModel, RawTensor};
-use crate::layer::{Config, ConfigError, Constants, Layer};
+use crate::layer::{Config, ConfigError, Constants, Layer, Registry};
 use crate::layers;
 
 /// The layers of a file do not make a model.
@@ -88,8 +88,8 @@ pub struct Assembled {
     pub(crate) batches: Vec<InputBatch>,
 }
 
-/// Makes a layer graph of what a front end read.
-pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
+/// Makes a layer graph of what a front end read; classes that are not of Keras may be in a registry.
+pub fn assemble(mut raw: RawModel, registry: &Registry) -> Result<Assembled, AssembleError> {
     let pointers = raw.layers.iter_mut().map(|layer| std::mem::take(&mut layer.pointer)).collect();
     let settings: Vec<Map<String, Json>> =
         raw.layers.iter_mut().map(|layer| std::mem::take(&mut layer.settings)).collect();
@@ -99,8 +99,8 @@ pub fn assemble(mut raw: RawModel) -> Result<Assembled, AssembleError> {
     let mut layers = Vec::with_capacity(raw.layers.len());
     let mut counted = None;
     for (place, (entry, mut settings)) in raw.layers.iter().zip(settings).enumerate() {
-        let parse = layers::find(&entry.class).map(|def| def.parse).or_else(|| layers::unlisted(&settings));
-        let parse = parse.ok_or_else(|| unknown(entry))?;
+        let parse = layers::find(&entry.class).map(|def| def.parse).or_else(|| registry.find(&entry.class));
+        let parse = parse.or_else(|| layers::unlisted(&settings)).ok_or_else(|| unknown(entry))?;
         let setting =
             |source| AssembleError::Setting { layer: entry.name.clone(), class: entry.class.clone(), source };
         symbols.name_sizes(place, entry, &mut settings).map_err(setting)?;
@@ -202,7 +202,11 @@ impl<'a> Calls<'a> {
         let by_name =
             raw.layers.iter().enumerate().map(|(place, layer)| (layer.name.as_str(), place)).collect();
         let count = |(entry, layer): (&RawLayer, &dyn Layer)| {
-            entry.calls.iter().map(|call| layer.outputs(&constants(call, layer.parameters()))).collect()
+            entry
+                .calls
+                .iter()
+                .map(|call| layer.outputs(&constants(call, layer.signature().parameters)))
+                .collect()
         };
         let (mut starts, mut counted) = (Vec::with_capacity(raw.layers.len()), 0);
         for layer in &raw.layers {

@@ -19,6 +19,7 @@ use masque_ir::Semantics;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Origin, RawArgument, RawLayer, RawModel, RawTensor};
+use crate::layer::Registry;
 use crate::{Error, Model};
 
 /// Builds a model call by call; nothing is checked before [`ModelBuilder::finish`].
@@ -154,8 +155,17 @@ impl ModelBuilder {
     /// # Errors
     ///
     /// [`Error::Load`] names the layer that is not as it should be.
-    pub fn finish(mut self, outputs: &[&BuilderTensor]) -> Result<Model, Error> {
+    pub fn finish(self, outputs: &[&BuilderTensor]) -> Result<Model, Error> {
+        self.finish_with(outputs, &Registry::default())
+    }
+
+    /// The same for a model with layers of a registry.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ModelBuilder::finish`].
+    pub fn finish_with(mut self, outputs: &[&BuilderTensor], registry: &Registry) -> Result<Model, Error> {
         self.raw.outputs = outputs.iter().map(|output| output.0.clone()).collect();
-        Model::build(self.raw)
+        Model::build(self.raw, registry)
     }
 }

@@ -14,7 +14,7 @@ use masque_ir::text::{TextError, parse_descriptions};
 use serde_json::{Map, Value as Json};
 
 use super::{LoadError, RawLayer, RawModel, RawTensor, opaque, read_file};
-use crate::layer::ConfigError;
+use crate::layer::{ConfigError, Registry};
 use crate::layers;
 pub use known::{LIBRARIES, Library};
 
@@ -96,9 +96,18 @@ struct Size {
 
 /// Descriptions by class.
 #[derive(Clone, Debug, Default)]
-pub struct Descriptions(HashMap<String, Description>);
+pub struct Descriptions {
+    described: HashMap<String, Description>,
+    /// Layers that need none, and go before those that are described.
+    registry: Registry,
+}
 
 impl Descriptions {
+    /// No descriptions, beside layers that need none.
+    pub(super) fn beside(registry: Registry) -> Descriptions {
+        Descriptions { registry, ..Descriptions::default() }
+    }
+
     /// Reads the descriptions of a file, in addition to those that there are.
     pub(super) fn read(&mut self, path: &Path) -> Result<Vec<u8>, LoadError> {
         let fail = |problem| LoadError { file: path.to_owned(), problem };
@@ -116,10 +125,10 @@ impl Descriptions {
         let text = std::str::from_utf8(bytes).map_err(|_| DescriptionError::NotText)?;
         for description in parse_descriptions(text)? {
             check::check(&description)?;
-            self.0.insert(description.class.clone(), description);
+            self.described.insert(description.class.clone(), description);
         }
         let mut sizes = HashMap::new();
-        let mut classes: Vec<&Description> = self.0.values().collect();
+        let mut classes: Vec<&Description> = self.described.values().collect();
         classes.sort_by_key(|description| &description.class);
         classes.into_iter().try_for_each(|known| self.size(known, &mut sizes, 0).map(|_| ()))
     }
@@ -170,22 +179,25 @@ impl Descriptions {
     /// The description of a class; one without a package is of the class in any of them. What comes with masque is
     /// behind what was added.
     fn find(&self, class: &str) -> Option<&Description> {
-        if layers::find(class).is_some() || class.starts_with("ops.") {
+        if layers::find(class).is_some() || class.starts_with("ops.") || self.registry.find(class).is_some() {
             return None;
         }
         let name = class.rsplit_once(['>', '.']).map(|(_, name)| name);
-        let added = self.0.get(class).or_else(|| self.0.get(name?));
+        let added = self.described.get(class).or_else(|| self.described.get(name?));
         added.or_else(|| known::find(class))
     }
 
-    /// Puts bodies in the place of all layers that are described.
+    /// Puts bodies in the place of all layers that are described. Those that are registered get the settings of the file.
     pub(super) fn expand(&self, model: &mut RawModel) -> Result<(), NotAsDescribed> {
         for layer in &mut model.layers {
+            if layer.nested.is_none() && self.registry.find(&layer.class).is_some() {
+                layer.settings = opaque::own(&layer.settings);
+            }
             let open = layer.nested.is_none() && !layers::is_described(&layer.settings);
             match self.find(&layer.class).filter(|_| open).map(|description| &description.meaning) {
                 Some(Meaning::Same(class)) => {
                     layer.origin.class = Some(std::mem::replace(&mut layer.class, class.clone()));
-                    layer.settings = opaque::own(&layer.settings).clone();
+                    layer.settings = opaque::own(&layer.settings);
                 }
                 Some(Meaning::Body(body)) => layer.nested = Some(Box::new(body::instance(body, layer)?)),
                 None => {}

@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::config::Node;
 use super::{RawArgument, RawCall, RawLayer, RawModel, RawTensor};
+use crate::layer::Registry;
 use crate::layers::{self, OpaqueRule};
 
 /// What is stated of a layer of an unknown class: `NAME=keep`, `NAME=f32[B, T, 8]`.
@@ -72,7 +73,12 @@ fn is_unknown(layer: &RawLayer) -> bool {
 }
 
 /// Adds what is stated to the layers of a model.
-pub(super) fn state(raw: &mut RawModel, stated: &[OpaqueLayer]) -> Result<(), NotOpaque> {
+pub(super) fn state(
+    raw: &mut RawModel,
+    stated: &[OpaqueLayer],
+    registry: &Registry,
+) -> Result<(), NotOpaque> {
+    let is_unknown = |layer: &RawLayer| is_unknown(layer) && registry.find(&layer.class).is_none();
     let mut before: HashMap<&str, usize> = HashMap::new();
     for OpaqueLayer { name, states } in stated {
         let place = *before.entry(name).or_insert(0);
@@ -118,9 +124,13 @@ fn wrap(settings: &mut Map<String, Json>) {
 }
 
 /// The settings that the file has.
-pub(super) fn own(settings: &Map<String, Json>) -> &Map<String, Json> {
+pub(super) fn own(settings: &Map<String, Json>) -> Map<String, Json> {
     let only = settings.keys().all(|key| ["config", "gives", "masks"].contains(&key.as_str()));
-    settings.get("config").and_then(Json::as_object).filter(|_| only).unwrap_or(settings)
+    match settings.get("config") {
+        Some(Json::Object(own)) if only => own.clone(),
+        None if layers::is_opaque(settings) => Map::new(),
+        _ => settings.clone(),
+    }
 }
 
 /// What a file says of the types of tensors.

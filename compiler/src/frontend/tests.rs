@@ -301,8 +301,9 @@ fn a_config_of_keras_2_that_is_damaged_anywhere_is_read_or_refused() {
             let text = damaged.to_string();
             let config = ConfigText::parse("it", text.as_bytes()).unwrap();
             let raw = keras::read(&config, keras::Dialect::Keras2).and_then(|raw| Ok(flatten::flatten(raw)?));
-            let inferred =
-                raw.map_err(|_| ()).and_then(|raw| Model::build(raw).and_then(Model::infer).map_err(|_| ()));
+            let inferred = raw.map_err(|_| ()).and_then(|raw| {
+                Model::build(raw, &Default::default()).and_then(Model::infer).map_err(|_| ())
+            });
             refused += usize::from(inferred.is_err());
         }
         assert!(refused > all.len() / 20, "only {refused} of {} were refused", all.len());

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::Layer;
-use super::config::{Config, ConfigError};
+use super::registry::Parse;
 
 /// A row of the registry.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +14,7 @@ pub struct LayerDef {
     /// What its outputs' masks are, in a few words.
     pub masks: &'static str,
     /// Reads the settings.
-    pub parse: fn(&mut Config) -> Result<Box<dyn Layer>, ConfigError>,
+    pub parse: Parse,
 }
 
 /// What the words in [`LayerDef::masks`] mean.

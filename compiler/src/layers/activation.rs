@@ -6,7 +6,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Arguments, CallMasks, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Masking, Scope, ShapeError,
+    Supports,
 };
 
 pub(super) static ACTIVATION: LayerDef =
@@ -29,19 +30,14 @@ impl Activation {
 }
 
 impl Layer for Activation {
-    fn supports_masking(&self) -> bool {
-        true
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
-    }
-
-    fn effect(&self, _: &Arguments<Type>) -> Effect {
-        match self.applied {
-            Applied::Function(Function::Linear) => Effect::GivesInputs,
-            _ => Effect::None,
-        }
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        let is_nothing = self.applied == Applied::Function(Function::Linear);
+        let effect = if is_nothing { Effect::GivesInputs } else { Effect::None };
+        CallMasks::new(MaskRule::Keep).with_effect(effect)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

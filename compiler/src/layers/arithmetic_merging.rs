@@ -8,7 +8,10 @@ use masque_ir::ty::broadcast;
 use masque_ir::{DType, Dim, Sizes, Type};
 
 use super::merging::{common_dtype, converted, listed, several};
-use crate::layer::{Arguments, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError, Supports, Takes};
+use crate::layer::{
+    Arguments, CallMasks, Layer, LayerDef, MaskRule, Masking, Reads, Scope, ShapeError, Signature, Supports,
+    Takes,
+};
 
 pub(super) static ADD: LayerDef = def("Add", |_| Ok(Box::new(Merge::Add)));
 pub(super) static AVERAGE: LayerDef = def("Average", |_| Ok(Box::new(Merge::Average)));
@@ -113,20 +116,16 @@ impl Merge {
 }
 
 impl Layer for Merge {
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("inputs", Takes::Tensors)]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs"]).taking(&[("inputs", Takes::Tensors)])
     }
 
-    fn supports_masking(&self) -> bool {
-        true
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED.reading(if self.computes_with_masks() { Reads::Own } else { Reads::Nothing })
     }
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Union
-    }
-
-    fn reads(&self) -> Reads {
-        if self.computes_with_masks() { Reads::Own } else { Reads::Nothing }
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        MaskRule::Union.into()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -11,10 +11,9 @@ use masque_ir::{DType, Dim, Type};
 use super::attending::{both, by_position, is_set, with_axis};
 use super::einsum::{Term, einsum};
 use super::merging::listed;
-use super::spatial;
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, Takes,
-    WeightSpec,
+    Arguments, Config, ConfigError, Constants, Layer, LayerDef, Masking, Scope, ShapeError, Signature,
+    Supports, Takes, WeightSpec, infer_by_lowering,
 };
 
 pub(super) static ATTENTION: LayerDef = def("Attention", attention);
@@ -169,37 +168,27 @@ fn scaled(scope: &mut Scope<'_>, x: Operand, scale: &Operand) -> Result<Operand,
 }
 
 impl Layer for Attention {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "mask", "training", "return_attention_scores", "use_causal_mask"]
-    }
-
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[
-            ("inputs", Takes::Tensors),
-            ("return_attention_scores", Takes::Flag),
-            ("use_causal_mask", Takes::Flag),
-        ]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "mask", "training", "return_attention_scores", "use_causal_mask"]).taking(
+            &[
+                ("inputs", Takes::Tensors),
+                ("return_attention_scores", Takes::Flag),
+                ("use_causal_mask", Takes::Flag),
+            ],
+        )
     }
 
     fn outputs(&self, constants: &Constants) -> u32 {
         if constants.get("return_attention_scores") == Some(&true.into()) { 2 } else { 1 }
     }
 
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn decides(&self, place: usize) -> bool {
-        place != 0
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED.with_query()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {

@@ -6,8 +6,8 @@ use masque_ir::program::Operand;
 use serde_json::Value as Json;
 
 use super::image_augmentation::images;
-use super::spatial::{self, loses_masks, losing};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use super::spatial::losing;
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, infer_by_lowering};
 
 losing!(AUTO_CONTRAST, "AutoContrast", parse);
 
@@ -59,10 +59,13 @@ pub(super) fn into_range(
 }
 
 impl Layer for AutoContrast {
-    loses_masks!(|_layer, arguments| images(arguments));
+    fn signature(&self) -> Signature {
+        Signature::of(&["data", "training"])
+    }
 
-    fn parameters(&self) -> &'static [&'static str] {
-        &["data", "training"]
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        images(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     /// Keras looks for the darkest and the brightest element along the two axes before the last, wherever the channels are.

@@ -7,7 +7,8 @@ use masque_ir::{DType, Type};
 
 use super::axes::{along, inverse_root, numbers, resolve, sizes};
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Layer, LayerDef, Masking, Scope, ShapeError, Signature, Supports,
+    WeightSpec,
 };
 
 pub(super) static BATCH_NORMALIZATION: LayerDef =
@@ -35,20 +36,12 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl Layer for BatchNormalization {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "training", "mask"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "training", "mask"])
     }
 
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
-    }
-
-    fn uses_masks(&self) -> bool {
-        false
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED.used_at_inference(false)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::recurrent::Recurrent;
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, Takes,
-    WeightSpec,
+    Arguments, CallMasks, Config, ConfigError, Constants, Layer, LayerDef, MaskRule, Masking, Scope,
+    ShapeError, Signature, Supports, Takes, WeightSpec,
 };
 
 pub(super) static BIDIRECTIONAL: LayerDef = LayerDef {
@@ -152,12 +152,9 @@ impl Bidirectional {
 }
 
 impl Layer for Bidirectional {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["sequences", "initial_state", "mask", "training"]
-    }
-
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("initial_state", Takes::Tensors)]
+    fn signature(&self) -> Signature {
+        Signature::of(&["sequences", "initial_state", "mask", "training"])
+            .taking(&[("initial_state", Takes::Tensors)])
     }
 
     fn outputs(&self, constants: &Constants) -> u32 {
@@ -165,14 +162,14 @@ impl Layer for Bidirectional {
         self.forward.outputs(constants) + self.backward.outputs(constants) - merged
     }
 
-    fn supports_masking(&self) -> bool {
-        true
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
         let output = if self.forward.walk.sequences { MaskRule::Keep } else { MaskRule::Ends };
         let outputs = if self.merge == Merge::Apart { 2 } else { 1 };
-        MaskRule::PerOutput(vec![output; outputs])
+        MaskRule::PerOutput(vec![output; outputs]).into()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

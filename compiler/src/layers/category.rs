@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 
 use super::axes::{numbers, take_numbers};
 use super::encoding::{Encoding, MODES, Mode, refuse_sparse};
-use super::spatial::{self, loses_masks, losing};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use super::spatial::losing;
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, infer_by_lowering};
 
 losing!(CATEGORY_ENCODING, "CategoryEncoding", category_encoding);
 losing!(DISCRETIZATION, "Discretization", discretization);
@@ -42,10 +42,13 @@ impl CategoryEncoding {
 }
 
 impl Layer for CategoryEncoding {
-    loses_masks!(|layer, arguments| layer.check(arguments));
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "count_weights"])
+    }
 
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "count_weights"]
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.check(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -80,7 +83,10 @@ fn discretization(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl Layer for Discretization {
-    loses_masks!(|_layer, arguments| numbers(arguments));
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        numbers(arguments)?;
+        infer_by_lowering(self, arguments)
+    }
 
     /// How many boundaries are not above the number; NaN is above them all.
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

@@ -6,11 +6,10 @@ use masque_ir::ops::{Convolve, OpError, Shape};
 use masque_ir::program::Operand;
 
 use super::activation::Applied;
-use super::spatial::{self, Spatial, loses_masks, losing};
+use super::spatial::{Spatial, losing};
 use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
-    WeightSpec,
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, WeightSpec, infer_by_lowering,
 };
 
 losing!(CONV1D, "Conv1D", |config| convolution(config, 1));
@@ -143,11 +142,15 @@ fn convolution(config: &mut Config, axes: usize) -> Result<Box<dyn Layer>, Confi
 }
 
 impl Layer for Convolution {
-    loses_masks!(|layer, arguments| layer.sliding.spatial.data(arguments));
-
-    fn advice(&self) -> Advice {
+    fn masking(&self) -> Masking {
         let one = |sizes: &[u32]| sizes.iter().all(|&size| size == 1);
-        if one(&self.sliding.kernel) && one(&self.sliding.strides) { POINTWISE } else { ADVICE }
+        let pointwise = one(&self.sliding.kernel) && one(&self.sliding.strides);
+        Masking::UNSUPPORTED.advised(if pointwise { POINTWISE } else { ADVICE })
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.sliding.spatial.data(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
@@ -291,10 +294,13 @@ impl Sliding {
 }
 
 impl Layer for Transposed {
-    loses_masks!(|layer, arguments| layer.sliding.spatial.data(arguments));
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(ADVICE)
+    }
 
-    fn advice(&self) -> Advice {
-        ADVICE
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.sliding.spatial.data(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {

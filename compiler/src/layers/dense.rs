@@ -7,7 +7,8 @@ use masque_ir::{DType, Dim, Type};
 
 use super::activation::Applied;
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Layer, LayerDef, Masking, Scope, ShapeError, Signature, Supports,
+    WeightSpec,
 };
 
 pub(super) static DENSE: LayerDef =
@@ -30,16 +31,12 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl Layer for Dense {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "training"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "training"])
     }
 
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -9,8 +9,8 @@ use masque_ir::program::Operand;
 use serde_json::{Map, Value as Json};
 
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Constants, Effect, Layer, MaskRule, Reads, Scope, ShapeError,
-    Takes,
+    Advice, Arguments, CallMasks, Config, ConfigError, Constants, Effect, Kind, Layer, MaskRule, Masking,
+    Reads, Scope, ShapeError, Signature, Takes,
 };
 
 /// What becomes of masks, where the body leaves outputs without.
@@ -57,61 +57,43 @@ pub(crate) fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> 
 }
 
 impl Layer for Described {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["outputs", "inputs", "mask"]
+    fn kind(&self) -> Kind {
+        Kind::Described
     }
 
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("outputs", Takes::Tensors), ("inputs", Takes::Tensors)]
-    }
-
-    fn received(&self) -> Option<&'static str> {
-        Some("inputs")
-    }
-
-    fn answers_for(&self) -> usize {
-        self.first
-    }
-
-    fn is_described(&self) -> bool {
-        true
+    fn signature(&self) -> Signature {
+        Signature::of(&["outputs", "inputs", "mask"])
+            .taking(&[("outputs", Takes::Tensors), ("inputs", Takes::Tensors)])
+            .receiving("inputs")
     }
 
     fn outputs(&self, _: &Constants) -> u32 {
         self.outputs
     }
 
-    fn supports_masking(&self) -> bool {
-        self.masks != Masks::Lost
+    /// The calls of the body read masks, and the `mask` here is what becomes of them.
+    fn masking(&self) -> Masking {
+        Masking::supported(self.masks != Masks::Lost)
+            .reading(Reads::Nothing)
+            .answering_for(self.first)
+            .advised(Advice::of("it sets no `supports_masking` and has no `compute_mask`", &[]))
     }
 
-    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+    fn call_masks(&self, arguments: &Arguments<Type>) -> CallMasks {
         let outputs = 0..arguments.data().len();
         let received = |output: usize| match output < self.first {
             true => MaskRule::Received(output),
             false => MaskRule::Ends,
         };
-        match self.masks {
+        let rule = match self.masks {
             Masks::Lost => MaskRule::Lost,
             Masks::Ends => MaskRule::Ends,
             Masks::Keep if arguments.explicit_masks().is_none() => {
                 MaskRule::PerOutput(outputs.map(received).collect())
             }
             Masks::Keep | Masks::Given => MaskRule::PerOutput(outputs.map(MaskRule::KeepOf).collect()),
-        }
-    }
-
-    /// The calls of the body read masks, and the `mask` here is what becomes of them.
-    fn reads(&self) -> Reads {
-        Reads::Nothing
-    }
-
-    fn effect(&self, _: &Arguments<Type>) -> Effect {
-        Effect::Wraps
-    }
-
-    fn advice(&self) -> Advice {
-        Advice::of("it sets no `supports_masking` and has no `compute_mask`", &[])
+        };
+        CallMasks::new(rule).with_effect(Effect::Wraps)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

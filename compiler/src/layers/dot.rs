@@ -9,9 +9,9 @@ use serde_json::Value as Json;
 use super::einsum::{Term, einsum, letters_beside, letters_for};
 use super::merging::{converted, listed, several};
 use super::operations::unit_length;
-use super::spatial;
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, Takes,
+    Arguments, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Scope, ShapeError,
+    Signature, Supports, Takes, infer_by_lowering,
 };
 
 pub(super) static DOT: LayerDef =
@@ -54,16 +54,16 @@ impl Dot {
 }
 
 impl Layer for Dot {
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("inputs", Takes::Tensors)]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs"]).taking(&[("inputs", Takes::Tensors)])
     }
 
-    fn supports_masking(&self) -> bool {
-        true
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Ends
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        MaskRule::Ends.into()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
@@ -77,7 +77,7 @@ impl Layer for Dot {
             );
             return Err(ShapeError::new(expected, listed(inputs)));
         }
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

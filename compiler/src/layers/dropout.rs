@@ -5,7 +5,8 @@ use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Arguments, CallMasks, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Masking, Scope, ShapeError,
+    Signature, Supports,
 };
 
 const fn def(class: &'static str) -> LayerDef {
@@ -30,20 +31,16 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl Layer for Identity {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "training"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "training"])
     }
 
-    fn supports_masking(&self) -> bool {
-        true
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
-    }
-
-    fn effect(&self, _: &Arguments<Type>) -> Effect {
-        Effect::GivesInputs
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        CallMasks::new(MaskRule::Keep).with_effect(Effect::GivesInputs)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

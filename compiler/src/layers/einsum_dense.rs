@@ -8,9 +8,9 @@ use serde_json::Value as Json;
 
 use super::axes::numbers;
 use super::einsum::{Term, einsum, letters_beside};
-use super::spatial::{self, losing};
+use super::spatial::losing;
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, WeightSpec, infer_by_lowering,
 };
 
 losing!(EINSUM_DENSE, "EinsumDense", parse);
@@ -191,16 +191,8 @@ impl EinsumDense {
 }
 
 impl Layer for EinsumDense {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "training"]
-    }
-
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Lost
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "training"])
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
@@ -208,7 +200,7 @@ impl Layer for EinsumDense {
         for letter in self.equation.data.chars().chain(self.equation.result.chars()) {
             self.size(letter, x)?;
         }
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {

@@ -7,8 +7,8 @@ use masque_ir::{DType, Dim, Type};
 
 use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Birth, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
-    WeightSpec,
+    Advice, Arguments, Birth, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Scope,
+    ShapeError, Supports, WeightSpec,
 };
 
 pub(super) static EMBEDDING: LayerDef = LayerDef {
@@ -40,19 +40,16 @@ pub(super) fn settings(config: &mut Config) -> Result<Embedding, ConfigError> {
 }
 
 impl Layer for Embedding {
-    fn supports_masking(&self) -> bool {
-        self.mask_zero
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        if self.mask_zero { MaskRule::Born(Birth::NonZero) } else { MaskRule::Lost }
-    }
-
-    fn advice(&self) -> Advice {
-        Advice::by_position(
+    fn masking(&self) -> Masking {
+        Masking::supported(self.mask_zero).advised(Advice::by_position(
             "without mask_zero it makes no mask, and does not carry that of its ids",
             &[Way::MaskZero, Way::Zero],
-        )
+        ))
+    }
+
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        let rule = if self.mask_zero { MaskRule::Born(Birth::NonZero) } else { MaskRule::Lost };
+        rule.into()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -6,11 +6,17 @@ use masque_ir::{Dim, Type};
 
 use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Advice, Arguments, Config, ConfigError, Layer, LayerDef, Masking, Scope, ShapeError, Supports,
 };
 
 pub(super) static FLATTEN: LayerDef =
     LayerDef { class: "Flatten", supports_masking: Supports::Never, masks: "lost", parse };
+
+/// What to do about masks.
+const ADVICE: Advice = Advice::of(
+    "it joins the positions with the features, so that what follows weighs padding like everything else",
+    &[Way::Scores, Way::Squeeze, Way::Average, Way::Recurrent, Way::Zero],
+);
 
 #[derive(Debug)]
 struct Flatten {
@@ -30,19 +36,8 @@ impl Flatten {
 }
 
 impl Layer for Flatten {
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Lost
-    }
-
-    fn advice(&self) -> Advice {
-        Advice::of(
-            "it joins the positions with the features, so that what follows weighs padding like everything else",
-            &[Way::Scores, Way::Squeeze, Way::Average, Way::Recurrent, Way::Zero],
-        )
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(ADVICE)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -4,7 +4,10 @@ use masque_ir::ops::{OpError, Pool, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Arguments, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Scope, ShapeError,
+    Signature, Supports,
+};
 
 pub(super) static GLOBAL_AVERAGE_POOLING1D: LayerDef =
     LayerDef { class: "GlobalAveragePooling1D", supports_masking: Supports::Always, masks: "ends", parse };
@@ -24,16 +27,16 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl Layer for GlobalAveragePooling1D {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "mask"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "mask"])
     }
 
-    fn supports_masking(&self) -> bool {
-        true
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Ends
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        MaskRule::Ends.into()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

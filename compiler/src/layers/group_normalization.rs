@@ -6,7 +6,7 @@ use masque_ir::{DType, Dim, Type};
 
 use super::axes::{inverse_root, numbers, resolve, sizes};
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Layer, LayerDef, Masking, Scope, ShapeError, Supports, WeightSpec,
 };
 
 pub(super) static GROUP_NORMALIZATION: LayerDef =
@@ -50,12 +50,8 @@ impl GroupNormalization {
 }
 
 impl Layer for GroupNormalization {
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

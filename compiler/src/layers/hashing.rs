@@ -6,11 +6,11 @@ use masque_ir::{DType, Dim, Type};
 use serde_json::Value as Json;
 
 use super::encoding::{Encoding, MODES, Mode, refuse_sparse};
-use super::spatial::{self, loses_masks, losing};
+use super::spatial::losing;
 use super::vocabulary;
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, Takes,
-    WeightPlace, WeightSpec,
+    Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, Takes, WeightPlace, WeightSpec,
+    infer_by_lowering,
 };
 
 losing!(HASHED_CROSSING, "HashedCrossing", crossing);
@@ -97,7 +97,10 @@ impl Hashing {
 }
 
 impl Layer for Hashing {
-    loses_masks!(|layer, arguments| layer.check(arguments));
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.check(arguments)?;
+        infer_by_lowering(self, arguments)
+    }
 
     fn weights(&self, _: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
         let Some(Masked::Text(text)) = self.masked() else { return Ok(vec![]) };
@@ -163,11 +166,14 @@ impl HashedCrossing {
 }
 
 impl Layer for HashedCrossing {
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("inputs", Takes::Tensors)]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs"]).taking(&[("inputs", Takes::Tensors)])
     }
 
-    loses_masks!(|layer, arguments| layer.check(arguments));
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.check(arguments)?;
+        infer_by_lowering(self, arguments)
+    }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let bins = self.encoding.depth;

@@ -11,16 +11,22 @@ use masque_ir::{DType, Dim, Type};
 use super::auto_contrast::{BYTES, into_range, value_range};
 use super::image_augmentation::images;
 use super::operations::{positions, running};
-use super::spatial::{self, Spatial, loses_masks, losing};
+use super::spatial::{Spatial, losing};
 use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, Signature, infer_by_lowering,
 };
 
 losing!(HISTOGRAM_EQUALIZATION, "ContrastLimitedAdaptiveHistogramEqualization", parse);
 
 /// How many kinds of brightness there are.
 const LEVELS: i64 = 256;
+
+/// What to do about masks.
+const ADVICE: Advice = Advice::of(
+    "it counts every pixel of a tile, masked ones as well, so that padding changes the contrast around it",
+    &[Way::Before, Way::Zero],
+);
 
 #[derive(Debug)]
 struct Equalization {
@@ -196,17 +202,17 @@ fn mix(scope: &mut Scope<'_>, x: &[Operand], share: &Operand) -> Result<Operand,
 }
 
 impl Layer for Equalization {
-    loses_masks!(|layer, arguments| images(arguments).and_then(|x| layer.fits(x)));
-
-    fn parameters(&self) -> &'static [&'static str] {
-        &["data", "training"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["data", "training"])
     }
 
-    fn advice(&self) -> Advice {
-        Advice::of(
-            "it counts every pixel of a tile, masked ones as well, so that padding changes the contrast around it",
-            &[Way::Before, Way::Zero],
-        )
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(ADVICE)
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        images(arguments).and_then(|x| self.fits(x))?;
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

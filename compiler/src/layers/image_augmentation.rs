@@ -6,7 +6,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Arguments, CallMasks, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError,
+    Signature, Supports,
 };
 
 /// A row of the registry: a class that turns elements into floats (`floats`) or not (`as_they_are`).
@@ -112,20 +113,15 @@ impl Augmentation {
 }
 
 impl Layer for Augmentation {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["data", "training"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["data", "training"])
     }
 
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        if self.gives_input(arguments) { MaskRule::Keep } else { MaskRule::Lost }
-    }
-
-    fn effect(&self, arguments: &Arguments<Type>) -> Effect {
-        if self.gives_input(arguments) { Effect::GivesInputs } else { Effect::None }
+    fn call_masks(&self, arguments: &Arguments<Type>) -> CallMasks {
+        match self.gives_input(arguments) {
+            true => CallMasks::new(MaskRule::Keep).with_effect(Effect::GivesInputs),
+            false => MaskRule::Lost.into(),
+        }
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -10,9 +10,9 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
 use super::image_augmentation::images;
-use super::spatial::{self, loses_masks, losing};
+use super::spatial::losing;
 use super::taps::{Interpolation, Taps};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, Signature, infer_by_lowering};
 
 losing!(CENTER_CROP, "CenterCrop", center_crop);
 losing!(RESIZING, "Resizing", resizing);
@@ -187,10 +187,13 @@ impl Resizing {
 }
 
 impl Layer for Resizing {
-    loses_masks!(|layer, arguments| layer.check(arguments));
+    fn signature(&self) -> Signature {
+        Signature::of(&["data", "training"])
+    }
 
-    fn parameters(&self) -> &'static [&'static str] {
-        &["data", "training"]
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.check(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -221,10 +224,13 @@ fn center_crop(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl Layer for CenterCrop {
-    loses_masks!(|layer, arguments| images(arguments).and_then(|x| layer.frame.found(x)));
+    fn signature(&self) -> Signature {
+        Signature::of(&["data", "training"])
+    }
 
-    fn parameters(&self) -> &'static [&'static str] {
-        &["data", "training"]
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        images(arguments).and_then(|x| self.frame.found(x))?;
+        infer_by_lowering(self, arguments)
     }
 
     /// Images that are too small are cut to the right shape and made larger.

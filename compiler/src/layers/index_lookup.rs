@@ -8,12 +8,11 @@ use masque_ir::program::{Literal, Operand};
 use masque_ir::{DType, Dim, Type};
 
 use super::encoding::{Encoding, MODES, Mode, refuse_sparse};
-use super::spatial::{self, loses_masks, losing};
+use super::spatial::losing;
 use super::vocabulary;
 use crate::layer::config::LARGEST_SIZE;
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightPlace,
-    WeightSpec,
+    Arguments, Config, ConfigError, Layer, Scope, ShapeError, WeightPlace, WeightSpec, infer_by_lowering,
 };
 
 losing!(INTEGER_LOOKUP, "IntegerLookup", |config| parse(config, DType::I64));
@@ -183,7 +182,10 @@ impl IndexLookup {
 }
 
 impl Layer for IndexLookup {
-    loses_masks!(|layer, arguments| layer.check(arguments));
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.check(arguments)?;
+        infer_by_lowering(self, arguments)
+    }
 
     fn weights(&self, _: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
         let list = |dtype, size| Type::new(dtype, vec![Dim::constant(size)]);

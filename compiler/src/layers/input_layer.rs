@@ -5,7 +5,10 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 use serde_json::Value as Json;
 
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Arguments, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Signature,
+    Supports,
+};
 
 pub(super) static INPUT_LAYER: LayerDef =
     LayerDef { class: "InputLayer", supports_masking: Supports::Never, masks: "none", parse };
@@ -50,16 +53,12 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl Layer for InputLayer {
-    fn parameters(&self) -> &'static [&'static str] {
-        &[]
+    fn signature(&self) -> Signature {
+        Signature::of(&[])
     }
 
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Ends
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        MaskRule::Ends.into()
     }
 
     fn infer(&self, _: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -8,7 +8,7 @@ use masque_ir::{DType, Dim, Type};
 use serde_json::Value as Json;
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Layer, LayerDef, Masking, Scope, ShapeError, Supports, WeightSpec,
 };
 
 pub(super) static LAYER_NORMALIZATION: LayerDef =
@@ -62,12 +62,8 @@ impl LayerNormalization {
 }
 
 impl Layer for LayerNormalization {
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

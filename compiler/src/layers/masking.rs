@@ -5,7 +5,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
 use crate::layer::{
-    Arguments, Birth, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Arguments, Birth, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Scope, ShapeError,
+    Supports,
 };
 
 pub(super) static MASKING: LayerDef = LayerDef {
@@ -16,21 +17,21 @@ pub(super) static MASKING: LayerDef = LayerDef {
 };
 
 #[derive(Debug)]
-struct Masking {
+struct DiffersFrom {
     mask_value: f64,
 }
 
 fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
-    Ok(Box::new(Masking { mask_value: config.float("mask_value", 0.0)?.0 }))
+    Ok(Box::new(DiffersFrom { mask_value: config.float("mask_value", 0.0)?.0 }))
 }
 
-impl Layer for Masking {
-    fn supports_masking(&self) -> bool {
-        true
+impl Layer for DiffersFrom {
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Born(Birth::AnyDiffers(self.mask_value))
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        MaskRule::Born(Birth::AnyDiffers(self.mask_value)).into()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

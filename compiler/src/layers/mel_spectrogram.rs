@@ -12,8 +12,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
 use super::operations::{mirrored, wide_waves};
-use super::spatial::{self, loses_masks, losing};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use super::spatial::losing;
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, infer_by_lowering};
 
 losing!(MEL_SPECTROGRAM, "MelSpectrogram", parse);
 
@@ -225,7 +225,10 @@ impl Decibels {
 }
 
 impl Layer for MelSpectrogram {
-    loses_masks!(|layer, arguments| layer.check(arguments));
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.check(arguments)?;
+        infer_by_lowering(self, arguments)
+    }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
         let x = scope.float(&arguments.data()[0])?;

@@ -6,7 +6,8 @@ use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, Takes,
+    Arguments, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Scope, ShapeError,
+    Signature, Supports, Takes,
 };
 
 pub(super) static CONCATENATE: LayerDef = LayerDef {
@@ -66,19 +67,20 @@ impl Concatenate {
 }
 
 impl Layer for Concatenate {
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("inputs", Takes::Tensors)]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs"]).taking(&[("inputs", Takes::Tensors)])
     }
 
-    fn supports_masking(&self) -> bool {
-        true
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
-    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        match arguments.data() {
+    fn call_masks(&self, arguments: &Arguments<Type>) -> CallMasks {
+        let rule = match arguments.data() {
             [] => MaskRule::Lost,
             inputs => self.axis(inputs).map_or(MaskRule::Lost, |axis| MaskRule::Concat { axis }),
-        }
+        };
+        rule.into()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

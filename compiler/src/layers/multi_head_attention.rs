@@ -19,10 +19,9 @@ use masque_ir::{DType, Dim, Semantics, Type};
 use self::settings::{MultiHead, grouped, multi_head};
 use super::attending::{both, by_position, is_set, with_axis};
 use super::einsum::{Term, einsum};
-use super::spatial;
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError,
-    Supports, Takes, WeightPlace, WeightSpec,
+    Arguments, CallMasks, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Masking, Reads,
+    Scope, ShapeError, Signature, Supports, Takes, WeightPlace, WeightSpec, infer_by_lowering,
 };
 
 pub(super) static MULTI_HEAD_ATTENTION: LayerDef = def("MultiHeadAttention", multi_head);
@@ -374,8 +373,8 @@ fn reshaped(scope: &mut Scope<'_>, x: &Operand, shape: Vec<Dim>) -> Result<Opera
 }
 
 impl Layer for MultiHead {
-    fn parameters(&self) -> &'static [&'static str] {
-        &[
+    fn signature(&self) -> Signature {
+        Signature::of(&[
             "query",
             "value",
             "key",
@@ -386,46 +385,36 @@ impl Layer for MultiHead {
             "return_attention_scores",
             "training",
             "use_causal_mask",
-        ]
-    }
-
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("return_attention_scores", Takes::Flag), ("use_causal_mask", Takes::Flag)]
+        ])
+        .taking(&[("return_attention_scores", Takes::Flag), ("use_causal_mask", Takes::Flag)])
     }
 
     fn outputs(&self, constants: &Constants) -> u32 {
         if constants.get("return_attention_scores") == Some(&true.into()) { 2 } else { 1 }
     }
 
-    fn supports_masking(&self) -> bool {
-        true
+    /// `MultiHeadAttention` overwrites its argument `query_mask`.
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
+            .reading(Reads::Each { always_own: if self.grouped { &[] } else { &["query"] } })
+            .with_query()
     }
 
-    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        if !is_set(arguments, "return_attention_scores") {
-            return MaskRule::Keep;
-        }
-        let rank = arguments.first().map_or(0, Type::rank);
-        let axes = self.axes(rank).map_or(0, |axes| axes.len());
-        MaskRule::PerOutput(vec![MaskRule::Keep, MaskRule::Sees { bands: self.bands(arguments), axes }])
-    }
-
-    fn reads(&self) -> Reads {
-        // `MultiHeadAttention` overwrites its argument `query_mask`.
-        Reads::Each { always_own: if self.grouped { &[] } else { &["query"] } }
-    }
-
-    fn decides(&self, place: usize) -> bool {
-        place != 0
-    }
-
-    fn effect(&self, _: &Arguments<Type>) -> Effect {
-        if self.grouped { Effect::None } else { Effect::TakesMasks }
+    fn call_masks(&self, arguments: &Arguments<Type>) -> CallMasks {
+        let effect = if self.grouped { Effect::None } else { Effect::TakesMasks };
+        let rule = if is_set(arguments, "return_attention_scores") {
+            let rank = arguments.first().map_or(0, Type::rank);
+            let axes = self.axes(rank).map_or(0, |axes| axes.len());
+            MaskRule::PerOutput(vec![MaskRule::Keep, MaskRule::Sees { bands: self.bands(arguments), axes }])
+        } else {
+            MaskRule::Keep
+        };
+        CallMasks::new(rule).with_effect(effect)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         self.check(arguments)?;
-        spatial::infer(self, arguments)
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {

@@ -6,7 +6,7 @@ use masque_ir::{DType, Type};
 
 use super::axes::{along, constants, numbers, resolve, sizes, take_numbers};
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Layer, LayerDef, Masking, Scope, ShapeError, Supports, WeightSpec,
 };
 
 pub(super) static NORMALIZATION: LayerDef = LayerDef {
@@ -73,16 +73,8 @@ impl Normalization {
 }
 
 impl Layer for Normalization {
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn supports_masking_in_keras2(&self) -> bool {
-        false
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED.in_keras2(false)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
@@ -138,16 +130,8 @@ fn rescaling(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl Layer for Rescaling {
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn supports_masking_in_keras2(&self) -> bool {
-        false
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED.in_keras2(false)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 
 use crate::layer::literals::{element_type_holding, name_of};
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Constants, Effect, Layer, MaskRule, Reads, Scope, ShapeError,
+    Advice, Arguments, CallMasks, Config, ConfigError, Constants, Effect, Kind, Layer, MaskRule, Masking,
+    Reads, Scope, ShapeError, Signature,
 };
 
 /// What a layer of an unknown class does with masks, as far as it is stated.
@@ -123,42 +124,32 @@ impl Opaque {
 }
 
 impl Layer for Opaque {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", crate::layer::arguments::ANY]
+    fn kind(&self) -> Kind {
+        Kind::Opaque
+    }
+
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", crate::layer::arguments::ANY])
     }
 
     fn outputs(&self, _: &Constants) -> u32 {
         u32::try_from(self.gives.len()).unwrap_or(u32::MAX)
     }
 
-    fn is_opaque(&self) -> bool {
-        true
-    }
-
-    fn supports_masking(&self) -> bool {
-        self.rule != Some(OpaqueRule::Lost)
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        match self.rule {
-            None => MaskRule::Unknown,
-            Some(OpaqueRule::Keep) => MaskRule::Keep,
-            Some(OpaqueRule::Ends) => MaskRule::Ends,
-            Some(OpaqueRule::Lost) => MaskRule::Lost,
-        }
-    }
-
-    fn advice(&self) -> Advice {
-        Advice::of("it is stated to lose masks", &[])
-    }
-
     /// What it computes with is not known: no claim is made of it.
-    fn reads(&self) -> Reads {
-        Reads::Nothing
+    fn masking(&self) -> Masking {
+        Masking::supported(self.rule != Some(OpaqueRule::Lost))
+            .reading(Reads::Nothing)
+            .advised(Advice::of("it is stated to lose masks", &[]))
     }
 
-    fn effect(&self, _: &Arguments<Type>) -> Effect {
-        if self.rule.is_some() { Effect::None } else { Effect::Unknown }
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        match self.rule {
+            None => CallMasks::new(MaskRule::Unknown).with_effect(Effect::Unknown),
+            Some(OpaqueRule::Keep) => MaskRule::Keep.into(),
+            Some(OpaqueRule::Ends) => MaskRule::Ends.into(),
+            Some(OpaqueRule::Lost) => MaskRule::Lost.into(),
+        }
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

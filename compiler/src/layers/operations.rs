@@ -108,21 +108,3 @@ fn common(left: DType, right: DType) -> DType {
         _ => DType::F32,
     }
 }
-
-/// Implements what all operations have in common.
-macro_rules! operation {
-    () => {
-        fn supports_masking(&self) -> bool {
-            false
-        }
-
-        fn is_operation(&self) -> bool {
-            true
-        }
-
-        fn mask_rule(&self, _: &$crate::layer::Arguments<masque_ir::Type>) -> $crate::layer::MaskRule {
-            $crate::layer::MaskRule::Lost
-        }
-    };
-}
-use operation;

@@ -9,9 +9,10 @@ use serde_json::{Value as Json, json};
 use crate::frontend::group_name;
 use crate::infer::autocast;
 use crate::layer::{
-    Arguments, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError, Supports,
-    WeightPlace, WeightSpec,
+    Arguments, CallMasks, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError,
+    Signature, Supports, WeightPlace, WeightSpec,
 };
+use crate::masks;
 
 pub(super) static PIPELINE: LayerDef = LayerDef {
     class: "Pipeline",
@@ -50,7 +51,7 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
         let (def, class) = (step(class)?, class.to_owned());
         let mut inner = Config::new(settings.clone())?;
         let layer = (def.parse)(&mut inner)?;
-        if layer.outputs(&Default::default()) != 1 || layer.reads() != Reads::Nothing {
+        if layer.outputs(&Default::default()) != 1 || masks::reads(layer.as_ref()) != Reads::Nothing {
             let expected = "layers that give one tensor and compute nothing with masks";
             return Err(ConfigError::new("layers", expected, &class.into()));
         }
@@ -76,7 +77,7 @@ fn step(class: &str) -> Result<&'static LayerDef, ConfigError> {
 
 impl Inner {
     fn call<T>(&self, x: T) -> Arguments<T> {
-        Arguments::of(self.layer.parameters().first().copied().unwrap_or("inputs"), vec![x])
+        Arguments::of(self.layer.signature().parameters.first().copied().unwrap_or("inputs"), vec![x])
     }
 }
 
@@ -100,39 +101,33 @@ impl Pipeline {
 }
 
 impl Layer for Pipeline {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "training", "mask"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "training", "mask"])
     }
 
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    /// The mask comes through if it comes through every layer; the first one may make it.
-    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        let mut result = MaskRule::Keep;
-        for (inner, call) in self.calls(arguments) {
-            match inner.layer.mask_rule(&call) {
-                MaskRule::Keep => {}
-                rule @ MaskRule::Born(_) => result = rule,
-                _ => return MaskRule::Lost,
-            }
-        }
-        result
-    }
-
-    /// The very input, if each layer gives its own.
-    fn effect(&self, arguments: &Arguments<Type>) -> Effect {
-        let gives_inputs =
-            |(inner, call): (&Inner, Arguments<Type>)| inner.layer.effect(&call) == Effect::GivesInputs;
-        if self.calls(arguments).into_iter().all(gives_inputs) { Effect::GivesInputs } else { Effect::None }
+    /// The mask comes through if it comes through every layer; the first one may make it. The very input comes through
+    /// if each layer gives its own.
+    fn call_masks(&self, arguments: &Arguments<Type>) -> CallMasks {
+        let calls = self.calls(arguments);
+        let calls: Vec<CallMasks> = calls.iter().map(|(inner, call)| inner.layer.call_masks(call)).collect();
+        let effect = match calls.iter().all(|masks| masks.effect == Effect::GivesInputs) {
+            true => Effect::GivesInputs,
+            false => Effect::None,
+        };
+        let rule = calls.into_iter().fold(MaskRule::Keep, |before, masks| match (before, masks.rule) {
+            (MaskRule::Lost, _) => MaskRule::Lost,
+            (before, MaskRule::Keep) => before,
+            (_, rule @ MaskRule::Born(_)) => rule,
+            _ => MaskRule::Lost,
+        });
+        CallMasks::new(rule).with_effect(effect)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
         let types = self.types(arguments)?;
         let calls = self.calls(arguments);
         let born = |(inner, call): &(&Inner, Arguments<Type>)| {
-            matches!(inner.layer.mask_rule(call), MaskRule::Born(_))
+            matches!(inner.layer.call_masks(call).rule, MaskRule::Born(_))
         };
         if let Some((inner, _)) = calls.iter().skip(1).find(|call| born(call)) {
             return Err(ShapeError::new(

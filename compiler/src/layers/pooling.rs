@@ -4,10 +4,10 @@ use masque_ir::ops::{OpError, Reduce, Shape, Window};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
-use super::spatial::{self, Spatial, loses_masks, losing};
+use super::spatial::{Spatial, losing};
 use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, infer_by_lowering,
 };
 
 losing!(MAX_POOLING1D, "MaxPooling1D", |config| pooling(config, 1, Fold::Max));
@@ -82,10 +82,13 @@ fn pooling(config: &mut Config, axes: usize, fold: Fold) -> Result<Box<dyn Layer
 }
 
 impl Layer for Pooling {
-    loses_masks!(|layer, arguments| layer.spatial.data(arguments));
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(windows(self.fold))
+    }
 
-    fn advice(&self) -> Advice {
-        windows(self.fold)
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.spatial.data(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -115,10 +118,13 @@ fn adaptive(config: &mut Config, axes: usize, fold: Fold) -> Result<Box<dyn Laye
 }
 
 impl Layer for Adaptive {
-    loses_masks!(|layer, arguments| layer.spatial.data(arguments));
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(windows(self.fold))
+    }
 
-    fn advice(&self) -> Advice {
-        windows(self.fold)
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.spatial.data(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -149,10 +155,13 @@ fn global(config: &mut Config, axes: usize, fold: Fold) -> Result<Box<dyn Layer>
 }
 
 impl Layer for Global {
-    loses_masks!(|layer, arguments| layer.spatial.data(arguments));
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(whole(self.fold))
+    }
 
-    fn advice(&self) -> Advice {
-        whole(self.fold)
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.spatial.data(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

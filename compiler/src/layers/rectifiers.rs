@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::activation::Activation;
 use super::axes::{numbers, resolve};
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, Config, ConfigError, Layer, LayerDef, Masking, Scope, ShapeError, Supports, WeightSpec,
 };
 
 const fn def(class: &'static str, parse: fn(&mut Config) -> Result<Box<dyn Layer>, ConfigError>) -> LayerDef {
@@ -66,12 +66,8 @@ fn prelu(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl Layer for PRelu {
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -13,8 +13,8 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, KernelCondition, Layer, LayerDef, MaskRule, Scope, ShapeError,
-    Supports, Takes, WeightSpec,
+    Arguments, CallMasks, Config, ConfigError, Constants, KernelCondition, Layer, LayerDef, MaskRule,
+    Masking, Scope, ShapeError, Signature, Supports, Takes, WeightSpec,
 };
 
 /// The rows of the registry, and the list of their classes.
@@ -280,38 +280,31 @@ impl Recurrent {
 }
 
 impl Layer for Recurrent {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["sequences", "initial_state", "mask", "training"]
-    }
-
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("initial_state", Takes::Tensors)]
+    fn signature(&self) -> Signature {
+        Signature::of(&["sequences", "initial_state", "mask", "training"])
+            .taking(&[("initial_state", Takes::Tensors)])
     }
 
     fn outputs(&self, _: &Constants) -> u32 {
         self.results()
     }
 
-    fn gpu_kernel(&self) -> Option<Vec<KernelCondition>> {
-        let mut conditions = self.steps.gpu_kernel()?;
-        conditions.push(KernelCondition::new("unroll=False", !self.walk.unroll));
-        Some(conditions)
-    }
-
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        let output = if self.walk.sequences { MaskRule::Keep } else { MaskRule::Ends };
-        MaskRule::PerOutput(vec![output])
+    fn masking(&self) -> Masking {
+        let mut conditions = self.steps.gpu_kernel();
+        if let Some(conditions) = &mut conditions {
+            conditions.push(KernelCondition::new("unroll=False", !self.walk.unroll));
+        }
+        Masking::SUPPORTED.with_gpu_kernel(conditions)
     }
 
     /// Outputs of a layer that runs backwards come in its own order, and Keras leaves their mask in the other one.
-    fn intended_mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        let output = if self.walk.sequences { MaskRule::Keep } else { MaskRule::Ends };
+        let masks = CallMasks::new(MaskRule::PerOutput(vec![output]));
         match self.walk.sequences && self.walk.backwards {
-            true => MaskRule::PerOutput(vec![MaskRule::Reversed { axis: self.time_axis() as usize }]),
-            false => self.mask_rule(arguments),
+            true => masks
+                .intended(MaskRule::PerOutput(vec![MaskRule::Reversed { axis: self.time_axis() as usize }])),
+            false => masks,
         }
     }
 

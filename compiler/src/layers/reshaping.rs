@@ -5,11 +5,11 @@ use masque_ir::program::Operand;
 use masque_ir::{Dim, Sizes, Type};
 use serde_json::Value as Json;
 
-use super::spatial::{self, loses_masks, losing};
+use super::spatial::losing;
 use crate::advice::Way;
 use crate::layer::config::LARGEST_SIZE;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, infer_by_lowering,
 };
 
 losing!(RESHAPE, "Reshape", reshape);
@@ -72,13 +72,16 @@ impl Reshape {
 }
 
 impl Layer for Reshape {
-    loses_masks!(|layer, arguments| layer.check(arguments));
-
-    fn advice(&self) -> Advice {
-        Advice::of(
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(Advice::of(
             "it puts elements under other axes, and does not say which of them is the axis of the mask",
             &[Way::Scores, Way::Squeeze, Way::EachStep, Way::Before, Way::Zero],
-        )
+        ))
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.check(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -106,19 +109,22 @@ fn permute(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl Layer for Permute {
-    loses_masks!(|layer, arguments| match arguments.first() {
-        Some(x) if x.rank() == layer.perm.len() => Ok(()),
-        x => Err(ShapeError::new(
-            format!("a tensor with {} axes", layer.perm.len()),
-            x.map_or("none".into(), Type::to_string)
-        )),
-    });
-
-    fn advice(&self) -> Advice {
-        Advice::of(
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(Advice::of(
             "it moves axes, and not those of the mask: a layer after it would mix padding into its rows",
             &[Way::EachStep, Way::Zero],
-        )
+        ))
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        match arguments.first() {
+            Some(x) if x.rank() == self.perm.len() => Ok(()),
+            x => Err(ShapeError::new(
+                format!("a tensor with {} axes", self.perm.len()),
+                x.map_or("none".into(), Type::to_string),
+            )),
+        }?;
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -132,16 +138,19 @@ struct RepeatVector {
 }
 
 impl Layer for RepeatVector {
-    loses_masks!(|_layer, arguments| match arguments.first() {
-        Some(x) if x.rank() == 2 => Ok(()),
-        x => Err(ShapeError::new("[batch, features]", x.map_or("none".into(), Type::to_string))),
-    });
-
-    fn advice(&self) -> Advice {
-        Advice::of(
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(Advice::of(
             "it makes new positions out of one vector, about which the mask says nothing",
             &[Way::Zero],
-        )
+        ))
+    }
+
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        match arguments.first() {
+            Some(x) if x.rank() == 2 => Ok(()),
+            x => Err(ShapeError::new("[batch, features]", x.map_or("none".into(), Type::to_string))),
+        }?;
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

@@ -4,10 +4,10 @@ use masque_ir::ops::{Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
-use super::spatial::{self, Spatial, loses_masks, losing};
+use super::spatial::{Spatial, losing};
 use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, infer_by_lowering,
 };
 
 losing!(ZERO_PADDING1D, "ZeroPadding1D", |config| margins(config, 1, "padding", 1));
@@ -45,10 +45,13 @@ fn margins(config: &mut Config, axes: usize, key: &str, sign: i64) -> Result<Box
 }
 
 impl Layer for Margins {
-    loses_masks!(|layer, arguments| layer.spatial.data(arguments));
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(ADVICE)
+    }
 
-    fn advice(&self) -> Advice {
-        ADVICE
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.spatial.data(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {
@@ -85,10 +88,13 @@ fn up_sampling(config: &mut Config, axes: usize) -> Result<Box<dyn Layer>, Confi
 }
 
 impl Layer for UpSampling {
-    loses_masks!(|layer, arguments| layer.spatial.data(arguments));
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(ADVICE)
+    }
 
-    fn advice(&self) -> Advice {
-        ADVICE
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.spatial.data(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Result<Vec<Operand>, OpError> {

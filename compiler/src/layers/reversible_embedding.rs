@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use super::embedding::{self, Embedding};
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Passed, Scope, ShapeError, Supports, Takes,
-    WeightPlace, WeightSpec,
+    Arguments, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Passed, Scope, ShapeError,
+    Signature, Supports, Takes, WeightPlace, WeightSpec,
 };
 
 pub(super) static REVERSIBLE_EMBEDDING: LayerDef = LayerDef {
@@ -46,22 +46,19 @@ fn reverse<T>(arguments: &Arguments<T>) -> bool {
 }
 
 impl Layer for ReversibleEmbedding {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "reverse"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "reverse"]).taking(&[("reverse", Takes::Flag)])
     }
 
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("reverse", Takes::Flag)]
+    fn masking(&self) -> Masking {
+        Masking::supported(self.embedding.masking().supported)
     }
 
-    fn supports_masking(&self) -> bool {
-        self.embedding.supports_masking()
-    }
-
-    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        match self.embedding.mask_rule(arguments) {
-            MaskRule::Born(_) if reverse(arguments) => MaskRule::Ends,
-            rule => rule,
+    fn call_masks(&self, arguments: &Arguments<Type>) -> CallMasks {
+        let masks = self.embedding.call_masks(arguments);
+        match masks.rule {
+            MaskRule::Born(_) if reverse(arguments) => MaskRule::Ends.into(),
+            _ => masks,
         }
     }
 

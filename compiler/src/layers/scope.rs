@@ -5,8 +5,8 @@ use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Scope, ShapeError,
-    Supports, Takes,
+    Arguments, CallMasks, Config, ConfigError, Constants, Effect, Layer, LayerDef, MaskRule, Masking, Scope,
+    ShapeError, Signature, Supports, Takes,
 };
 
 pub(super) static IDENTITY: LayerDef = LayerDef {
@@ -30,28 +30,16 @@ struct Identity {
 
 impl Layer for Identity {
     /// The inputs of a model inside a model are calls of this layer; a mask may be passed to them by hand.
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "mask"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "mask"])
     }
 
-    fn supports_masking(&self) -> bool {
-        true
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED.in_keras2(self.is_input).used_at_inference(false)
     }
 
-    fn supports_masking_in_keras2(&self) -> bool {
-        self.is_input
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
-    }
-
-    fn uses_masks(&self) -> bool {
-        false
-    }
-
-    fn effect(&self, _: &Arguments<Type>) -> Effect {
-        Effect::GivesInputs
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        CallMasks::new(MaskRule::Keep).with_effect(Effect::GivesInputs)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
@@ -76,32 +64,23 @@ pub(super) fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> 
 }
 
 impl Layer for Model {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["outputs", "inputs"]
-    }
-
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("outputs", Takes::Tensors), ("inputs", Takes::Tensors)]
-    }
-
-    fn received(&self) -> Option<&'static str> {
-        Some("inputs")
+    fn signature(&self) -> Signature {
+        Signature::of(&["outputs", "inputs"])
+            .taking(&[("outputs", Takes::Tensors), ("inputs", Takes::Tensors)])
+            .receiving("inputs")
     }
 
     fn outputs(&self, _: &Constants) -> u32 {
         self.outputs
     }
 
-    fn supports_masking(&self) -> bool {
-        true
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
-    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        MaskRule::PerOutput((0..arguments.data().len()).map(MaskRule::KeepOf).collect())
-    }
-
-    fn effect(&self, _: &Arguments<Type>) -> Effect {
-        Effect::GivesInputs
+    fn call_masks(&self, arguments: &Arguments<Type>) -> CallMasks {
+        CallMasks::new(MaskRule::PerOutput((0..arguments.data().len()).map(MaskRule::KeepOf).collect()))
+            .with_effect(Effect::GivesInputs)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -6,10 +6,9 @@ use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
 use super::convolution::{Padding, Sliding};
-use super::spatial::{self, loses_masks, losing};
+use super::spatial::losing;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
-    WeightSpec,
+    Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, WeightSpec, infer_by_lowering,
 };
 
 losing!(DEPTHWISE_CONV1D, "DepthwiseConv1D", |config| depthwise(config, 1));
@@ -76,10 +75,13 @@ pub(super) fn pointwise(
 }
 
 impl Layer for Depthwise {
-    loses_masks!(|layer, arguments| layer.sliding.spatial.data(arguments));
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(super::convolution::ADVICE)
+    }
 
-    fn advice(&self) -> Advice {
-        super::convolution::ADVICE
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.sliding.spatial.data(arguments)?;
+        infer_by_lowering(self, arguments)
     }
 
     fn weights(&self, arguments: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {

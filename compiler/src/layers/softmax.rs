@@ -6,7 +6,9 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
 use super::axes::{numbers, resolve, take};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports};
+use crate::layer::{
+    Arguments, Config, ConfigError, Layer, LayerDef, MaskFit, Masking, Scope, ShapeError, Signature, Supports,
+};
 
 pub(super) static SOFTMAX: LayerDef =
     LayerDef { class: "Softmax", supports_masking: Supports::Always, masks: "keep", parse };
@@ -34,21 +36,12 @@ fn check_mask(mask: &Type, x: &Type) -> Result<(), ShapeError> {
 }
 
 impl Layer for Softmax {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "mask"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "mask"])
     }
 
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
-    }
-
-    fn fits(&self, x: &Type, mask: &Type) -> bool {
-        let mut aligned = mask.shape.iter().rev().zip(x.shape.iter().rev());
-        mask.rank() <= x.rank() && aligned.all(|(mask, size)| mask.is_one() || mask == size)
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED.fitting(MaskFit::Broadcast)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

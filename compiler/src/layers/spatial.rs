@@ -1,14 +1,12 @@
-//! What the layers over spatial axes share: where the channels are, and types that come out of the lowering.
+//! What the layers over spatial axes share: where the channels are.
 //!
 //! The operations keep channels last. With `channels_first` the data is turned round before and behind them.
 
-use std::collections::HashMap;
-
 use masque_ir::ops::{OpError, Shape};
-use masque_ir::program::{Builder, Operand};
-use masque_ir::{DType, Semantics, Type};
+use masque_ir::program::Operand;
+use masque_ir::{DType, Type};
 
-use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError};
+use crate::layer::{Arguments, Config, ConfigError, Scope, ShapeError};
 
 /// The axes of a layer's data: the batch, the spatial axes and the channels, which come first or last of them.
 #[derive(Clone, Copy, Debug)]
@@ -67,47 +65,15 @@ impl Spatial {
     }
 }
 
-/// The types of a layer's outputs as its lowering gives them: then no rule has to be written down twice.
-pub(super) fn infer(layer: &dyn Layer, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-    let mut builder = Builder::new("infer", Semantics::Keras3_15);
-    let weights: HashMap<String, Operand> = layer
-        .weights(arguments)?
-        .into_iter()
-        .map(|weight| (weight.name.clone(), builder.weight(&weight.name, weight.ty, None)))
-        .collect();
-    let arguments = arguments.map(|ty| builder.input("x", ty.clone()));
-    let outputs = layer
-        .lower(&mut Scope::new(&mut builder, &weights, String::new()), &arguments)
-        .map_err(|error| ShapeError { expected: error.expected, found: error.found })?;
-    Ok(outputs.iter().map(|output| builder.type_of(output)).collect())
-}
-
-/// The part of `impl Layer` that is the same for all layers that lose masks and take one tensor, whose axes `$check`
-/// looks at.
-macro_rules! loses_masks {
-    (|$layer:ident, $arguments:ident| $check:expr) => {
-        fn supports_masking(&self) -> bool {
-            false
-        }
-
-        fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-            MaskRule::Lost
-        }
-
-        fn infer(&self, $arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-            let $layer = self;
-            $check?;
-            spatial::infer(self, $arguments)
-        }
-    };
-}
-pub(super) use loses_masks;
-
 /// A row of the registry for a layer that loses masks.
 macro_rules! losing {
     ($name:ident, $class:literal, $parse:expr) => {
-        pub(super) static $name: LayerDef =
-            LayerDef { class: $class, supports_masking: Supports::Never, masks: "lost", parse: $parse };
+        pub(super) static $name: $crate::layer::LayerDef = $crate::layer::LayerDef {
+            class: $class,
+            supports_masking: $crate::layer::Supports::Never,
+            masks: "lost",
+            parse: $parse,
+        };
     };
 }
 pub(super) use losing;

@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports,
-    WeightPlace, WeightSpec,
+    Advice, Arguments, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Scope, ShapeError,
+    Supports, WeightPlace, WeightSpec,
 };
 
 pub(super) static SPECTRAL_NORMALIZATION: LayerDef = LayerDef {
@@ -54,21 +54,18 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
 }
 
 impl Layer for SpectralNormalization {
-    fn supports_masking(&self) -> bool {
-        // Keras says no, and warns; the layer inside carries its mask on all the same.
-        false
-    }
-
-    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        let same_type = arguments.first().is_some_and(|x| x.dtype == DType::F32);
-        if same_type { self.layer.mask_rule(arguments) } else { MaskRule::Lost }
-    }
-
-    fn advice(&self) -> Advice {
-        Advice::by_position(
+    /// Keras says no, and warns; the layer inside carries its mask on all the same.
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(Advice::by_position(
             "Keras says so of the wrapper; when the model runs, the mask comes through all the same",
             &[Way::Inner, Way::Zero],
-        )
+        ))
+    }
+
+    fn call_masks(&self, arguments: &Arguments<Type>) -> CallMasks {
+        let same_type = arguments.first().is_some_and(|x| x.dtype == DType::F32);
+        let rule = if same_type { self.layer.call_masks(arguments).rule } else { MaskRule::Lost };
+        rule.into()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

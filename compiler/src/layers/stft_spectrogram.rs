@@ -4,10 +4,8 @@ use masque_ir::ops::{Elementwise, OpError, Shape, Window};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
-use super::spatial::{self, Spatial, loses_masks, losing};
-use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
-};
+use super::spatial::{Spatial, losing};
+use crate::layer::{Arguments, Config, ConfigError, Layer, Scope, ShapeError, WeightSpec, infer_by_lowering};
 
 losing!(STFT_SPECTROGRAM, "STFTSpectrogram", parse);
 
@@ -147,7 +145,10 @@ impl Spectrogram {
 }
 
 impl Layer for Spectrogram {
-    loses_masks!(|layer, arguments| layer.check(arguments));
+    fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
+        self.check(arguments)?;
+        infer_by_lowering(self, arguments)
+    }
 
     fn weights(&self, _: &Arguments<Type>) -> Result<Vec<WeightSpec>, ShapeError> {
         let names = match self.mode {

@@ -7,7 +7,7 @@ use masque_ir::{DType, Dim, Type};
 use serde_json::Value as Json;
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightPlace,
+    Arguments, Config, ConfigError, Layer, LayerDef, Masking, Scope, ShapeError, Supports, WeightPlace,
     WeightSpec,
 };
 
@@ -154,16 +154,8 @@ impl TextVectorization {
 }
 
 impl Layer for TextVectorization {
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Lost
-    }
-
-    fn behind_the_end(&self) -> Option<f64> {
-        ops::Op::from(self.op.clone()).fills()
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.filling(ops::Op::from(self.op.clone()).fills())
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

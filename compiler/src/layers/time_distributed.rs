@@ -9,8 +9,10 @@ use masque_ir::{Dim, Type};
 use serde_json::{Value as Json, json};
 
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec,
+    Arguments, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Scope, ShapeError,
+    Signature, Supports, WeightSpec,
 };
+use crate::masks;
 
 pub(super) static TIME_DISTRIBUTED: LayerDef =
     LayerDef { class: "TimeDistributed", supports_masking: Supports::Always, masks: "keep", parse };
@@ -94,7 +96,7 @@ impl TimeDistributed {
 
     /// The masks of the layer inside, if it has a parameter for one.
     fn handed_on<T>(&self, mask: T) -> Vec<Option<T>> {
-        if self.layer.parameters().contains(&"mask") { vec![Some(mask)] } else { vec![] }
+        if self.layer.signature().parameters.contains(&"mask") { vec![Some(mask)] } else { vec![] }
     }
 }
 
@@ -121,21 +123,18 @@ pub(super) fn unfold(front: &[Dim], shape: &[Dim]) -> Vec<Dim> {
 }
 
 impl Layer for TimeDistributed {
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "training", "mask"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "training", "mask"])
     }
 
-    fn supports_masking(&self) -> bool {
-        true
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED.used_at_inference(masks::uses(self.layer.as_ref()))
     }
 
-    fn mask_rule(&self, arguments: &Arguments<Type>) -> MaskRule {
-        let inner = self.steps(arguments).map_or(MaskRule::Keep, |(inner, _)| self.layer.mask_rule(&inner));
-        MaskRule::OverSteps(Box::new(inner))
-    }
-
-    fn uses_masks(&self) -> bool {
-        self.layer.uses_masks()
+    fn call_masks(&self, arguments: &Arguments<Type>) -> CallMasks {
+        let inner = self.steps(arguments);
+        let rule = inner.map_or(MaskRule::Keep, |(inner, _)| self.layer.call_masks(&inner).rule);
+        MaskRule::OverSteps(Box::new(rule)).into()
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

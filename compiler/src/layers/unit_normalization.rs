@@ -6,7 +6,7 @@ use masque_ir::{DType, Type};
 
 use super::axes::{along, inverse_root, numbers, resolve, sizes, take};
 use crate::advice::Way;
-use crate::layer::{Advice, Arguments, Layer, LayerDef, MaskRule, Scope, ShapeError, Supports, WeightSpec};
+use crate::layer::{Advice, Arguments, Layer, LayerDef, Masking, Scope, ShapeError, Supports, WeightSpec};
 
 pub(super) static RMS_NORMALIZATION: LayerDef = LayerDef {
     class: "RMSNormalization",
@@ -46,12 +46,8 @@ pub(super) fn unit(scope: &mut Scope<'_>, x: &Operand, axes: &[usize]) -> Result
 }
 
 impl Layer for UnitNormalization {
-    fn supports_masking(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Keep
+    fn masking(&self) -> Masking {
+        Masking::SUPPORTED
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
@@ -74,19 +70,11 @@ struct RmsNormalization {
 }
 
 impl Layer for RmsNormalization {
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Lost
-    }
-
-    fn advice(&self) -> Advice {
-        Advice::by_position(
+    fn masking(&self) -> Masking {
+        Masking::UNSUPPORTED.advised(Advice::by_position(
             "Keras does not let it carry masks, though it scales every position by itself",
             &[Way::EachStep, Way::Normalize, Way::Zero],
-        )
+        ))
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

@@ -99,7 +99,7 @@ fn diagnostic(
     }
     let (call, layer) = (graph.call(stages[leak].call), graph.layer_of(stages[leak].call));
     let name = graph.call_name(stages[leak].call);
-    let takes_mask = layers[call.layer.0 as usize].parameters().contains(&"mask");
+    let takes_mask = layers[call.layer.0 as usize].signature().parameters.contains(&"mask");
     let (notes, advice) = notes(model, &stages, leak, takes_mask, output.reads);
     let does = if output.reads.content { "reads" } else { "counts" };
     let message =

@@ -177,7 +177,7 @@ impl<'a> Statics<'a> {
     /// Does that number stand behind the end of each row of a tensor, and nowhere before?
     fn ends_in(&self, tensor: TensorRef, number: f64) -> bool {
         let call = self.model.graph.call(tensor.call);
-        self.layers[call.layer.0 as usize].behind_the_end() == Some(number)
+        self.layers[call.layer.0 as usize].masking().filler == Some(number)
     }
 
     /// How two masks relate, as far as it can be proved.

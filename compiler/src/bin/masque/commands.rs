@@ -32,6 +32,7 @@ fn open(path: &Path, common: &Common, terminal: &Terminal) -> Result<Model, Fail
         semantics: common.semantics,
         opaque: common.opaque.clone(),
         layers: common.layers.clone(),
+        ..OpenOptions::default()
     };
     let model = Model::open_with(path, &options)?;
     for (policy, layers) in model.narrow_policies() {

@@ -89,7 +89,7 @@ impl Setting<'_> {
 
 /// A layer's settings, with defaults for those that are missing, and those that dumps show.
 pub(super) fn values(body: &Body, layer: &RawLayer) -> Result<(Values, Values), ConfigError> {
-    let mut config = Config::new(opaque::own(&layer.settings).clone())?;
+    let mut config = Config::new(opaque::own(&layer.settings))?;
     let mut values = Values::new();
     for (name, declared) in &body.settings {
         let Some(setting) = Setting::of(declared) else { continue };

@@ -34,8 +34,8 @@ pub(in crate::frontend) fn units(raw: &RawModel) -> Vec<Unit> {
 /// A layer in one that is frozen is frozen, too.
 fn gather(layer: &RawLayer, path: &str, frozen: bool, parts: &mut Vec<(String, bool)>) {
     let name = format!("{path}{}", layer.name);
-    let own = opaque::own(&layer.settings).get("trainable");
-    let frozen = frozen || own.is_some_and(|value| value == false);
+    let own = opaque::own(&layer.settings);
+    let frozen = frozen || own.get("trainable").is_some_and(|value| value == false);
     match &layer.nested {
         Some(inner) => {
             inner.layers.iter().for_each(|layer| gather(layer, &format!("{name}/"), frozen, parts))

@@ -9,8 +9,10 @@ use masque_ir::{DType, Dim, Type};
 
 use super::built::integers;
 use super::stacks::joined;
-use super::{common, def, masks_of, operation};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskParts, Scope, ShapeError, Takes};
+use super::{common, def, masks_of};
+use crate::layer::{
+    Arguments, Config, ConfigError, Kind, Layer, LayerDef, MaskParts, Scope, ShapeError, Signature, Takes,
+};
 
 pub(in crate::layers) static CONCATENATE: LayerDef =
     def("ops.Concatenate", |config| Ok(Box::new(Concatenate { axis: config.integer("axis", Some(0))? })));
@@ -36,13 +38,12 @@ struct Concatenate {
 }
 
 impl Layer for Concatenate {
-    operation!();
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("xs", Takes::Tensors)]
+    fn kind(&self) -> Kind {
+        Kind::Operation
     }
 
-    fn parameters(&self) -> &'static [&'static str] {
-        &["xs"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["xs"]).taking(&[("xs", Takes::Tensors)])
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
@@ -97,10 +98,12 @@ impl ExpandDims {
 }
 
 impl Layer for ExpandDims {
-    operation!();
+    fn kind(&self) -> Kind {
+        Kind::Operation
+    }
 
-    fn parameters(&self) -> &'static [&'static str] {
-        &["x"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["x"])
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
@@ -145,10 +148,12 @@ fn filled(config: &mut Config, number: f64) -> Result<Box<dyn Layer>, ConfigErro
 }
 
 impl Layer for Filled {
-    operation!();
+    fn kind(&self) -> Kind {
+        Kind::Operation
+    }
 
-    fn parameters(&self) -> &'static [&'static str] {
-        &["x"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["x"])
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

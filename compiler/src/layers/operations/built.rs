@@ -1,21 +1,21 @@
 //! Operations that are nothing but what they build: their types are those of the program they build, and their masks
 //! are lost.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use masque_ir::float::Float;
 use masque_ir::ops::{Leaf, Op, OpError};
-use masque_ir::program::{Builder, Operand};
+use masque_ir::program::Operand;
 use masque_ir::ty::resolve_axis;
-use masque_ir::{DType, Semantics, Sizes, Type};
+use masque_ir::{DType, Sizes, Type};
 use serde_json::Value as Json;
 
 pub(super) use crate::layer::literals::{array, element_type_named, number};
 
 use super::common;
 use crate::layer::{
-    Arguments, Config, ConfigError, Constants, Effect, Layer, MaskRule, Passed, Scope, ShapeError, Takes,
+    Arguments, CallMasks, Config, ConfigError, Constants, Effect, Kind, Layer, MaskRule, Passed, Scope,
+    ShapeError, Signature, Takes, infer_by_lowering,
 };
 
 /// What an operation gives, or why it does not fit.
@@ -26,9 +26,7 @@ type Make = dyn Fn(&mut Scope<'_>, &Arguments<Operand>) -> Outcome<Vec<Operand>>
 
 /// An operation with its settings.
 pub(super) struct Built {
-    parameters: &'static [&'static str],
-    /// Parameters that take other things than one tensor or numbers.
-    takes: &'static [(&'static str, Takes)],
+    signature: Signature,
     outputs: u32,
     /// Does it give its very argument for such types? Only then the mask stays.
     keeps: fn(&Type, &Type) -> bool,
@@ -39,7 +37,7 @@ pub(super) struct Built {
 
 impl fmt::Debug for Built {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Built").field("parameters", &self.parameters).finish_non_exhaustive()
+        f.debug_struct("Built").field("parameters", &self.signature.parameters).finish_non_exhaustive()
     }
 }
 
@@ -59,8 +57,7 @@ impl Built {
         make: impl Fn(&mut Scope<'_>, &Arguments<Operand>) -> Outcome<Vec<Operand>> + Send + Sync + 'static,
     ) -> Built {
         Built {
-            parameters,
-            takes: &[],
+            signature: Signature::of(parameters),
             outputs,
             keeps: |_, _| false,
             masks: MaskRule::Lost,
@@ -80,7 +77,7 @@ impl Built {
 
     /// The same, but these parameters take other things than one tensor or numbers.
     pub(super) fn taking(self, takes: &'static [(&'static str, Takes)]) -> Built {
-        Built { takes, ..self }
+        Built { signature: self.signature.taking(takes), ..self }
     }
 
     /// The same as a layer.
@@ -97,50 +94,33 @@ pub(super) fn of_one(
 }
 
 impl Layer for Built {
-    fn parameters(&self) -> &'static [&'static str] {
-        self.parameters
+    fn kind(&self) -> Kind {
+        Kind::Operation
     }
 
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        self.takes
+    fn signature(&self) -> Signature {
+        self.signature
     }
 
     fn outputs(&self, _: &Constants) -> u32 {
         self.outputs
     }
 
-    fn supports_masking(&self) -> bool {
-        false
-    }
-
-    fn is_operation(&self) -> bool {
-        true
-    }
-
-    fn mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        self.masks.clone()
-    }
-
-    fn effect(&self, arguments: &Arguments<Type>) -> Effect {
+    fn call_masks(&self, arguments: &Arguments<Type>) -> CallMasks {
         let result = self.infer(arguments);
-        match (arguments.first(), result.as_deref()) {
+        let effect = match (arguments.first(), result.as_deref()) {
             (Some(x), Ok([y])) if (self.keeps)(x, y) => Effect::GivesInputs,
             _ => Effect::None,
-        }
+        };
+        CallMasks::new(self.masks.clone()).with_effect(effect)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
-        let mut builder = Builder::new("", Semantics::Keras3_15);
-        let mut operands = arguments.map(|ty| builder.input("x", ty.clone()));
-        let mask = |mask: &Option<Type>| mask.clone().map(|ty| builder.input("mask", ty));
-        operands.masks = arguments.masks.iter().map(mask).collect();
-        let weights = HashMap::new();
-        let results = self.lower(&mut Scope::new(&mut builder, &weights, String::new()), &operands);
-        let results = results.map_err(|error| ShapeError::new(error.expected, error.found))?;
+        let results = infer_by_lowering(self, arguments)?;
         if results.len() < self.outputs as usize {
             return Err(ShapeError::new(format!("{} results", self.outputs), results.len()));
         }
-        Ok(results.iter().map(|result| builder.type_of(result)).collect())
+        Ok(results)
     }
 
     fn lower(&self, scope: &mut Scope<'_>, arguments: &Arguments<Operand>) -> Outcome<Vec<Operand>> {

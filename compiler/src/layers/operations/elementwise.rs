@@ -10,8 +10,10 @@ use masque_ir::{DType, Type};
 use serde_json::Value as Json;
 
 use super::formula::{Term, term};
-use super::{common, def, masks_of, operation};
-use crate::layer::{Arguments, Layer, LayerDef, MaskParts, MaskRule, Passed, Scope, ShapeError};
+use super::{common, def, masks_of};
+use crate::layer::{
+    Arguments, CallMasks, Kind, Layer, LayerDef, MaskParts, MaskRule, Passed, Scope, ShapeError, Signature,
+};
 
 /// An operation of two tensors or numbers.
 #[derive(Clone, Copy, Debug)]
@@ -171,15 +173,17 @@ fn number(dtype: DType, value: f64) -> Literal {
 }
 
 impl Layer for Binary {
-    operation!();
-
-    /// What works position by position could carry masks on.
-    fn intended_mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Either
+    fn kind(&self) -> Kind {
+        Kind::Operation
     }
 
-    fn parameters(&self) -> &'static [&'static str] {
-        &["x1", "x2"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["x1", "x2"])
+    }
+
+    /// What works position by position could carry masks on.
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        CallMasks::new(MaskRule::Lost).intended(MaskRule::Either)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
@@ -273,15 +277,17 @@ impl Unary {
 }
 
 impl Layer for Unary {
-    operation!();
-
-    /// What works position by position could carry masks on.
-    fn intended_mask_rule(&self, _: &Arguments<Type>) -> MaskRule {
-        MaskRule::Either
+    fn kind(&self) -> Kind {
+        Kind::Operation
     }
 
-    fn parameters(&self) -> &'static [&'static str] {
-        &["x"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["x"])
+    }
+
+    /// What works position by position could carry masks on.
+    fn call_masks(&self, _: &Arguments<Type>) -> CallMasks {
+        CallMasks::new(MaskRule::Lost).intended(MaskRule::Either)
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {

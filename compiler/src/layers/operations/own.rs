@@ -6,10 +6,11 @@ use masque_ir::program::{Literal, Operand};
 use masque_ir::{DType, Dim, Float, Type};
 use serde_json::Value as Json;
 
-use super::{def, operation};
+use super::def;
 use crate::layer::config::LARGEST_SIZE;
 use crate::layer::{
-    Arguments, Config, ConfigError, Layer, LayerDef, MaskParts, Reads, Scope, ShapeError, Takes, WeightSpec,
+    Arguments, Config, ConfigError, Kind, Layer, LayerDef, MaskParts, Scope, ShapeError, Signature, Takes,
+    WeightSpec,
 };
 
 pub(in crate::layers) static WEIGHT: LayerDef = def("ops.Weight", |config| {
@@ -50,10 +51,12 @@ impl Weight {
 }
 
 impl Layer for Weight {
-    operation!();
+    fn kind(&self) -> Kind {
+        Kind::Operation
+    }
 
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("inputs", Takes::Tensor)]
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs"]).taking(&[("inputs", Takes::Tensor)])
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
@@ -81,18 +84,12 @@ fn axes(x: &Type) -> &[Dim] {
 }
 
 impl Layer for MaskOf {
-    operation!();
-
-    fn parameters(&self) -> &'static [&'static str] {
-        &["inputs", "mask"]
+    fn kind(&self) -> Kind {
+        Kind::Operation
     }
 
-    fn takes(&self) -> &'static [(&'static str, Takes)] {
-        &[("inputs", Takes::Tensor), ("mask", Takes::Masks)]
-    }
-
-    fn reads(&self) -> Reads {
-        Reads::Argument
+    fn signature(&self) -> Signature {
+        Signature::of(&["inputs", "mask"]).taking(&[("inputs", Takes::Tensor), ("mask", Takes::Masks)])
     }
 
     fn as_mask(&self, parts: &MaskParts<'_>) -> Option<MaskId> {

@@ -7,8 +7,10 @@ use masque_ir::ty::resolve_axis;
 use masque_ir::{DType, Type};
 use serde_json::Value as Json;
 
-use super::{def, masks_of, operation};
-use crate::layer::{Arguments, Config, ConfigError, Layer, LayerDef, MaskParts, Scope, ShapeError};
+use super::{def, masks_of};
+use crate::layer::{
+    Arguments, Config, ConfigError, Kind, Layer, LayerDef, MaskParts, Scope, ShapeError, Signature,
+};
 
 pub(in crate::layers) static ANY: LayerDef =
     def("ops.Any", |config| Ok(Box::new(Any { axes: axes(config)?, keep: config.bool("keepdims", false)? })));
@@ -44,10 +46,12 @@ pub(super) fn folded(axes: &Option<Vec<i64>>, rank: usize) -> Option<Vec<u32>> {
 }
 
 impl Layer for Any {
-    operation!();
+    fn kind(&self) -> Kind {
+        Kind::Operation
+    }
 
-    fn parameters(&self) -> &'static [&'static str] {
-        &["x"]
+    fn signature(&self) -> Signature {
+        Signature::of(&["x"])
     }
 
     fn infer(&self, arguments: &Arguments<Type>) -> Result<Vec<Type>, ShapeError> {
