@@ -293,7 +293,7 @@ fn moves(op: &Op, operands: OperandTypes<'_>) -> bool {
 }
 
 fn finds_places(op: &Op, _: OperandTypes<'_>) -> bool {
-    matches!(op, Op::Rows(Rows::Places { .. }))
+    matches!(op, Op::Rows(Rows::Places { .. } | Rows::Runs { .. }))
 }
 
 fn packs(op: &Op, _: OperandTypes<'_>) -> bool {
@@ -301,7 +301,7 @@ fn packs(op: &Op, _: OperandTypes<'_>) -> bool {
 }
 
 fn unpacks(op: &Op, _: OperandTypes<'_>) -> bool {
-    matches!(op, Op::Rows(Rows::Unpack { .. }))
+    matches!(op, Op::Rows(Rows::Unpack { .. } | Rows::UnpackRuns))
 }
 
 fn folds(op: &Op, operands: OperandTypes<'_>) -> bool {
@@ -313,7 +313,7 @@ fn loops(op: &Op, _: OperandTypes<'_>) -> bool {
     let Op::Scan(Scan::Scan { body, .. }) = op else { return false };
     let known = |node: &Node| match &node.op {
         Op::Leaf(leaf) => matches!(leaf, Leaf::Input { .. } | Leaf::Constant { .. }),
-        Op::Rows(Rows::Places { .. }) => false,
+        Op::Rows(Rows::Places { .. } | Rows::Runs { .. }) => false,
         _ => inside(body, node).is_some(),
     };
     let numbers = |node: &Node| node.results.iter().all(|result| result.ty.dtype != DType::Str);
@@ -335,8 +335,9 @@ fn is_gru(op: &Op, operands: OperandTypes<'_>) -> bool {
 
 /// Do its activation functions look at every element by itself, and its mask at whole steps?
 fn steps_alone(op: &Recurrent, operands: OperandTypes<'_>) -> bool {
-    // The last operand is absent, or integers.
-    operands.split_last().is_some_and(|(_, operands)| floats_and_masks(operands))
+    // What says which rows and which places is integers.
+    let numbers = op.rows().map_or(operands, |rows| &operands[..rows]);
+    floats_and_masks(numbers)
         && rank(operands, 4) <= 2
         && op.activations().all(|activation| activation.axis().is_none() && has_function(activation, 2))
 }

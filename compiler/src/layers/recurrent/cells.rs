@@ -49,6 +49,7 @@ impl Cell {
             sequences: false,
             states: false,
             backwards: false,
+            in_order: false,
             zero_masked: false,
         };
         let op = match class {
