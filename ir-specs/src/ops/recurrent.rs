@@ -164,14 +164,14 @@ impl Recurrent {
         let options = self.options();
         let rows = places.dtype == DType::I32 && places.rank() == 1 && x.rank() == 3;
         let rows = rows && x.shape[0].is_one() && agree(&places.shape, &x.shape[1..2]);
-        let in_order = !options.backwards || options.in_order;
+        let in_order = !options.sequences || !options.backwards || options.in_order;
         match mask.filter(|mask| rows && in_order && mask.rank() == 2) {
             Some(mask) => {
                 let shape = mask.shape.iter().chain(&x.shape[2..]).cloned().collect();
                 Ok(Type { dtype: x.dtype, shape })
             }
             None => Err(self.expects(
-                "with places i32[N] a mask [B, T], rows [1, N, D], and outputs in order",
+                "with places i32[N] a mask [B, T], rows [1, N, D], and steps given in order",
                 format!("{places}, {} and {x}", mask.map_or("no mask".to_owned(), Type::to_string)),
             )),
         }

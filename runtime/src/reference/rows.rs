@@ -64,7 +64,7 @@ pub(crate) fn places(mask: impl ExactSizeIterator<Item = bool>) -> Result<Tensor
 
 /// The numbers of those that are true, and of those where a run of false begins within `steps`.
 pub(crate) fn runs(mask: &[bool], steps: usize) -> Result<Tensor, OpFailure> {
-    let begins = |place: usize| mask[place] || place % steps.max(1) == 0 || mask[place - 1];
+    let begins = |place: usize| mask[place] || place.is_multiple_of(steps.max(1)) || mask[place - 1];
     places((0..mask.len()).map(begins))
 }
 

@@ -116,7 +116,7 @@ fn recurrent(random: &mut Random, op: Recurrent, bias_rows: usize) -> Case {
     let rows = random.once_in(3).then(|| random.size());
     let mask = random.mask(batch, steps);
     let options = op.options();
-    let in_order = !options.backwards || options.in_order;
+    let in_order = !options.sequences || !options.backwards || options.in_order;
     let places = (in_order && random.once_in(2)).then(|| places(random, &mask));
     let shape = places.as_ref().map_or([batch, steps], |places| [1, places.shape()[0]]);
     let x = match rows {
