@@ -75,9 +75,10 @@ impl Packer<'_> {
         if let Some(region) = self.regions.of_node[place] {
             let set = self.regions.sets[region];
             for (result, made) in self.rows_of(node, set).into_iter().enumerate() {
-                match regions::is_rows(node, result) {
-                    true => _ = self.packed.insert(value(result), BTreeMap::from([(set, made)])),
-                    false => _ = self.whole.insert(value(result), made),
+                if regions::is_rows(node, result) {
+                    self.packed.insert(value(result), BTreeMap::from([(set, made)]));
+                } else {
+                    self.whole.insert(value(result), made);
                 }
             }
             return;

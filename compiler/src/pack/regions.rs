@@ -107,13 +107,17 @@ fn groups(program: &Program, chosen: &[Option<Set>]) -> Vec<usize> {
     (0..chosen.len()).map(|place| root(&group, place)).collect()
 }
 
-/// Does packing these operations save more than it costs? Recurrent layers compute no padding either way; what others
-/// of the region read of them, and they of others, is smaller. (They read the rows of a table where they are.)
+/// Does packing these operations save more than it costs? Recurrent layers compute no padding either way, but what they
+/// give is smaller for those that read it.
 fn saves(program: &Program, members: &[usize]) -> bool {
-    let op = |place: &usize| &program.nodes[*place].op;
-    let others = members.iter().filter(|place| !matches!(op(place), Op::Index(_))).count();
-    let recurs = members.iter().any(|place| matches!(op(place), Op::Recurrent(_)));
-    members.iter().any(|place| is_work(op(place))) || recurs && others > 1
+    let node = |place: &usize| &program.nodes[*place];
+    let recurs = |place: usize| {
+        members.binary_search(&place).is_ok() && matches!(program.nodes[place].op, Op::Recurrent(_))
+    };
+    let reads = |node: &Node| {
+        node.operands.iter().filter_map(Operand::value).any(|value| recurs(value.node as usize))
+    };
+    members.iter().any(|place| is_work(&node(place).op) || reads(node(place)))
 }
 
 /// By node: is its first result the same at all positions of a run at which the mask is false?
