@@ -32,6 +32,8 @@ pub struct KernelInfo {
     over: Option<usize>,
     /// Are the results made by the kernel, because their sizes or their elements' sizes are known only after it ran?
     gives: bool,
+    /// Is it better served by a thread of its own than by a share of its rows for each thread?
+    alone: bool,
 }
 
 /// The table: makes the enum and its rows.
@@ -90,7 +92,7 @@ kernels! {
     Map = "map" { takes: maps };
     /// Elements moved.
     Move = "move" { takes: moves };
-    /// Where a mask is true.
+    /// Where a mask is true, or where its runs begin.
     Places = "places" { takes: finds_places, gives: true };
     /// Rows at some places, next to each other.
     Pack = "pack" { takes: packs };
@@ -99,11 +101,11 @@ kernels! {
     /// Axes folded away.
     Fold = "fold" { takes: folds };
     /// A simple recurrent layer.
-    SimpleRnn = "simple_rnn" { takes: is_simple_rnn, matrices: second_and_third };
+    SimpleRnn = "simple_rnn" { takes: is_simple_rnn, matrices: second_and_third, alone: true };
     /// Long short-term memory.
-    Lstm = "lstm" { takes: is_lstm, matrices: second_and_third };
+    Lstm = "lstm" { takes: is_lstm, matrices: second_and_third, alone: true };
     /// A gated recurrent unit.
-    Gru = "gru" { takes: is_gru, matrices: gru_matrices };
+    Gru = "gru" { takes: is_gru, matrices: gru_matrices, alone: true };
     /// A loop over time, the operations of its body by kernels.
     Loop = "loop" { takes: loops, matrices: read_as_matrix };
     /// Any primitive operation by its own meaning, element by element.
@@ -112,7 +114,15 @@ kernels! {
 
 impl KernelInfo {
     const fn row(name: &'static str, summary: &'static str) -> KernelInfo {
-        KernelInfo { name, summary, takes: is_primitive, matrices: none, over: None, gives: false }
+        KernelInfo {
+            name,
+            summary,
+            takes: is_primitive,
+            matrices: none,
+            over: None,
+            gives: false,
+            alone: false,
+        }
     }
 }
 
@@ -146,6 +156,12 @@ impl Kernel {
     /// The operand whose memory the first result may take.
     pub fn over(self) -> Option<usize> {
         self.info().over
+    }
+
+    /// Is it better served by a thread of its own than by a share of its rows for each thread? Recurrent layers read
+    /// their whole matrix at every step, however few their rows.
+    pub fn alone(self) -> bool {
+        self.info().alone
     }
 
     /// Are the results made by the kernel, because their sizes are known only after it ran?

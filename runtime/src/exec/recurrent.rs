@@ -71,6 +71,15 @@ fn cut(recurrent: &Operand<'_>) -> Option<[Matrix<'static>; 2]> {
 }
 
 impl Writes for Layer {
+    fn flops(&self, call: &Call<'_>) -> usize {
+        let shape = |place: usize| call.maybe(place).map_or(&[][..], |operand| operand.shape);
+        let valid = match call.maybe_flags(4) {
+            Ok(Some(mask)) => mask.iter().filter(|&&valid| valid).count(),
+            _ => shape(0).iter().take(2).product(),
+        };
+        [1, 2].map(|matrix| super::elements(shape(matrix))).iter().sum::<usize>().saturating_mul(2 * valid)
+    }
+
     fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure> {
         let Op::Recurrent(op) = call.op else { return Err(call.unfit(0)) };
         let rows = rows(op, call)?;
