@@ -69,7 +69,7 @@ impl Schedule {
             stage.values.extend(placed);
             stage.steps.end = group.end;
             stage.groups.push(group.clone());
-            if members.fold(false, |bound, step| binds(plan, step, &mut known) || bound) {
+            if members.clone().any(|step| binds(plan, step, &mut known)) {
                 stages.push(std::mem::take(&mut stage));
                 stage.steps = group.end..group.end;
             }
