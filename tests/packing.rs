@@ -1,5 +1,6 @@
 //! What nobody sees of the padding is left out, and that is all that packing changes.
 
+use masque::Padded;
 use masque::pack::pack;
 use masque::plan::plan;
 use masque_ir::ops::{Op, Rows};
@@ -233,4 +234,57 @@ proptest! {
             }
         }
     }
+}
+
+/// Which examples have a valid position under every mask: of others it is not promised that padding is left out unseen,
+/// as attention that sees nothing weighs what is padded.
+fn has_valid(masks: &[(String, Tensor)], example: usize) -> bool {
+    masks.iter().all(|(_, mask)| match mask {
+        Tensor::Bool(mask) if mask.ndim() > 0 && example < mask.shape()[0] => {
+            mask.index_axis(ndarray::Axis(0), example).iter().any(|&valid| valid)
+        }
+        _ => true,
+    })
+}
+
+/// Outputs of a case that are zero where their masks are false. None if no output has a mask; otherwise what is wrong.
+fn zero_outside(case: &Case) -> Option<Result<(), String>> {
+    let keep = Stages::of(&case.model(), KERAS).ok()?;
+    let planned = keep.planned.as_ref().filter(|_| keep.output_masks.iter().any(Option::is_some))?;
+    let inputs = case.inputs(&planned.plan);
+    let zero = Stages::of(&case.model(), masque::Options { padded: Padded::Zero, ..KERAS }).unwrap();
+    let run = |stages: &Stages| engines::plan(stages, &inputs, 1);
+    let (Ok(kept), Ok(zeroed)) = (run(&keep), run(&zero)) else {
+        return Some(Err(format!("{}: does not run", case.name)));
+    };
+    let wrong = |output: usize| {
+        let [(name, kept_output), (_, zeroed_output)] = [&kept, &zeroed].map(|found| &found.outputs[output]);
+        let (before, after) = (bits(kept_output), bits(zeroed_output));
+        let mask = keep.output_masks[output].as_ref();
+        let mask = mask.and_then(|key| kept.masks.iter().find(|(name, _)| name == key)).map(|(_, mask)| mask);
+        let expected = match mask {
+            Some(Tensor::Bool(mask)) if kept_output.shape().starts_with(mask.shape()) => {
+                let width = before.len() / mask.len().max(1);
+                let valid = mask.iter().flat_map(|&valid| std::iter::repeat_n(valid, width));
+                before.iter().zip(valid).map(|(&bits, valid)| if valid { bits } else { 0 }).collect()
+            }
+            _ => before,
+        };
+        let batch = kept_output.shape().first().copied().unwrap_or(1).max(1);
+        let size = (expected.len() / batch).max(1);
+        let same = |example: usize| after[example * size..][..size] == expected[example * size..][..size];
+        let mut tried = (0..expected.len() / size).filter(|&example| has_valid(&kept.masks, example));
+        let all = after.len() == expected.len() && tried.all(same);
+        (!all).then(|| format!("{}: {name}", case.name))
+    };
+    let wrong: Vec<String> = (0..kept.outputs.len()).filter_map(wrong).collect();
+    Some(if wrong.is_empty() { Ok(()) } else { Err(wrong.join(", ")) })
+}
+
+#[test]
+fn outputs_may_be_zero_where_their_masks_are_false() {
+    let tried: Vec<Result<(), String>> = corpus::cases().iter().filter_map(zero_outside).collect();
+    assert!(tried.len() >= 100, "{} golden models have outputs with masks", tried.len());
+    let wrong: Vec<String> = tried.into_iter().filter_map(Result::err).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -40,7 +40,7 @@ impl Inferred {
     pub fn costs(&self) -> Result<Costs, Error> {
         let graph = &self.graph.graph;
         let fail = |source| Error::Lower { file: self.file.path.clone(), source };
-        let program = lower::lower(&self.graph, &self.layers, false).map_err(fail)?;
+        let program = lower::lower(&self.graph, &self.layers, false, &[]).map_err(fail)?;
         let mut dense = by_call(&program, graph);
         let opaque = self.opaque();
         if !opaque.is_empty() {

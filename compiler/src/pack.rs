@@ -20,6 +20,7 @@ use masque_ir::ops::{Op, Rows, Shape, is_elementwise};
 use masque_ir::program::{Builder, Node, Operand, Program, ProgramOutput, Value};
 use masque_ir::{Dim, Type};
 
+use crate::rebuild::needed_or;
 use regions::{Regions, Set};
 
 /// The program with its regions packed; the same one if it has none. Values that are still there keep their names.
@@ -45,7 +46,9 @@ pub fn pack(program: &Program) -> Cow<'_, Program> {
         .iter()
         .map(|output| ProgramOutput { name: output.name.clone(), operand: packer.whole(&output.operand) })
         .collect();
-    Cow::Owned(Program { outputs, ..packer.builder.finish() })
+    let packed = Program { outputs, ..packer.builder.finish() };
+    // What said where something is zero may have no reader left.
+    Cow::Owned(needed_or(&packed, |node| matches!(node.op, Op::Leaf(_))))
 }
 
 /// The symbols that sizes are made of.
@@ -95,6 +98,10 @@ impl Packer<'_> {
 
     /// An operation of a region, for the rows of its set.
     fn rows_of(&mut self, node: &Node, set: Set) -> Vec<Operand> {
+        if let Some((x, _)) = regions::filled(self.program, node, set.mask).filter(|_| !set.runs) {
+            let shape = &node.results[0].ty.shape;
+            return vec![self.rows(x, shape, true, set)];
+        }
         let types: Vec<Option<Type>> =
             node.operands.iter().map(|operand| self.program.operand_type(operand)).collect();
         let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use masque_ir::ops::{Attention, Leaf, Op, is_elementwise};
+use masque_ir::ops::{Attention, Elementwise, Leaf, Op, Shape, is_elementwise};
 use masque_ir::program::{Node, Operand, Program, Value};
 use masque_ir::{DType, Dim, Type};
 
@@ -55,6 +55,8 @@ impl Regions {
                 false => Some(0.0),
             };
             let unseen = candidates.iter().find_map(|mask| Some((*mask, unseen(mask)?)));
+            let filled = || candidates.iter().find_map(|mask| Some((*mask, filled(program, node, *mask)?.1)));
+            let unseen = unseen.or_else(filled);
             let is_held =
                 |mask: &&Value| masks.iter().zip(&held).any(|(of, held)| of == *mask && held[place]);
             if let Some((mask, fill)) = unseen {
@@ -118,6 +120,25 @@ fn saves(program: &Program, members: &[usize]) -> bool {
         node.operands.iter().filter_map(Operand::value).any(|value| recurs(value.node as usize))
     };
     members.iter().any(|place| is_work(&node(place).op) || reads(node(place)))
+}
+
+/// What a node gives where a mask is true, and the number that it gives everywhere else.
+pub(super) fn filled<'a>(program: &'a Program, node: &'a Node, mask: Value) -> Option<(&'a Operand, f64)> {
+    let (Op::Elementwise(Elementwise::Select), [valid, x, Operand::Literal(number)]) =
+        (&node.op, node.operands.as_slice())
+    else {
+        return None;
+    };
+    let positions = &program.result(mask).ty.shape;
+    let valid_shape = program.operand_type(valid)?.shape;
+    let one_each =
+        valid_shape.starts_with(positions) && valid_shape[positions.len()..].iter().all(Dim::is_one);
+    let mut valid = valid.value()?;
+    while let Op::Shape(Shape::Reshape { .. }) = &program.nodes[valid.node as usize].op {
+        valid = program.nodes[valid.node as usize].operands.first()?.value()?;
+    }
+    let same = program.operand_type(x)?.shape == node.results[0].ty.shape;
+    (valid == mask && one_each && same).then_some((x, number.number.0))
 }
 
 /// By node: is its first result the same at all positions of a run at which the mask is false?

@@ -119,6 +119,7 @@ fn stages(
     let options = Options {
         on_unsupported_mask: common.on_unsupported_mask.into(),
         mask_outputs: last == Stage::Plan && arguments.all.is_none() && arguments.diff.is_empty(),
+        padded: common.padding.into(),
         ..Options::default()
     };
     documents(&arguments.model, given, last, options, (common, terminal))
