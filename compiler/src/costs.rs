@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use masque_ir::dim::Dim;
 use masque_ir::flow::{Flow, Fold, Role};
 use masque_ir::layers::LayerGraph;
+use masque_ir::ops::Op;
 use masque_ir::program::{Node, Program};
 use masque_ir::ty::Type;
 
@@ -24,8 +25,9 @@ pub type Cost = Option<Dim>;
 pub struct Costs {
     /// As the model says.
     pub dense: BTreeMap<String, Cost>,
-    /// After rewriting, without the rows of padding that nobody sees: `N` is the number of valid positions. Recurrent
-    /// steps and attention under a mask skip padding as well, which these numbers do not show: they are an upper bound.
+    /// After rewriting, without the rows of padding that nobody sees: `N` is the number of valid positions, and where
+    /// padded ones are seen, one for each run of them. Recurrent steps that are not packed and attention under a mask skip
+    /// padding as well, which these numbers do not show: they are an upper bound.
     pub packed: BTreeMap<String, Cost>,
 }
 
@@ -38,7 +40,7 @@ impl Inferred {
     pub fn costs(&self) -> Result<Costs, Error> {
         let graph = &self.graph.graph;
         let fail = |source| Error::Lower { file: self.file.path.clone(), source };
-        let program = lower::lower(&self.graph, &self.layers, false).map_err(fail)?;
+        let program = lower::lower(&self.graph, &self.layers, false, &[]).map_err(fail)?;
         let mut dense = by_call(&program, graph);
         let opaque = self.opaque();
         if !opaque.is_empty() {
@@ -73,14 +75,28 @@ fn by_call(program: &Program, graph: &LayerGraph) -> BTreeMap<String, Cost> {
     costs
 }
 
-/// A program without the composites that can be taken apart.
+/// A program without the composites that can be taken apart, but for recurrent layers over rows: their meaning has all
+/// positions.
 fn primitives(program: &Program) -> Cow<'_, Program> {
-    decompose(program, has_meaning).unwrap_or(Cow::Borrowed(program))
+    let apart = |program: &Program, node: &Node| rows(program, node).is_none() && has_meaning(program, node);
+    decompose(program, apart).unwrap_or(Cow::Borrowed(program))
+}
+
+/// The rows of a recurrent layer that computes rows.
+fn rows(program: &Program, node: &Node) -> Option<Dim> {
+    let Op::Recurrent(layer) = &node.op else { return None };
+    let places = program.operand_type(node.operands.get(layer.places()?)?)?;
+    places.shape.first().cloned()
 }
 
 /// The multiply-adds of a primitive; a composite that is still there has none that are known.
 fn multiply_adds(program: &Program, node: &Node) -> Cost {
     let none = Some(Dim::constant(0));
+    if let Some(rows) = rows(program, node) {
+        let matrices = node.operands.get(1..3)?.iter().map(|operand| program.operand_type(operand));
+        let mut costs = matrices.map(|ty| Some(&rows * &ty?.elements()));
+        return costs.try_fold(Dim::constant(0), |all, cost| Some(&all + &cost?));
+    }
     if node.op.is_composite() {
         return None;
     }

@@ -117,6 +117,18 @@ pub struct Options {
     /// Are the numbers given, too, that an output's softmax or sigmoid was applied to? A crossentropy wants them. They
     /// stand behind the model's outputs, see [`lower::logits`].
     pub logits: bool,
+    /// What outputs hold at padded positions.
+    pub padded: Padded,
+}
+
+/// What an output holds where its mask is false.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Padded {
+    /// What it holds in Keras.
+    #[default]
+    Keep,
+    /// Zero, so that nothing is computed for what nobody reads. Texts stay as they are.
+    Zero,
 }
 
 /// A model as it stands in its file.

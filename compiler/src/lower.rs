@@ -36,11 +36,13 @@ impl LowerError {
     }
 }
 
-/// Lowers a graph. Mask outputs, if asked for, stand behind the model's outputs, named `LAYER:CALL[:OUTPUT]`.
+/// Lowers a graph. Mask outputs, if asked for, stand behind the model's outputs, named `LAYER:CALL[:OUTPUT]`; those of the
+/// model are zero where the mask of the tensor that `zeroed` has at their place is false.
 pub fn lower(
     model: &InferredGraph,
     layers: &[Box<dyn Layer>],
     mask_outputs: bool,
+    zeroed: &[Option<TensorRef>],
 ) -> Result<Program, LowerError> {
     let graph = &model.graph;
     let mut lowering = Lowering::new(graph, &model.facts);
@@ -52,8 +54,13 @@ pub fn lower(
             source,
         })?;
     }
-    for output in graph.outputs() {
-        let operand = lowering.tensor(output.tensor);
+    for (place, output) in graph.outputs().iter().enumerate() {
+        let masked = zeroed.get(place).copied().flatten();
+        let operand = lowering.zero_outside(output.tensor, masked).map_err(|source| LowerError {
+            layer: graph.call_name(output.tensor.call),
+            class: graph.layer_of(output.tensor.call).class.clone(),
+            source,
+        })?;
         lowering.builder.output(&output.name, operand);
     }
     if mask_outputs {
@@ -310,6 +317,27 @@ impl<'a> Lowering<'a> {
         let shape = self.facts.tensor(*x).ty.shape[..rank].to_vec();
         let literal = Literal { dtype: DType::Bool, number: masque_ir::float::Float(truth) };
         self.builder.emit(Shape::Broadcast { shape: shape.into() }, &[Operand::Literal(literal)])
+    }
+
+    /// A tensor, zero where the mask of another one is false, if that has one.
+    fn zero_outside(&mut self, tensor: TensorRef, masked: Option<TensorRef>) -> Result<Operand, OpError> {
+        let x = self.tensor(tensor);
+        let ty = self.builder.type_of(&x);
+        let mask = masked.and_then(|tensor| self.facts.tensor(tensor).mask);
+        let mask = mask.and_then(|mask| self.masks[mask.0 as usize].clone());
+        let Some(mask) = mask.filter(|mask| is_mask_of(&self.builder.type_of(mask), &ty)) else {
+            return Ok(x);
+        };
+        if ty.dtype == DType::Str {
+            return Ok(x);
+        }
+        self.builder.set_scope(&self.graph.call_name(tensor.call));
+        let valid = self.builder.trail_axes(&mask, ty.rank())?;
+        let zero = self.builder.number(&x, 0.0);
+        let zeroed = self.builder.emit(Elementwise::Select, &[valid, x, zero])?;
+        self.builder.set_scope("");
+        self.builder.set_mask(&zeroed, mask.value());
+        Ok(zeroed)
     }
 
     /// Every mask that a call's output carries.

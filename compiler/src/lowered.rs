@@ -8,7 +8,9 @@ use masque_ir::verify;
 use masque_runtime::Tensor;
 
 use crate::diagnostics::Severity;
-use crate::{Error, File, Inferred, Optimized, Options, apart, liveness, lower, rewrite, table, verified};
+use crate::{
+    Error, File, Inferred, Optimized, Options, Padded, apart, liveness, lower, rewrite, table, verified,
+};
 
 /// A model as a tensor graph, before rewriting.
 pub struct Lowered {
@@ -43,7 +45,11 @@ impl Inferred {
         if !diagnostics.is_empty() {
             return Err(Error::UnsupportedMasks { file: file(), diagnostics });
         }
-        let program = lower::lower(&self.graph, &self.layers, options.mask_outputs)
+        let zeroed = match options.padded {
+            Padded::Keep => &[][..],
+            Padded::Zero => &self.output_masks,
+        };
+        let program = lower::lower(&self.graph, &self.layers, options.mask_outputs, zeroed)
             .map_err(|source| Error::Lower { file: file(), source })?;
         let outputs = self.graph.graph.outputs().len();
         let (program, logits) = match options.logits {

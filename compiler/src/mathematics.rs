@@ -61,7 +61,7 @@ pub struct Explanation {
 /// A layer built operations that do not fit: a mistake of ours.
 pub fn explain(inferred: &Inferred) -> Result<Vec<Explanation>, LowerError> {
     let model = inferred.graph();
-    let program = lower::lower(model, inferred.layers(), false)?;
+    let program = lower::lower(model, inferred.layers(), false, &[])?;
     let functions = functions(&program);
     let whole = |source| LowerError { layer: program.name.clone(), class: "Model".to_owned(), source };
     let program = decompose(&program, can_be_told).map_err(whole)?;

@@ -34,7 +34,7 @@ impl Inferred {
     ///
     /// Those of [`Inferred::padding`].
     pub fn padding_of(&self, together: &Together) -> Result<Padding, Error> {
-        let mut program = lower::lower(&self.graph, &self.layers, false)
+        let mut program = lower::lower(&self.graph, &self.layers, false, &[])
             .map_err(|source| Error::Lower { file: self.file.path.clone(), source })?;
         self.leave_unknown(&mut program);
         Ok(Padding::of(program, together))

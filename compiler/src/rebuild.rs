@@ -64,18 +64,14 @@ impl<'a> Rebuild<'a> {
 
 /// The program without the nodes that no output needs, masks of what is kept among those that are kept.
 pub(crate) fn needed(program: &Program) -> Program {
-    let mut live = vec![false; program.nodes.len()];
-    let outputs = program.outputs.iter().filter_map(|output| output.operand.value());
-    outputs.for_each(|value| live[value.node as usize] = true);
-    // What a node reads, and the masks of its results, come before it.
-    for (place, node) in program.nodes.iter().enumerate().rev() {
-        if live[place] {
-            let read = node.operands.iter().filter_map(Operand::value);
-            let masks = node.results.iter().filter_map(|result| result.mask);
-            read.chain(masks).for_each(|value| live[value.node as usize] = true);
-        }
-    }
+    needed_or(program, |_| false)
+}
+
+/// The same, and some others as well.
+pub(crate) fn needed_or(program: &Program, others: impl Fn(&Node) -> bool) -> Program {
+    let live = program.live(true);
     let mut rebuild = Rebuild::of(program);
-    (0..program.nodes.len()).filter(|&place| live[place]).for_each(|place| rebuild.keep(place));
+    let is_kept = |place: usize| live[place] || others(&program.nodes[place]);
+    (0..program.nodes.len()).filter(|&place| is_kept(place)).for_each(|place| rebuild.keep(place));
     rebuild.finish()
 }

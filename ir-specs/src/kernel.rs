@@ -32,6 +32,8 @@ pub struct KernelInfo {
     over: Option<usize>,
     /// Are the results made by the kernel, because their sizes or their elements' sizes are known only after it ran?
     gives: bool,
+    /// Is it better served by a thread of its own than by a share of its rows for each thread?
+    alone: bool,
 }
 
 /// The table: makes the enum and its rows.
@@ -90,7 +92,7 @@ kernels! {
     Map = "map" { takes: maps };
     /// Elements moved.
     Move = "move" { takes: moves };
-    /// Where a mask is true.
+    /// Where a mask is true, or where its runs begin.
     Places = "places" { takes: finds_places, gives: true };
     /// Rows at some places, next to each other.
     Pack = "pack" { takes: packs };
@@ -99,11 +101,11 @@ kernels! {
     /// Axes folded away.
     Fold = "fold" { takes: folds };
     /// A simple recurrent layer.
-    SimpleRnn = "simple_rnn" { takes: is_simple_rnn, matrices: second_and_third };
+    SimpleRnn = "simple_rnn" { takes: is_simple_rnn, matrices: second_and_third, alone: true };
     /// Long short-term memory.
-    Lstm = "lstm" { takes: is_lstm, matrices: second_and_third };
+    Lstm = "lstm" { takes: is_lstm, matrices: second_and_third, alone: true };
     /// A gated recurrent unit.
-    Gru = "gru" { takes: is_gru, matrices: gru_matrices };
+    Gru = "gru" { takes: is_gru, matrices: gru_matrices, alone: true };
     /// A loop over time, the operations of its body by kernels.
     Loop = "loop" { takes: loops, matrices: read_as_matrix };
     /// Any primitive operation by its own meaning, element by element.
@@ -112,7 +114,15 @@ kernels! {
 
 impl KernelInfo {
     const fn row(name: &'static str, summary: &'static str) -> KernelInfo {
-        KernelInfo { name, summary, takes: is_primitive, matrices: none, over: None, gives: false }
+        KernelInfo {
+            name,
+            summary,
+            takes: is_primitive,
+            matrices: none,
+            over: None,
+            gives: false,
+            alone: false,
+        }
     }
 }
 
@@ -146,6 +156,12 @@ impl Kernel {
     /// The operand whose memory the first result may take.
     pub fn over(self) -> Option<usize> {
         self.info().over
+    }
+
+    /// Is it better served by a thread of its own than by a share of its rows for each thread? Recurrent layers read
+    /// their whole matrix at every step, however few their rows.
+    pub fn alone(self) -> bool {
+        self.info().alone
     }
 
     /// Are the results made by the kernel, because their sizes are known only after it ran?
@@ -293,7 +309,7 @@ fn moves(op: &Op, operands: OperandTypes<'_>) -> bool {
 }
 
 fn finds_places(op: &Op, _: OperandTypes<'_>) -> bool {
-    matches!(op, Op::Rows(Rows::Places { .. }))
+    matches!(op, Op::Rows(Rows::Places { .. } | Rows::Runs { .. }))
 }
 
 fn packs(op: &Op, _: OperandTypes<'_>) -> bool {
@@ -301,7 +317,7 @@ fn packs(op: &Op, _: OperandTypes<'_>) -> bool {
 }
 
 fn unpacks(op: &Op, _: OperandTypes<'_>) -> bool {
-    matches!(op, Op::Rows(Rows::Unpack { .. }))
+    matches!(op, Op::Rows(Rows::Unpack { .. } | Rows::UnpackRuns))
 }
 
 fn folds(op: &Op, operands: OperandTypes<'_>) -> bool {
@@ -313,7 +329,7 @@ fn loops(op: &Op, _: OperandTypes<'_>) -> bool {
     let Op::Scan(Scan::Scan { body, .. }) = op else { return false };
     let known = |node: &Node| match &node.op {
         Op::Leaf(leaf) => matches!(leaf, Leaf::Input { .. } | Leaf::Constant { .. }),
-        Op::Rows(Rows::Places { .. }) => false,
+        Op::Rows(Rows::Places { .. } | Rows::Runs { .. }) => false,
         _ => inside(body, node).is_some(),
     };
     let numbers = |node: &Node| node.results.iter().all(|result| result.ty.dtype != DType::Str);
@@ -335,8 +351,9 @@ fn is_gru(op: &Op, operands: OperandTypes<'_>) -> bool {
 
 /// Do its activation functions look at every element by itself, and its mask at whole steps?
 fn steps_alone(op: &Recurrent, operands: OperandTypes<'_>) -> bool {
-    // The last operand is absent, or integers.
-    operands.split_last().is_some_and(|(_, operands)| floats_and_masks(operands))
+    // What says which rows and which places is integers.
+    let numbers = op.rows().map_or(operands, |rows| &operands[..rows]);
+    floats_and_masks(numbers)
         && rank(operands, 4) <= 2
         && op.activations().all(|activation| activation.axis().is_none() && has_function(activation, 2))
 }

@@ -59,6 +59,11 @@ pub(crate) trait Writes: Debug + Send + Sync {
     ///
     /// Operands that the kernel does not take, numbers that name nothing.
     fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure>;
+
+    /// About how many floating-point operations it takes, of a kernel that is to have a thread of its own.
+    fn flops(&self, _call: &Call<'_>) -> usize {
+        0
+    }
 }
 
 /// A kernel that makes its results.

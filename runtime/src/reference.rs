@@ -31,7 +31,7 @@ use crate::tensor::{Tensor, TensorView};
 
 pub(crate) use elementwise::cast;
 pub(crate) use leaf::zeros;
-pub(crate) use rows::places;
+pub(crate) use rows::{places, runs};
 
 /// Applies one operation; optional operands may be `None`. Composites are decomposed.
 ///

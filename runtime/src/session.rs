@@ -13,6 +13,7 @@ mod lengths;
 mod placement;
 mod run;
 mod schedule;
+mod writing;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

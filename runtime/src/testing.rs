@@ -40,7 +40,7 @@ return output_0 = %y : f32[B, 3]
 mask "embedding:0" = %mask : bool[B, T]
 "#;
 
-const OPTIONS: &str = "{options = {activation = tanh, backwards = false, sequences = false, states = false, \
+const OPTIONS: &str = "{options = {activation = tanh, backwards = false, in_order = false, sequences = false, states = false, \
                        zero_masked = false}, recurrent_activation = sigmoid, reset_after = true}";
 
 /// Numbers that look random, the same every time.

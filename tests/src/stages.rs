@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use masque::diagnostics::UnsupportedMask;
-use masque::{Error, Model, Options, Planned};
+use masque::{Error, Model, Options, Padded, Planned};
 use masque_ir::facts::InferredGraph;
 use masque_ir::layers::LayerGraph;
 use masque_ir::program::Program;
@@ -16,8 +16,12 @@ use masque_ir::text::ProgramStage::{Optimized, Tensor};
 use masque_ir::verify::{self, Violations};
 
 /// Keras' numbers under every policy: masks may be dropped, and all masks are among the outputs.
-pub const KERAS: Options =
-    Options { on_unsupported_mask: UnsupportedMask::Warn, mask_outputs: true, logits: false };
+pub const KERAS: Options = Options {
+    on_unsupported_mask: UnsupportedMask::Warn,
+    mask_outputs: true,
+    logits: false,
+    padded: Padded::Keep,
+};
 
 /// A model at every stage.
 pub struct Stages {

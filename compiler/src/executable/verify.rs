@@ -22,8 +22,8 @@ pub struct Found {
     pub bytes: usize,
     /// Their hash: the first 128 bits of BLAKE3, as hexadecimal digits.
     pub hash: String,
-    /// Is it as its checksum says? `None` if it has none.
-    pub intact: Option<bool>,
+    /// Is it as its checksum says?
+    pub intact: bool,
 }
 
 /// What was found in an executable or a plan file.
@@ -35,8 +35,8 @@ pub struct Verdict {
     pub carried: Option<bool>,
     /// The version of the format.
     pub format: u32,
-    /// The epoch of the numbers; formats before version 3 do not have it.
-    pub numerics: Option<u32>,
+    /// The epoch of the numbers.
+    pub numerics: u32,
     /// The plan, if it is sound.
     pub plan: Option<Plan>,
     /// What is wrong, a sentence each; nothing if all is well.
@@ -59,7 +59,7 @@ pub fn verify(file: &Path, runner: Option<&Runner>) -> Result<Verdict, BundleErr
     let found: Vec<Found> = Part::ALL.map(found).into();
     let program = parts.bytes(Part::Runner);
     let carried = (!program.is_empty()).then(|| Runner::carried().begins(program));
-    let changed = found.iter().filter(|found| found.intact == Some(false));
+    let changed = found.iter().filter(|found| !found.intact);
     let mut problems: Vec<String> =
         changed.map(|found| format!("its {} changed: the checksum is wrong", found.part.name())).collect();
     let plan = match parts.contents() {
@@ -103,13 +103,9 @@ impl Verdict {
             line(name, &value);
         }
         line("format", &self.format.to_string());
-        line("numerics", &self.numerics.map_or("not recorded".to_owned(), |epoch| epoch.to_string()));
+        line("numerics", &self.numerics.to_string());
         for found in self.parts.iter().filter(|found| found.bytes > 0) {
-            let intact = match found.intact {
-                Some(true) => "unchanged",
-                Some(false) => "changed",
-                None => "without a checksum",
-            };
+            let intact = if found.intact { "unchanged" } else { "changed" };
             let carried = match self.carried.filter(|_| found.part == Part::Runner) {
                 Some(true) => ", the one that this masque carries",
                 Some(false) => ", another one than this masque carries",

@@ -88,8 +88,12 @@ pub const RULES: &[Rule] = &[
     rule("dense-of-rows", "(reshape (dense (reshape ?x ?a) ?k ?b ?d) ?s)", "(dense ?x ?k ?b ?d)")
         .when(Holding(&["?d"], is_row_wise)).once("(dense (reshape ?x ?a) ?k ?b ?d)"),
     rule("div-one", "(div ?x ?n)", "?x").when(Number("?n", 1.0)),
-    rule("gru-all-valid", "(gru ?x ?k ?r ?b ?n ?h ?w ?o)", "(gru ?x ?k ?r ?b _ ?h ?w ?o)").when(Number("?n", 1.0)),
-    rule("lstm-all-valid", "(lstm ?x ?k ?r ?b ?n ?h ?c ?w ?o)", "(lstm ?x ?k ?r ?b _ ?h ?c ?w ?o)").when(Number("?n", 1.0)),
+    rule("gru-all-valid", "(gru ?x ?k ?r ?b ?n ?h ?w _ ?o)", "(gru ?x ?k ?r ?b _ ?h ?w _ ?o)").when(Number("?n", 1.0)),
+    rule("gru-in-order", "(reverse (gru ?x ?k ?r ?b ?m ?h ?w _ ?o) ?a)", "(gru ?x ?k ?r ?b ?m ?h ?w _ ?new)")
+        .when(Derived(&["?a", "?o"], in_order)).once("(gru ?x ?k ?r ?b ?m ?h ?w _ ?o)"),
+    rule("lstm-all-valid", "(lstm ?x ?k ?r ?b ?n ?h ?c ?w _ ?o)", "(lstm ?x ?k ?r ?b _ ?h ?c ?w _ ?o)").when(Number("?n", 1.0)),
+    rule("lstm-in-order", "(reverse (lstm ?x ?k ?r ?b ?m ?h ?c ?w _ ?o) ?a)", "(lstm ?x ?k ?r ?b ?m ?h ?c ?w _ ?new)")
+        .when(Derived(&["?a", "?o"], in_order)).once("(lstm ?x ?k ?r ?b ?m ?h ?c ?w _ ?o)"),
     rule("max-same", "(max ?x ?x)", "?x"),
     rule("min-same", "(min ?x ?x)", "?x"),
     rule("mul-one", "(mul ?x ?n)", "?x").when(Number("?n", 1.0)),
@@ -111,7 +115,9 @@ pub const RULES: &[Rule] = &[
     rule("select-true", "(select ?n ?a ?b)", "?a").when(Number("?n", 1.0)),
     rule("select-within-false", "(select ?m ?a (select ?m ?b ?c))", "(select ?m ?a ?c)"),
     rule("select-within-true", "(select ?m (select ?m ?a ?b) ?c)", "(select ?m ?a ?c)"),
-    rule("simple-rnn-all-valid", "(simple_rnn ?x ?k ?r ?b ?n ?h ?w ?o)", "(simple_rnn ?x ?k ?r ?b _ ?h ?w ?o)").when(Number("?n", 1.0)),
+    rule("simple-rnn-all-valid", "(simple_rnn ?x ?k ?r ?b ?n ?h ?w _ ?o)", "(simple_rnn ?x ?k ?r ?b _ ?h ?w _ ?o)").when(Number("?n", 1.0)),
+    rule("simple-rnn-in-order", "(reverse (simple_rnn ?x ?k ?r ?b ?m ?h ?w _ ?o) ?a)", "(simple_rnn ?x ?k ?r ?b ?m ?h ?w _ ?new)")
+        .when(Derived(&["?a", "?o"], in_order)).once("(simple_rnn ?x ?k ?r ?b ?m ?h ?w _ ?o)"),
     rule("slice-whole", "(slice ?x ?a)", "?x"),
     rule("sub-zero", "(sub ?x ?n)", "?x").when(Number("?n", 0.0)),
     rule("transpose-same", "(transpose ?x ?a)", "?x").when(Holding(&["?a"], is_identity)),
@@ -140,6 +146,18 @@ fn fuse(ops: &[&Op]) -> Option<Op> {
         }
         _ => None,
     }
+}
+
+/// Steps that a layer gives from the last to the first, the other way round.
+fn in_order(ops: &[&Op]) -> Option<Op> {
+    let [Op::Shape(Shape::Reverse { axis: 1 }), Op::Recurrent(layer)] = ops else { return None };
+    let options = layer.options();
+    if !options.backwards || options.in_order || !options.sequences {
+        return None;
+    }
+    let mut layer = layer.clone();
+    layer.options_mut().in_order = true;
+    Some(layer.into())
 }
 
 /// A dense layer works on rows, however they are arranged, unless its function looks beyond the row.

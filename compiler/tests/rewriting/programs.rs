@@ -207,6 +207,7 @@ impl Growing<'_> {
             sequences: self.random.once_in(2),
             states: self.random.once_in(2),
             backwards: self.random.once_in(2),
+            in_order: self.random.once_in(2),
             zero_masked: self.random.once_in(2),
         };
         let gate = Activation::Sigmoid;
@@ -222,7 +223,7 @@ impl Growing<'_> {
         let mask = if self.random.once_in(3) { Operand::Absent } else { self.some_mask() };
         let mut operands = vec![x, kernel, inner, Operand::Absent, mask, Operand::Absent];
         operands.extend(lstm.then_some(Operand::Absent));
-        operands.push(Operand::Absent);
+        operands.extend([Operand::Absent, Operand::Absent]);
         for result in self.builder.emit_all(op, &operands).unwrap() {
             match self.builder.type_of(&result).rank() {
                 3 => self.sequences.push(result),

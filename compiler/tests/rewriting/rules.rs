@@ -303,6 +303,7 @@ fn options(random: &mut Random) -> RecurrentOptions {
         sequences: random.once_in(2),
         states: random.once_in(2),
         backwards: random.once_in(2),
+        in_order: random.once_in(2),
         zero_masked: random.once_in(2),
     }
 }

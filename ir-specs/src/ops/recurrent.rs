@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Family, Index, Op, OpError, OpInfo, OperandTypes, Window, agree, family};
 use crate::activation::Activation;
 use crate::dim::Dim;
-use crate::program::{Builder, Operand};
+use crate::program::{Builder, Operand, Value};
 use crate::ty::{DType, Sizes, Type};
 
 /// What all recurrent layers have in common.
@@ -26,28 +26,33 @@ pub struct RecurrentOptions {
     pub states: bool,
     /// From the last step to the first? Outputs come in the order in which they are computed.
     pub backwards: bool,
+    /// Do outputs come in the order of the input's steps, backwards as well?
+    pub in_order: bool,
     /// Zero where the mask is false, in place of the output before it?
     pub zero_masked: bool,
 }
 
 family! {
     /// Recurrent layers. Results: the output, then (with `states`) the final states. With `rows`, integers `[B, T]`, `x` is
-    /// a table, and each step's input the row of that number; a number outside the table is an error of the run.
+    /// a table, and each step's input the row of that number; a number outside the table is an error of the run. With
+    /// `places`, i32 `[N]`, `x` (or `rows`) and the output of every step are `[1, N, …]`: what stands at these places of
+    /// `[B, T]`, in order, among them all at which `mask` is true. There is a mask then, and outputs are in the order of
+    /// the input's steps.
     Recurrent {
         /// `h' = f(x·W + b + h·R)`
-        SimpleRnn = "simple_rnn" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "rows?") {
+        SimpleRnn = "simple_rnn" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "rows?", "places?") {
             /// What all recurrent layers have in common.
             options: RecurrentOptions,
         };
         /// Long short-term memory; kernel columns in blocks i, f, c, o. States: h, c.
-        Lstm = "lstm" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "cell?", "rows?") {
+        Lstm = "lstm" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "cell?", "rows?", "places?") {
             /// What all recurrent layers have in common.
             options: RecurrentOptions,
             /// Applied to the gates.
             recurrent_activation: Activation,
         };
         /// Gated recurrent unit; kernel columns in blocks z, r, h.
-        Gru = "gru" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "rows?") {
+        Gru = "gru" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "rows?", "places?") {
             /// What all recurrent layers have in common.
             options: RecurrentOptions,
             /// Applied to the gates.
@@ -130,6 +135,21 @@ impl Recurrent {
         }
     }
 
+    /// Which operand says at what places the steps are; none where the input is always whole.
+    pub fn places(&self) -> Option<usize> {
+        self.rows().map(|rows| rows + 1)
+    }
+
+    /// The same among the rows at which a mask is true, and some others, if it reads no other steps and its outputs, if
+    /// there is one for every step, come in the order of the input's.
+    pub fn among(&self, operands: &[Operand], mask: Value) -> bool {
+        let absent =
+            |place: Option<usize>| place.is_some_and(|place| operands.get(place) == Some(&Operand::Absent));
+        let RecurrentOptions { sequences, backwards, in_order, .. } = self.options();
+        let masked = operands.get(4).and_then(Operand::value) == Some(mask);
+        masked && absent(self.rows()) && absent(self.places()) && (!sequences || !backwards || *in_order)
+    }
+
     /// The input's type where it is rows of a table.
     fn looked_up(&self, table: &Type, rows: &Type) -> Result<Type, OpError> {
         if table.rank() != 2 || rows.rank() != 2 {
@@ -137,6 +157,24 @@ impl Recurrent {
         }
         let types = Op::from(Index::Gather).infer(&[Some(table), Some(rows)])?;
         Ok(types[0].clone())
+    }
+
+    /// The type of an input `[1, N, D]` with all positions of its mask.
+    fn unpacked(&self, x: &Type, mask: Option<&Type>, places: &Type) -> Result<Type, OpError> {
+        let options = self.options();
+        let rows = places.dtype == DType::I32 && places.rank() == 1 && x.rank() == 3;
+        let rows = rows && x.shape[0].is_one() && agree(&places.shape, &x.shape[1..2]);
+        let in_order = !options.sequences || !options.backwards || options.in_order;
+        match mask.filter(|mask| rows && in_order && mask.rank() == 2) {
+            Some(mask) => {
+                let shape = mask.shape.iter().chain(&x.shape[2..]).cloned().collect();
+                Ok(Type { dtype: x.dtype, shape })
+            }
+            None => Err(self.expects(
+                "with places i32[N] a mask [B, T], rows [1, N, D], and steps given in order",
+                format!("{places}, {} and {x}", mask.map_or("no mask".to_owned(), Type::to_string)),
+            )),
+        }
     }
 
     /// The shape of the bias for that many columns.
@@ -199,7 +237,10 @@ impl Family for Recurrent {
             Some(rows) => Some(self.looked_up(required(0), rows)?),
             None => None,
         };
-        let x = looked_up.as_ref().unwrap_or(required(0));
+        let rows = looked_up.as_ref().unwrap_or(required(0));
+        let places = self.places().and_then(|place| operands[place]);
+        let unpacked = places.map(|places| self.unpacked(rows, operands[4], places)).transpose()?;
+        let x = unpacked.as_ref().unwrap_or(rows);
         let product = self.product(x, kernel)?;
         let rank = product.rank();
         let [.., units, _] = recurrent.shape.as_slice() else {
@@ -236,7 +277,8 @@ impl Family for Recurrent {
         }
         let mut output = state.clone();
         if self.options().sequences {
-            output.shape.insert(1, x.shape[1].clone());
+            output.shape.insert(1, rows.shape[1].clone());
+            output.shape[0] = rows.shape[0].clone();
         }
         let states = if self.options().states { self.states() } else { 0 };
         Ok(std::iter::once(output).chain(std::iter::repeat_n(state, states)).collect())

@@ -15,6 +15,11 @@ family! {
             /// How many there are: a symbol, which only the run knows, or a number.
             count: Dim,
         };
+        /// The places `b * T + t` where `mask` `[B, T]` is true, and where a run of false begins within an example, in order, as i32. What is the same all along a run stands there once.
+        Runs = "runs" ("mask") {
+            /// How many there are: a symbol, which only the run knows, or a number.
+            count: Dim,
+        };
         /// The rows of `x` `[B, T, …]` at `places` `[N]`, as `[1, N, …]`.
         Pack = "pack" ("x", "places");
         /// The rows of `x` `[1, N, …]` at `places` `[N]` of `[B, T, …]`, the sizes B and T of `like` `[B, T]`.
@@ -22,6 +27,8 @@ family! {
             /// What stands everywhere else.
             fill: Float,
         };
+        /// The same, each row at all positions from its place on to the one before the next place; what is before the first place is 0.
+        UnpackRuns = "unpack_runs" ("x", "places", "like");
     }
 }
 
@@ -33,6 +40,7 @@ impl Family for Rows {
     fn renamed(&self, names: &Names) -> Rows {
         match self {
             Rows::Places { count } => Rows::Places { count: count.renamed(names) },
+            Rows::Runs { count } => Rows::Runs { count: count.renamed(names) },
             rows => rows.clone(),
         }
     }
@@ -50,7 +58,7 @@ impl Family for Rows {
             return Err(self.expects("numbers [B, T, ...]", x));
         }
         match self {
-            Rows::Places { count } => {
+            Rows::Places { count } | Rows::Runs { count } => {
                 let is_one_name = count.as_symbol().is_some() || count.known().is_some();
                 let fits = x.rank() == 2 && x.dtype == DType::Bool && is_one_name;
                 match fits {
@@ -65,7 +73,7 @@ impl Family for Rows {
                 shape[1] = places(1)?;
                 Ok(vec![Type { dtype: x.dtype, shape }])
             }
-            Rows::Unpack { .. } => {
+            Rows::Unpack { .. } | Rows::UnpackRuns => {
                 let like = operands[2].expect("arity was checked");
                 if x.shape[0] != Dim::constant(1) || x.shape[1] != places(1)? || like.rank() != 2 {
                     let found = format!("{x}, {} places and {like}", places(1)?);

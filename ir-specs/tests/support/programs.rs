@@ -104,6 +104,7 @@ fn recurrent(c: &mut Choices, b: &mut Builder, x: &Operand, mask: &Operand) -> V
         sequences: c.chance(),
         states: c.chance(),
         backwards: c.chance(),
+        in_order: c.chance(),
         zero_masked: c.chance(),
     };
     let recurrent_activation = Activation::Sigmoid;
@@ -122,7 +123,7 @@ fn recurrent(c: &mut Choices, b: &mut Builder, x: &Operand, mask: &Operand) -> V
     let mask = if c.chance() { mask.clone() } else { Operand::Absent };
     let mut operands = vec![x.clone(), kernel, inner, Operand::Absent, mask, Operand::Absent];
     operands.extend((!gru).then_some(Operand::Absent));
-    operands.push(Operand::Absent);
+    operands.extend([Operand::Absent, Operand::Absent]);
     if c.chance() {
         b.emit_all(op, &operands).unwrap()
     } else {

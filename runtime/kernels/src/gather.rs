@@ -48,6 +48,27 @@ pub fn scatter<T: Copy, I: Copy + Into<i64>>(
     Ok(())
 }
 
+/// Copies row i of `x` to row `ids[i]` of `table` and all rows behind it, up to the one before `ids[i + 1]`. Rows before
+/// `ids[0]` stay as they are; ids have to increase.
+pub fn scatter_runs<T: Copy, I: Copy + Into<i64>>(
+    x: &[T],
+    rows: usize,
+    width: usize,
+    ids: &[I],
+    table: &mut [T],
+) -> Result<(), OutOfRange> {
+    debug_assert!(table.len() == rows * width && x.len() == ids.len() * width);
+    let mut ends = ids.iter().enumerate().skip(1);
+    for (position, &id) in ids.iter().enumerate() {
+        let first = row(id.into(), position, rows)?;
+        let end = ends.next().map_or(Ok(rows), |(position, &id)| row(id.into(), position, rows))?;
+        for row in first..end {
+            table[row * width..][..width].copy_from_slice(&x[position * width..][..width]);
+        }
+    }
+    Ok(())
+}
+
 /// The ids as numbers of rows that are there.
 ///
 /// # Errors
@@ -64,6 +85,16 @@ fn row(id: i64, position: usize, rows: usize) -> Result<usize, OutOfRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_are_filled_up_to_the_next_row() {
+        let mut table = [9.0; 10];
+        assert_eq!(scatter_runs(&[1.0, 2.0, 3.0, 4.0], 5, 2, &[1i32, 3], &mut table), Ok(()));
+        assert_eq!(table, [9.0, 9.0, 1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0]);
+        let beyond = OutOfRange { id: 5, position: 1, rows: 5 };
+        assert_eq!(scatter_runs(&[1.0, 2.0], 5, 1, &[1i32, 5], &mut [0.0; 5]), Err(beyond));
+        assert_eq!(scatter_runs::<f32, i32>(&[], 0, 5, &[], &mut []), Ok(()));
+    }
 
     #[test]
     fn rows_come_in_the_order_of_ids() {

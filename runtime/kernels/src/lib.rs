@@ -32,7 +32,7 @@ pub mod pool;
 pub mod recurrent;
 mod scalar;
 pub mod softmax;
-mod threads;
+pub mod threads;
 pub mod windows;
 
 #[cfg(test)]

@@ -11,14 +11,17 @@
 //!
 //! States are passed in and out in place: `h` (and `c`) hold the initial state before a call, zeros if there is none,
 //! and the final state after it. With `go_backwards` inputs and mask are read from the last step to the first, and
-//! outputs stay in that order.
+//! outputs stay in that order, unless they are wanted `in_order`. With `places` inputs and outputs are rows of what is
+//! whole otherwise, without those in between.
 
 mod gru;
 mod lstm;
+mod places;
 mod simple;
 
 pub use gru::{Gru, GruRecurrent, gru};
 pub use lstm::{Lstm, lstm};
+pub use places::Places;
 pub use simple::{SimpleRnn, simple_rnn};
 
 use std::ops::Range;
@@ -36,9 +39,9 @@ const CHUNK: usize = 128 * 1024;
 /// A batch of sequences, padded to one length.
 #[derive(Clone, Copy, Debug)]
 pub struct Sequences<'a> {
-    /// Row-major [batch, steps, features], or rows of a table.
+    /// Row-major [batch, steps, features], with `places` [places, features], or rows of a table.
     pub x: &'a [f32],
-    /// [batch, steps], for a table: the number of the row that is the step.
+    /// [batch, steps] or [places], for a table: the number of the row that is the step.
     pub rows: Option<&'a [usize]>,
     /// Number of sequences.
     pub batch: usize,
@@ -48,9 +51,22 @@ pub struct Sequences<'a> {
     pub features: usize,
     /// [batch, steps], true where a step is valid; without a mask all are.
     pub mask: Option<&'a [bool]>,
+    /// The places of all steps that are there, if not all are.
+    pub places: Option<&'a Places>,
 }
 
 impl Sequences<'_> {
+    /// Which of the steps that are there a step is, counted through all sequences.
+    fn at(&self, row: usize, step: usize) -> Option<usize> {
+        let position = row * self.steps + step;
+        self.places.map_or(Some(position), |places| places.number(position))
+    }
+
+    /// How many steps are there before those of a row.
+    fn before(&self, row: usize) -> usize {
+        self.places.map_or(row * self.steps, |places| places.before(row))
+    }
+
     fn valid(&self, row: usize, step: usize) -> bool {
         self.mask.is_none_or(|mask| mask[row * self.steps + step])
     }
@@ -67,6 +83,8 @@ impl Sequences<'_> {
 pub struct Options {
     /// From the last step to the first.
     pub go_backwards: bool,
+    /// Outputs in the order of the input's steps, backwards as well.
+    pub in_order: bool,
     /// Zeros at masked steps, instead of the previous output.
     pub zero_output_for_mask: bool,
 }
@@ -74,7 +92,7 @@ pub struct Options {
 /// Where the output goes.
 #[derive(Debug)]
 pub enum Output<'a> {
-    /// Every step's, row-major [batch, steps, units], in the order of processing.
+    /// Every step's, row-major [batch, steps, units], in the order of processing; with places [places, units].
     Sequences(&'a mut [f32]),
     /// The last processed step's, row-major [batch, units].
     Last(&'a mut [f32]),
@@ -131,13 +149,14 @@ struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
+    /// The first rows, which have so many steps, and the others.
     fn split_at(self, rows: usize, units: usize, steps: usize) -> (Self, Self) {
         let States { h, c } = self.states;
         let (h, h_rest) = h.split_at_mut(rows * units);
         let (c, c_rest) = c.split_at_mut(if c.is_empty() { 0 } else { rows * units });
         let (out, out_rest) = match self.out {
             Output::Sequences(out) => {
-                let (out, rest) = out.split_at_mut(rows * steps * units);
+                let (out, rest) = out.split_at_mut(steps * units);
                 (Output::Sequences(out), Output::Sequences(rest))
             }
             Output::Last(out) => {
@@ -161,7 +180,9 @@ impl<'a> Group<'a> {
 fn run<C: Cell>(cell: &C, input: &Sequences<'_>, options: Options, states: States<'_>, out: Output<'_>) {
     let (w, _) = cell.input();
     debug_assert_eq!(w.k(), input.features);
-    debug_assert!(input.rows.is_some() || input.x.len() == input.batch * input.steps * input.features);
+    debug_assert!(input.rows.is_some() || input.x.len() == input.before(input.batch) * input.features);
+    let in_order = !options.go_backwards || options.in_order || matches!(out, Output::Last(_));
+    debug_assert!(in_order || input.places.is_none());
     debug_assert_eq!(states.h.len(), input.batch * cell.units());
     if cell.units() == 0 {
         return;
@@ -205,7 +226,8 @@ impl<C: Cell> Walk<'_, C> {
             sum <= share
         });
         let cut = cut.count().clamp(1, group.rows - 1);
-        let (left, right) = group.split_at(cut, self.cell.units(), self.input.steps);
+        let steps = self.input.before(group.first + cut) - self.input.before(group.first);
+        let (left, right) = group.split_at(cut, self.cell.units(), steps);
         rayon::join(|| self.split(left, parts / 2), || self.split(right, parts - parts / 2));
     }
 
@@ -214,8 +236,14 @@ impl<C: Cell> Walk<'_, C> {
         if self.options.go_backwards { self.input.steps - 1 - step } else { step }
     }
 
+    /// The output's step that is computed as number `step`.
+    fn target(&self, step: usize) -> usize {
+        if self.options.in_order { self.source(step) } else { step }
+    }
+
     fn group(&self, mut group: Group<'_>) {
         let units = self.cell.units();
+        let before = self.input.before(group.first);
         let mut seen = vec![false; group.rows];
         let mut scratch = Scratch::default();
         let mut chunk = Chunk::default();
@@ -235,7 +263,9 @@ impl<C: Cell> Walk<'_, C> {
                 if let Output::Sequences(out) = &mut group.out {
                     let h = &*group.states.h;
                     for row in 0..group.rows {
-                        let y = &mut out[(row * self.input.steps + step) * units..][..units];
+                        let at = self.input.at(group.first + row, self.target(step));
+                        let Some(at) = at else { continue };
+                        let y = &mut out[(at - before) * units..][..units];
                         self.output(group.first + row, step, seen[row], &h[row * units..][..units], y);
                     }
                 }
@@ -280,7 +310,7 @@ impl<C: Cell> Walk<'_, C> {
         for (i, &end) in chunk.ends.iter().enumerate() {
             let source = self.source(step - chunk.ends.len() + i);
             for row in &chunk.rows[begin..end] {
-                let step = (group.first + row) * self.input.steps + source;
+                let step = self.input.at(group.first + row, source).unwrap_or_default();
                 let at = self.input.rows.map_or(step, |rows| rows[step]) * w.k();
                 chunk.x.extend_from_slice(&self.input.x[at..at + w.k()]);
             }

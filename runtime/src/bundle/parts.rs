@@ -90,8 +90,8 @@ impl<B: AsRef<[u8]>> Parts<B> {
         self.trailer.version
     }
 
-    /// The epoch of the numbers, [`crate::NUMERICS`] of whatever built it; older formats do not have it.
-    pub fn numerics(&self) -> Option<u32> {
+    /// The epoch of the numbers, [`crate::NUMERICS`] of whatever built it.
+    pub fn numerics(&self) -> u32 {
         self.trailer.numerics
     }
 
@@ -106,15 +106,15 @@ impl<B: AsRef<[u8]>> Parts<B> {
         &self.file.as_ref()[range]
     }
 
-    /// Is a part as its checksum says? `None` if there is no checksum of it.
-    pub fn is_intact(&self, part: Part) -> Option<bool> {
+    /// Is a part as its checksum says?
+    pub fn is_intact(&self, part: Part) -> bool {
         let crc = match part {
-            Part::Runner => self.trailer.prefix?,
+            Part::Runner => self.trailer.prefix,
             Part::Weights => self.trailer.weights.crc,
             Part::Plan => self.trailer.plan.crc,
             Part::Attached => self.trailer.attached.crc,
         };
-        Some(crc32fast::hash(self.bytes(part)) == crc)
+        crc32fast::hash(self.bytes(part)) == crc
     }
 
     /// What the container holds, found sound.
@@ -123,7 +123,7 @@ impl<B: AsRef<[u8]>> Parts<B> {
     ///
     /// [`Problem`]: a part was changed (the program is not looked at), or the plan is not sound.
     pub fn contents(&self) -> Result<(Plan, Attached), Problem> {
-        let changed = |part: &&Part| self.is_intact(**part) == Some(false);
+        let changed = |part: &&Part| !self.is_intact(**part);
         if let Some(part) = [Part::Plan, Part::Weights, Part::Attached].iter().find(changed) {
             return Err(Problem::Changed(part.name()));
         }

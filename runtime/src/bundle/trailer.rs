@@ -5,19 +5,12 @@ use super::Problem;
 /// The last eight bytes of every container.
 pub(super) const MAGIC: [u8; 8] = *b"\x89MASQUE\n";
 
-/// Grows with every change of the container's layout or of the plan.
-pub(super) const VERSION: u32 = 3;
+/// Grows with every change of the container's layout or of the plan. Other versions are refused: each has plans of its
+/// own.
+pub(super) const VERSION: u32 = 4;
 
-/// The version before it, which is still read: it has no attachments, and no checksum of what stands before it.
-const OLDER: u32 = 2;
-
-/// What every version has at its end: from the weights' length on.
-const COMMON: usize = 40;
-
-/// What a version has before that.
-const fn more(version: u32) -> usize {
-    if version == OLDER { 0 } else { 20 }
-}
+/// The bytes of a trailer.
+const LENGTH: usize = 60;
 
 /// The length and the checksum of a section.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,32 +26,30 @@ pub(super) struct Extent {
 /// 20 weights' length u64 | 28 plan's length u64 | 36 weights' CRC u32 | 40 plan's CRC u32
 /// 44 version u32 | 48 CRC u32 of bytes 0 to 47 | 52 magic
 /// ```
-///
-/// Version 2 begins with the second line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trailer {
     pub(super) version: u32,
     pub(super) weights: Extent,
     pub(super) plan: Extent,
     pub(super) attached: Extent,
-    /// The checksum of what is before the weights, and the epoch of the numbers; version 2 has neither.
-    pub(super) prefix: Option<u32>,
-    pub(super) numerics: Option<u32>,
+    /// The checksum of what is before the weights.
+    pub(super) prefix: u32,
+    /// The epoch of the numbers.
+    pub(super) numerics: u32,
 }
 
 impl Trailer {
     /// A trailer of this version.
     pub(super) fn new(prefix: u32, weights: Extent, plan: Extent, attached: Extent) -> Trailer {
-        let numerics = Some(crate::NUMERICS);
-        Trailer { version: VERSION, weights, plan, attached, prefix: Some(prefix), numerics }
+        Trailer { version: VERSION, weights, plan, attached, prefix, numerics: crate::NUMERICS }
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![];
         bytes.extend(self.attached.length.to_le_bytes());
         bytes.extend(self.attached.crc.to_le_bytes());
-        bytes.extend(self.prefix.unwrap_or_default().to_le_bytes());
-        bytes.extend(self.numerics.unwrap_or_default().to_le_bytes());
+        bytes.extend(self.prefix.to_le_bytes());
+        bytes.extend(self.numerics.to_le_bytes());
         bytes.extend(self.weights.length.to_le_bytes());
         bytes.extend(self.plan.length.to_le_bytes());
         bytes.extend(self.weights.crc.to_le_bytes());
@@ -71,29 +62,29 @@ impl Trailer {
 
     /// How many bytes it takes.
     pub(super) fn length(&self) -> usize {
-        COMMON + more(self.version)
+        LENGTH
     }
 
     /// Reads the trailer at the end of a file.
     pub(super) fn decode(file: &[u8]) -> Result<Trailer, Problem> {
-        let common = file.last_chunk::<COMMON>().filter(|bytes| bytes.ends_with(&MAGIC));
-        let version = u32_at(common.ok_or(Problem::NoPayload)?, 24);
-        if ![VERSION, OLDER].contains(&version) {
+        // The version is known before anything of what it has: it stands at the same distance from the end.
+        let end =
+            file.last_chunk::<16>().filter(|bytes| bytes.ends_with(&MAGIC)).ok_or(Problem::NoPayload)?;
+        let version = u32_at(end, 0);
+        if version != VERSION {
             return Err(Problem::Version { found: version, expected: VERSION });
         }
-        let start = file.len().checked_sub(COMMON + more(version)).ok_or(Problem::Cut)?;
-        let (more, common) = file[start..].split_at(more(version));
-        if crc32fast::hash(&file[start..file.len() - 12]) != u32_at(common, 28) {
+        let bytes: &[u8; LENGTH] = file.last_chunk().ok_or(Problem::Cut)?;
+        if crc32fast::hash(&bytes[..48]) != u32_at(bytes, 48) {
             return Err(Problem::Changed("trailer"));
         }
-        let known = |at| (version != OLDER).then(|| u32_at(more, at));
         Ok(Trailer {
             version,
-            weights: Extent { length: u64_at(common, 0), crc: u32_at(common, 16) },
-            plan: Extent { length: u64_at(common, 8), crc: u32_at(common, 20) },
-            attached: Extent { length: u64_at(more, 0), crc: u32_at(more, 8) },
-            prefix: known(12),
-            numerics: known(16),
+            attached: Extent { length: u64_at(bytes, 0), crc: u32_at(bytes, 8) },
+            prefix: u32_at(bytes, 12),
+            numerics: u32_at(bytes, 16),
+            weights: Extent { length: u64_at(bytes, 20), crc: u32_at(bytes, 36) },
+            plan: Extent { length: u64_at(bytes, 28), crc: u32_at(bytes, 40) },
         })
     }
 }

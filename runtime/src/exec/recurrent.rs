@@ -10,7 +10,7 @@ use crate::kernels::activation::Activation as Function;
 use crate::kernels::gather::numbers;
 use crate::kernels::pack::pack;
 use crate::kernels::recurrent::{
-    Gru, GruRecurrent, Lstm, Options, Output, Sequences, SimpleRnn, gru, lstm, simple_rnn,
+    Gru, GruRecurrent, Lstm, Options, Output, Places, Sequences, SimpleRnn, gru, lstm, simple_rnn,
 };
 
 #[derive(Debug)]
@@ -71,17 +71,30 @@ fn cut(recurrent: &Operand<'_>) -> Option<[Matrix<'static>; 2]> {
 }
 
 impl Writes for Layer {
+    fn flops(&self, call: &Call<'_>) -> usize {
+        let shape = |place: usize| call.maybe(place).map_or(&[][..], |operand| operand.shape);
+        let valid = match call.maybe_flags(4) {
+            Ok(Some(mask)) => mask.iter().filter(|&&valid| valid).count(),
+            _ => shape(0).iter().take(2).product(),
+        };
+        [1, 2].map(|matrix| super::elements(shape(matrix))).iter().sum::<usize>().saturating_mul(2 * valid)
+    }
+
     fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure> {
-        let rows = rows(call)?;
-        let (batch, steps, features) = match (call.operand(0)?.shape, &rows) {
-            (&[batch, steps, features], None) => (batch, steps, features),
-            (&[_, features], Some(([batch, steps], _))) => (*batch, *steps, features),
+        let Op::Recurrent(op) = call.op else { return Err(call.unfit(0)) };
+        let rows = rows(op, call)?;
+        let (sizes, features) = match (call.operand(0)?.shape, &rows) {
+            (&[batch, steps, features], None) => ([batch, steps], features),
+            (&[_, features], Some((sizes, _))) => (*sizes, features),
             _ => return Err(call.unfit(0)),
         };
+        let places = places(op, call, sizes)?;
+        let [batch, steps] = places.as_ref().map_or(sizes, |(whole, _)| *whole);
         let units = call.operand(2)?.shape.first().copied().unwrap_or(0);
         let (x, mask) = (call.floats(0)?, call.maybe_flags(4)?);
         let rows = rows.as_ref().map(|(_, rows)| rows.as_slice());
-        let input = Sequences { x, rows, batch, steps, features, mask };
+        let places = places.as_ref().map(|(_, places)| places);
+        let input = Sequences { x, rows, batch, steps, features, mask, places };
         let initial = |place: usize| -> Result<Vec<f32>, OpFailure> {
             let h = call.maybe_floats(place)?;
             Ok(h.map_or_else(|| vec![0.0; batch.saturating_mul(units)], <[f32]>::to_vec))
@@ -105,8 +118,7 @@ impl Writes for Layer {
 /// The numbers of the table's rows that the steps are, after their shape, if the input is a table.
 type RowNumbers = Option<([usize; 2], Vec<usize>)>;
 
-fn rows(call: &Call<'_>) -> Result<RowNumbers, OpFailure> {
-    let Op::Recurrent(op) = call.op else { return Ok(None) };
+fn rows(op: &Recurrent, call: &Call<'_>) -> Result<RowNumbers, OpFailure> {
     let Some((place, rows)) = op.rows().and_then(|place| Some((place, call.maybe(place)?))) else {
         return Ok(None);
     };
@@ -120,6 +132,28 @@ fn rows(call: &Call<'_>) -> Result<RowNumbers, OpFailure> {
         _ => return Err(call.unfit(place)),
     };
     numbers.map(|numbers| Some(([batch, steps], numbers))).map_err(|error| out_of_range(error, rows.shape))
+}
+
+/// The sizes of the mask, and the places, if the steps are at some places; `sizes` are those of the steps.
+fn places(
+    op: &Recurrent,
+    call: &Call<'_>,
+    sizes: [usize; 2],
+) -> Result<Option<([usize; 2], Places)>, OpFailure> {
+    let Some((place, found)) = op.places().and_then(|place| Some((place, call.maybe(place)?))) else {
+        return Ok(None);
+    };
+    let (mask, Some(valid)) = (call.operand(4)?, call.maybe_flags(4)?) else { return Err(call.unfit(4)) };
+    let (Elements::I32(places), &[batch, steps]) = (found.elements, mask.shape) else {
+        return Err(call.unfit(place));
+    };
+    match Places::new(places, [batch, steps], valid).filter(|_| sizes == [1, places.len()]) {
+        Some(places) => Ok(Some(([batch, steps], places))),
+        None => Err(OpFailure::mismatch(
+            "rows [1, N, ...] at N places in order, with all of the mask",
+            format_args!("{sizes:?} and {} places", places.len()),
+        )),
+    }
 }
 
 /// The operands that all cells have.
@@ -155,8 +189,8 @@ impl Layer {
         [h, c]: [&mut [f32]; 2],
         out: Output<'_>,
     ) -> Result<(), OpFailure> {
-        let options =
-            Options { go_backwards: self.options.backwards, zero_output_for_mask: self.options.zero_masked };
+        let RecurrentOptions { backwards, in_order, zero_masked, .. } = self.options;
+        let options = Options { go_backwards: backwards, in_order, zero_output_for_mask: zero_masked };
         let (kernel, bias, activation) = (weights.kernel.packed()?, weights.bias, self.activation);
         match &self.cell {
             Cell::SimpleRnn => {

@@ -11,6 +11,11 @@ use crate::tensor::{Tensor, TensorView};
 pub(super) fn evaluate(op: &Rows, operands: &[TensorView<'_>]) -> Result<Tensor, OpFailure> {
     match (op, operands) {
         (Rows::Places { .. }, [TensorView::Bool(mask)]) => places(mask.iter().copied()),
+        (Rows::Runs { .. }, [TensorView::Bool(mask)]) => {
+            let standard = mask.as_standard_layout();
+            let steps = mask.shape().get(1).copied().unwrap_or(0);
+            runs(standard.as_slice().unwrap_or_default(), steps)
+        }
         (Rows::Pack, [x, places]) => {
             let [batch, steps, rest @ ..] = x.shape() else { return Err(unfit(x.shape())) };
             let places = inside(places, batch * steps)?;
@@ -33,6 +38,13 @@ pub(super) fn evaluate(op: &Rows, operands: &[TensorView<'_>]) -> Result<Tensor,
                 TensorView::Str(_) => Err(OpFailure::ElementType { found: x.dtype() }),
             }
         }
+        (Rows::UnpackRuns, [x, places, like]) => {
+            let &[batch, steps] = like.shape() else { return Err(unfit(like.shape())) };
+            let [_, _, rest @ ..] = x.shape() else { return Err(unfit(x.shape())) };
+            let places = inside(places, batch * steps)?;
+            let shape = [&[batch, steps], rest].concat();
+            for_any!(x, x => repeat(x, &places, &shape))
+        }
         _ => Err(OpFailure::Given),
     }
 }
@@ -48,6 +60,12 @@ pub(crate) fn places(mask: impl ExactSizeIterator<Item = bool>) -> Result<Tensor
     }
     let places = mask.enumerate().filter(|(_, valid)| *valid).map(|(place, _)| place as i32);
     Ok(ndarray::Array1::from_iter(places).into_dyn().into())
+}
+
+/// The numbers of those that are true, and of those where a run of false begins within `steps`.
+pub(crate) fn runs(mask: &[bool], steps: usize) -> Result<Tensor, OpFailure> {
+    let begins = |place: usize| mask[place] || place.is_multiple_of(steps.max(1)) || mask[place - 1];
+    places((0..mask.len()).map(begins))
 }
 
 /// Places that are all there.
@@ -73,6 +91,23 @@ fn rows<T: Element>(
         x.view().index_axis_move(Axis(0), example).index_axis_move(Axis(0), step).into_iter().cloned()
     });
     collect(shape, rows)
+}
+
+fn repeat<T: Element + Default>(
+    x: &ArrayViewD<'_, T>,
+    places: &[usize],
+    shape: &[usize],
+) -> Result<ArrayD<T>, OpFailure> {
+    let ends = places.iter().skip(1).copied().chain([shape[0] * shape[1]]);
+    let before = places.first().map_or(shape[0] * shape[1], |&first| first);
+    let width: usize = shape[2..].iter().product();
+    let nothing = std::iter::repeat_n(T::default(), before * width);
+    let rows = places.iter().zip(ends).enumerate().flat_map(|(row, (&place, end))| {
+        let row = x.view().index_axis_move(Axis(0), 0).index_axis_move(Axis(0), row);
+        let row: Vec<T> = row.into_iter().cloned().collect();
+        std::iter::repeat_n(row, end.saturating_sub(place)).flatten()
+    });
+    collect(shape, nothing.chain(rows))
 }
 
 fn spread<T: Element>(

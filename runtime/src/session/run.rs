@@ -8,15 +8,15 @@ use masque_ir::plan::{PlanOutput, PlanState, PlanValue, Source, Step};
 use masque_ir::{DType, Type};
 
 use super::inputs::{self, bytes};
-use super::placement::{Placement, WORD};
+use super::placement::Placement;
 use super::schedule::{Schedule, Stage};
+use super::writing::read;
 use super::{Model, Options, Outputs, Workspace, here};
 use crate::Tensor;
-use crate::data::{Elements, ElementsMut, Operand, Room};
+use crate::data::{Elements, Operand};
 use crate::elements::type_of;
 use crate::error::{OpFailure, RunError};
 use crate::exec::{Call, Prepared};
-use crate::memory::parts;
 use crate::reference::zeros;
 
 /// Sizes and places that a run found, so that the next one with the same sizes need not look for them.
@@ -29,15 +29,22 @@ pub(super) struct Layout {
     shapes: Vec<Vec<usize>>,
 }
 
+impl Layout {
+    /// Where the values of the last stage lie, and the shapes of all values.
+    pub(super) fn current(&self) -> Option<(&Placement, &[Vec<usize>])> {
+        self.stages.last().map(|(_, placement)| (placement, self.shapes.as_slice()))
+    }
+}
+
 /// One run under way.
 pub(super) struct Run<'r> {
-    model: &'r Model,
+    pub(super) model: &'r Model,
     schedule: &'r Schedule,
-    workspace: &'r mut Workspace,
+    pub(super) workspace: &'r mut Workspace,
     options: Options,
     /// By value: inputs, states and what kernels made themselves.
-    held: Vec<Option<Tensor>>,
-    bindings: Bindings,
+    pub(super) held: Vec<Option<Tensor>>,
+    pub(super) bindings: Bindings,
     /// The bytes of all that is held.
     used: u64,
 }
@@ -70,8 +77,11 @@ impl<'r> Run<'r> {
     pub(super) fn finish(mut self) -> Result<(Outputs, Vec<Tensor>), RunError> {
         for (place, stage) in self.schedule.stages.iter().enumerate() {
             self.enter(place, stage)?;
-            for at in stage.steps.clone() {
-                self.measured(self.schedule.steps[at] as usize)?;
+            for group in &stage.groups {
+                match &self.schedule.steps[group.clone()] {
+                    steps if steps.len() > 1 && self.workspace.times.is_none() => self.write(steps)?,
+                    steps => steps.iter().try_for_each(|&step| self.measured(step as usize))?,
+                }
             }
         }
         let plan = &self.model.plan;
@@ -142,7 +152,7 @@ impl<'r> Run<'r> {
         let step = &self.model.plan.steps[place];
         match &self.model.steps[place] {
             Prepared::Alias => self.alias(step),
-            Prepared::Writes(_) => self.write(place, step),
+            Prepared::Writes(_) => return self.write(&[place as u32]),
             Prepared::Gives(_) => self.give(place, step),
         }
         .map_err(|failure| at_step(self.model, step, failure))
@@ -159,63 +169,6 @@ impl<'r> Run<'r> {
         }
         let declared = here(&self.model.plan.value(result).ty, &self.bindings);
         Err(OpFailure::mismatch(declared, format!("{:?}", self.workspace.layout.shapes[*of as usize])))
-    }
-
-    fn write(&mut self, place: usize, step: &Step) -> Result<(), OpFailure> {
-        let Prepared::Writes(kernel) = &self.model.steps[place] else { return Ok(()) };
-        let (plan, free) = (&self.model.plan, self.free());
-        let Workspace { layout, numbers, flags, .. } = &mut *self.workspace;
-        let placement = layout.stages.last().map(|(_, placement)| placement).ok_or(OpFailure::Given)?;
-        let in_place = step.results.first().and_then(|&result| plan.value(result).over);
-        let mut wanted = Wanted::default();
-        for source in &step.operands {
-            if let Source::Value(value) = source
-                && Some(*value) != in_place
-                && self.held[self.model.root(*value)].is_none()
-            {
-                wanted.read(plan.value(*value).ty.dtype, placement.range(self.model.root(*value) as u32));
-            }
-        }
-        for &result in &step.results {
-            wanted.write(plan.value(result).ty.dtype, placement.range(self.model.root(result) as u32));
-        }
-        let overlap = || OpFailure::mismatch("values that lie apart", "values that overlap");
-        let numbers =
-            parts(numbers.as_mut_slice(), &wanted.reads[0], &wanted.writes[0]).ok_or_else(overlap)?;
-        let flags = parts(flags.as_mut_slice(), &wanted.reads[1], &wanted.writes[1]).ok_or_else(overlap)?;
-        let (mut number_reads, mut flag_reads) = (numbers.0.into_iter(), flags.0.into_iter());
-        let (mut number_writes, mut flag_writes) = (numbers.1.into_iter(), flags.1.into_iter());
-        let mut operands = Vec::with_capacity(step.operands.len());
-        for (at, source) in step.operands.iter().enumerate() {
-            operands.push(match source {
-                Source::Value(value) if Some(*value) == in_place => None,
-                Source::Value(value) => {
-                    let (ty, shape) = (&plan.value(*value).ty, &layout.shapes[*value as usize]);
-                    match &self.held[self.model.root(*value)] {
-                        Some(tensor) => Operand::of(tensor).map(|operand| Operand { shape, ..operand }),
-                        None if ty.dtype == DType::Bool => {
-                            flag_reads.next().map(|flags| Operand { shape, elements: Elements::Bool(flags) })
-                        }
-                        None => number_reads.next().and_then(|words| read(ty.dtype, shape, words)),
-                    }
-                }
-                source => self.model.fixed(place, at, source),
-            });
-        }
-        let mut rooms = Vec::with_capacity(step.results.len());
-        for &result in &step.results {
-            let (ty, shape) = (&plan.value(result).ty, &layout.shapes[result as usize]);
-            let room = match ty.dtype {
-                DType::Bool => {
-                    flag_writes.next().map(|flags| Room { shape, elements: ElementsMut::Bool(flags) })
-                }
-                dtype => number_writes.next().and_then(|words| room(dtype, shape, words)),
-            };
-            rooms.push(room.ok_or_else(overlap)?);
-        }
-        let mut call =
-            Call { op: &step.op, operands: &operands, results: &mut rooms, bindings: &self.bindings, free };
-        kernel.write(&mut call)
     }
 
     fn give(&mut self, place: usize, step: &Step) -> Result<(), OpFailure> {
@@ -246,7 +199,7 @@ impl<'r> Run<'r> {
     }
 
     /// The bytes that are left.
-    fn free(&self) -> u64 {
+    pub(super) fn free(&self) -> u64 {
         self.options.memory.saturating_sub(self.taken())
     }
 
@@ -294,49 +247,6 @@ impl<'r> Run<'r> {
     }
 }
 
-/// Ranges of both memories: of numbers, and of truth values.
-#[derive(Default)]
-struct Wanted {
-    reads: [Vec<std::ops::Range<usize>>; 2],
-    writes: [Vec<std::ops::Range<usize>>; 2],
-}
-
-impl Wanted {
-    fn read(&mut self, dtype: DType, range: std::ops::Range<usize>) {
-        self.reads[usize::from(dtype == DType::Bool)].push(range);
-    }
-
-    fn write(&mut self, dtype: DType, range: std::ops::Range<usize>) {
-        self.writes[usize::from(dtype == DType::Bool)].push(range);
-    }
-}
-
-/// The words that so many elements of a type take, as these elements.
-fn read<'a>(dtype: DType, shape: &'a [usize], words: &'a [u64]) -> Option<Operand<'a>> {
-    let count: usize = shape.iter().product();
-    let elements = match dtype {
-        DType::F32 => Elements::F32(bytemuck::cast_slice(words).get(..count)?),
-        DType::F64 => Elements::F64(bytemuck::cast_slice(words).get(..count)?),
-        DType::I32 => Elements::I32(bytemuck::cast_slice(words).get(..count)?),
-        DType::I64 => Elements::I64(bytemuck::cast_slice(words).get(..count)?),
-        DType::Bool | DType::Str => return None,
-    };
-    Some(Operand { shape, elements })
-}
-
-fn room<'a>(dtype: DType, shape: &'a [usize], words: &'a mut [u64]) -> Option<Room<'a>> {
-    const { assert!(WORD == size_of::<u64>()) };
-    let count: usize = shape.iter().product();
-    let elements = match dtype {
-        DType::F32 => ElementsMut::F32(bytemuck::cast_slice_mut(words).get_mut(..count)?),
-        DType::F64 => ElementsMut::F64(bytemuck::cast_slice_mut(words).get_mut(..count)?),
-        DType::I32 => ElementsMut::I32(bytemuck::cast_slice_mut(words).get_mut(..count)?),
-        DType::I64 => ElementsMut::I64(bytemuck::cast_slice_mut(words).get_mut(..count)?),
-        DType::Bool | DType::Str => return None,
-    };
-    Some(Room { shape, elements })
-}
-
 /// The same tensor with its elements in order.
 pub(crate) fn in_order(tensor: Tensor) -> Tensor {
     let shape = tensor.shape().to_vec();
@@ -369,7 +279,7 @@ fn unbound(ty: &Type) -> OpFailure {
     OpFailure::UnboundSize { size: ty.to_string() }
 }
 
-fn at_step(model: &Model, step: &Step, failure: OpFailure) -> RunError {
+pub(super) fn at_step(model: &Model, step: &Step, failure: OpFailure) -> RunError {
     // A recurrent layer reads the table of the embedding before it, where the number is wrong.
     if let (Op::Recurrent(_), OpFailure::IndexOutOfRange { .. }, Some(&Source::Weight(table))) =
         (&step.op, &failure, step.operands.first())

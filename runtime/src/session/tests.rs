@@ -215,6 +215,77 @@ fn steps_for_masks_alone_are_passed_over() {
     assert_eq!(Schedule::of(&plan, true).steps, [0, 1, 2, 3]);
 }
 
+const OPTIONS: &str = "{options = {activation = tanh, backwards = false, in_order = false, sequences = true, \
+                       states = false, zero_masked = false}, recurrent_activation = sigmoid, reset_after = true}";
+
+/// Three layers over the same input, and two of which one reads the other.
+const BESIDE: &str = r#"masque 2 plan
+semantics keras-3.15
+model "beside"
+
+%x = input {pad = 0} : f32[B, T, 3]
+@w = weight {bytes = 384, hash = "", layout = panels, offset = 0} : f32[3, 6]
+@r = weight {bytes = 768, hash = "", layout = panels, offset = 384} : f32[2, 6]
+
+%a = gru(%x, @w, @r) OPTIONS : f32[B, T, 2] by gru
+%b = gru(%x, @w, @r) OPTIONS : f32[B, T, 2] by gru
+%c = gru(%x, @w, @r) OPTIONS : f32[B, T, 2] by gru
+%sum = add(%a, %b) : f32[B, T, 2] by map
+%both = concat(%sum, %c) {axis = 2} : f32[B, T, 4] by move
+%d = gru(%x, @w, @r) OPTIONS : f32[B, T, 2] by gru
+%e = gru(%d, @r, @r) OPTIONS : f32[B, T, 2] by gru
+
+return output_0 = %both : f32[B, T, 4]
+return output_1 = %e : f32[B, T, 2]
+"#;
+
+#[test]
+fn steps_beside_each_other_are_a_group() {
+    let plan = plan_of(&BESIDE.replace("OPTIONS", OPTIONS));
+    let schedule = Schedule::of(&plan, false);
+    let [stage] = schedule.stages.as_slice() else { panic!("one stage") };
+    assert_eq!(stage.groups, [0..3, 3..4, 4..5, 5..6, 6..7]);
+    // What a group writes is there from its beginning to its end, whoever reads it.
+    let lives: Vec<[usize; 2]> = stage.values.iter().map(|life| [life.first, life.last]).collect();
+    assert_eq!(lives[..3], [[0, 3], [0, 3], [0, 4]]);
+}
+
+/// Two layers that are worth a thread each.
+const WIDE: &str = r#"masque 2 plan
+semantics keras-3.15
+model "wide"
+
+%x = input {pad = 0} : f32[B, T, 16]
+@w = weight {bytes = 12288, hash = "", layout = panels, offset = 0} : f32[16, 192]
+@r = weight {bytes = 49152, hash = "", layout = panels, offset = 12288} : f32[64, 192]
+
+%a = gru(%x, @w, @r) OPTIONS : f32[B, T, 64] by gru
+%b = gru(%x, @w, @r) OPTIONS : f32[B, T, 64] by gru
+%c = sub(%a, %b) : f32[B, T, 64] by map
+
+return output_0 = %a : f32[B, T, 64]
+return output_1 = %c : f32[B, T, 64]
+"#;
+
+#[test]
+fn a_group_on_several_threads_gives_the_same_bits() {
+    let plan = plan_of(&WIDE.replace("OPTIONS", OPTIONS));
+    let weights: Vec<u8> =
+        crate::testing::noise(&[15360], 5).iter().flat_map(|x| (x / 8.0).to_le_bytes()).collect();
+    let session = Session::new(plan, Section::copy(&weights)).unwrap();
+    let inputs = [("x", Tensor::F32(crate::testing::noise(&[8, 40, 16], 6)))];
+    let run = |threads| {
+        let options = Options { threads, ..Options::default() };
+        session.run(&mut State::default(), &inputs, options).unwrap().outputs
+    };
+    let alone = run(1);
+    assert!(alone[0].1.as_f32().unwrap().iter().any(|x| x.abs() > 0.1));
+    assert!(alone[1].1.as_f32().unwrap().iter().all(|x| *x == 0.0), "both layers are the same");
+    for threads in [2, 3] {
+        assert_eq!(run(threads), alone);
+    }
+}
+
 /// Sizes that only a step finds out: what comes after it is placed when they are known.
 #[test]
 fn a_run_has_a_stage_for_every_size_that_a_step_binds() {

@@ -1,13 +1,13 @@
 //! Layers, products, look-ups.
 
-use masque_ir::DType;
 use masque_ir::activation::Activation;
 use masque_ir::attend::Blind;
 use masque_ir::float::Float;
 use masque_ir::ops::{
-    Activate, Attention, Dense, Index, Normalize, Pool, Product, Recurrent, RecurrentOptions, Split,
+    Activate, Attention, Dense, Index, Normalize, Pool, Product, Recurrent, RecurrentOptions, Rows, Split,
     Standardize, Text, TokenOutput,
 };
+use masque_ir::{DType, Dim};
 use masque_runtime::Tensor;
 use ndarray::{ArrayD, IxDyn};
 
@@ -114,8 +114,13 @@ fn recurrent(random: &mut Random, op: Recurrent, bias_rows: usize) -> Case {
     let columns = op.gates() as usize * units;
     let states = op.states();
     let rows = random.once_in(3).then(|| random.size());
+    let mask = random.mask(batch, steps);
+    let options = op.options();
+    let in_order = !options.sequences || !options.backwards || options.in_order;
+    let places = (in_order && random.once_in(2)).then(|| places(random, &mask));
+    let shape = places.as_ref().map_or([batch, steps], |places| [1, places.shape()[0]]);
     let x = match rows {
-        None => random.floats(&[batch, steps, features]),
+        None => random.floats(&[shape[0], shape[1], features]),
         Some(rows) => random.floats(&[rows, features]),
     };
     let (kernel, inner) = (random.floats(&[features, columns]), random.floats(&[units, columns]));
@@ -124,15 +129,26 @@ fn recurrent(random: &mut Random, op: Recurrent, bias_rows: usize) -> Case {
         .input(x)
         .weight(random, kernel)
         .weight(random, inner)
-        .maybe(random, |random| random.floats(bias))
-        .maybe(random, |random| random.mask(batch, steps));
+        .maybe(random, |random| random.floats(bias));
+    case = if places.is_some() { case.input(mask) } else { case.maybe(random, |_| mask) };
     for _ in 0..states {
         case = case.maybe(random, |random| random.floats(&[batch, units]));
     }
-    match rows {
+    case = match rows {
         None => case.absent(),
-        Some(rows) => case.input(random.indices(rows, &[batch, steps])),
+        Some(rows) => case.input(random.indices(rows, &shape)),
+    };
+    match places {
+        None => case.absent(),
+        Some(places) => case.input(places),
     }
+}
+
+/// Where a mask is true, and some other places.
+fn places(random: &mut Random, mask: &Tensor) -> Tensor {
+    let Tensor::Bool(mask) = mask else { panic!("a mask") };
+    let wanted = (0..).zip(mask).filter(|(_, valid)| **valid || random.once_in(4));
+    Tensor::I32(wanted.map(|(place, _)| place).collect::<ndarray::Array1<i32>>().into_dyn())
 }
 
 fn options(random: &mut Random) -> RecurrentOptions {
@@ -141,8 +157,36 @@ fn options(random: &mut Random) -> RecurrentOptions {
         sequences: random.once_in(2),
         states: random.once_in(2),
         backwards: random.once_in(2),
+        in_order: random.once_in(2),
         zero_masked: random.once_in(2),
     }
+}
+
+/// Rows of a mask, taken and put back.
+#[test]
+fn rows() {
+    compare("rows", |random| {
+        let [batch, steps] = std::array::from_fn(|_| random.size().min(9));
+        let mask = random.mask(batch, steps);
+        let places = places(random, &mask);
+        let (count, width) = (places.shape()[0], random.size());
+        let size = |number: usize| Dim::constant(number as i64);
+        let Tensor::Bool(valid) = &mask else { panic!("a mask") };
+        let begins = |at: usize, row: &[bool]| row[at] || at == 0 || row[at - 1];
+        let rows: Vec<bool> = valid.iter().copied().collect();
+        let runs = rows.chunks(steps.max(1)).map(|row| (0..row.len()).filter(|&at| begins(at, row)).count());
+        let (valid, runs) = (size(rows.iter().filter(|valid| **valid).count()), size(runs.sum()));
+        let unpack = match random.once_in(2) {
+            true => Rows::Unpack { fill: Float(0.5) },
+            false => Rows::UnpackRuns,
+        };
+        match random.below(4) {
+            0 => Case::new(Rows::Places { count: valid }).input(mask),
+            1 => Case::new(Rows::Runs { count: runs }).input(mask),
+            2 => Case::new(Rows::Pack).input(random.floats(&[batch, steps, width])).input(places),
+            _ => Case::new(unpack).input(random.floats(&[1, count, width])).input(places).input(mask),
+        }
+    });
 }
 
 #[test]

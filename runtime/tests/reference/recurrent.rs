@@ -11,7 +11,14 @@ const TANH: Activation = Activation::Tanh;
 const SIGMOID: Activation = Activation::Sigmoid;
 
 fn options(sequences: bool, backwards: bool) -> RecurrentOptions {
-    RecurrentOptions { activation: TANH, sequences, states: true, backwards, zero_masked: false }
+    RecurrentOptions {
+        activation: TANH,
+        sequences,
+        states: true,
+        backwards,
+        in_order: false,
+        zero_masked: false,
+    }
 }
 
 /// The four layers.
@@ -31,9 +38,9 @@ fn bias_shape(op: &Recurrent, units: usize) -> Vec<usize> {
     if two { vec![2, columns] } else { vec![columns] }
 }
 
-/// Runs a layer, without states and without a table.
+/// Runs a layer, without states, a table and places.
 fn run(op: &Recurrent, mut operands: Vec<Option<&Tensor>>) -> Vec<Tensor> {
-    operands.resize(op.rows().map_or(5 + op.states(), |rows| rows + 1), None);
+    operands.resize(op.places().map_or(5 + op.states(), |places| places + 1), None);
     apply(op.clone(), &operands).unwrap()
 }
 

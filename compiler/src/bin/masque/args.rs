@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use masque::Padded;
 use masque::diagnostics::{Code, UnsupportedMask};
 use masque::frontend::OpaqueLayer;
 use masque_ir::Semantics;
@@ -38,6 +39,9 @@ pub(crate) struct Common {
     /// What to do with a mask that reaches a layer without support for masks
     #[arg(long, global = true, value_enum, default_value = "error", value_name = "POLICY")]
     pub(crate) on_unsupported_mask: Policy,
+    /// What outputs hold at padded positions
+    #[arg(long, global = true, value_enum, default_value = "keep", value_name = "keep|zero")]
+    pub(crate) padding: Padding,
     /// The rules of masks: keras-3.15 or keras-2; those of the Keras that wrote the file if absent
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) semantics: Option<Semantics>,
@@ -116,6 +120,7 @@ impl Common {
         let is_source = |option: &MasksOption| matches!(option, MasksOption::Source(_));
         let given = [
             ("on-unsupported-mask", self.on_unsupported_mask != Policy::Error),
+            ("padding", self.padding != Padding::Keep),
             ("semantics", self.semantics.is_some()),
             ("masks", self.masks.iter().any(is_source)),
             ("weights", self.weights.is_some()),
@@ -183,6 +188,24 @@ impl From<Policy> for UnsupportedMask {
             Policy::Error => UnsupportedMask::Error,
             Policy::Warn => UnsupportedMask::Warn,
             Policy::Drop => UnsupportedMask::Drop,
+        }
+    }
+}
+
+/// What outputs hold where their masks are false.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Padding {
+    /// What they hold in Keras
+    Keep,
+    /// Zero: what nobody reads is not computed
+    Zero,
+}
+
+impl From<Padding> for Padded {
+    fn from(padding: Padding) -> Padded {
+        match padding {
+            Padding::Keep => Padded::Keep,
+            Padding::Zero => Padded::Zero,
         }
     }
 }

@@ -49,6 +49,7 @@ impl Cell {
             sequences: false,
             states: false,
             backwards: false,
+            in_order: false,
             zero_masked: false,
         };
         let op = match class {
@@ -252,7 +253,7 @@ impl Steps for Stack {
             operands.extend(weights);
             operands.push(mask.clone());
             operands.extend(initial.by_ref().take(cell.op.states()).cloned());
-            operands.push(Operand::Absent);
+            operands.extend([Operand::Absent, Operand::Absent]);
             let mut results = scope.builder.emit_all(op, &operands)?;
             x = results.remove(0);
             states.extend(results);

@@ -54,6 +54,7 @@ impl Convolution {
                 sequences: walk.sequences,
                 states: walk.states,
                 backwards: walk.backwards,
+                in_order: false,
                 zero_masked: walk.zero_masked,
             },
             recurrent_activation: self.recurrent_activation,

@@ -4,6 +4,8 @@
 //! y_t = m_t ? cell(x_t, s_{t-1}) : (zero_masked ? 0 : y_{t-1})        y before the first step = 0
 //! s_t = m_t ? new state          : s_{t-1}
 //! ```
+//!
+//! Rows at some places are put among zeros first, and taken from there afterwards.
 
 use std::sync::Arc;
 
@@ -12,16 +14,23 @@ use crate::activation::Activation;
 use crate::dim::Dim;
 use crate::float::Float;
 use crate::ops::Elementwise::{Add, Mul, Select, Sub};
-use crate::ops::{Index, OpError, Product, Scan, Shape};
+use crate::ops::{Index, OpError, Product, Rows, Scan, Shape};
 use crate::program::{Builder, Literal, Operand};
 use crate::ty::{Sizes, Type};
 
 /// Builds the loop and gives the layer's results.
 pub(super) fn unfold(op: &Recurrent, b: &mut Builder, operands: &[Operand]) -> Result<Vec<Operand>, OpError> {
     let [x, kernel, recurrent, bias, mask] = &operands[..5] else { return Ok(vec![]) };
-    let rows = op.rows().and_then(|place| operands.get(place)).filter(|rows| **rows != Operand::Absent);
-    let looked_up = rows.map(|rows| b.emit(Index::Gather, &[x.clone(), rows.clone()])).transpose()?;
-    let x = looked_up.as_ref().unwrap_or(x);
+    let given = |place: usize| operands.get(place).filter(|operand| **operand != Operand::Absent);
+    let (rows, places) = (op.rows().and_then(given), op.places().and_then(given));
+    let mut x = x.clone();
+    if let Some(rows) = rows {
+        x = b.emit(Index::Gather, &[x, rows.clone()])?;
+    }
+    if let Some(places) = places {
+        x = b.emit(Rows::Unpack { fill: Float(0.0) }, &[x, places.clone(), mask.clone()])?;
+    }
+    let x = &x;
     let options = op.options();
     let (input_bias, hidden_bias) = split_bias(op, b, bias)?;
     let mut projected = project(op, b, x, kernel)?;
@@ -54,7 +63,13 @@ pub(super) fn unfold(op: &Recurrent, b: &mut Builder, operands: &[Operand]) -> R
     let all: Vec<Operand> = [carried, sequences, constants].concat();
     let scan = Scan::Scan { carried: carries as u32, sequences: runs as u32, body: Arc::new(body) };
     let mut results = b.emit_all(scan, &all)?;
-    let output = if options.sequences { results[carries].clone() } else { results[carries - 1].clone() };
+    let mut output = if options.sequences { results[carries].clone() } else { results[carries - 1].clone() };
+    if options.sequences && options.backwards && options.in_order {
+        output = b.emit(Shape::Reverse { axis: 1 }, &[output])?;
+    }
+    if let Some(places) = places.filter(|_| options.sequences) {
+        output = b.emit(Rows::Pack, &[output, places.clone()])?;
+    }
     results.truncate(if options.states { op.states() } else { 0 });
     results.insert(0, output);
     Ok(results)

@@ -200,8 +200,13 @@ fn initial_c(initial: &[f32], b: usize, units: usize) -> Vec<f64> {
 }
 
 fn every_option() -> [Options; 4] {
-    [(false, false), (true, false), (false, true), (true, true)]
-        .map(|(go_backwards, zero_output_for_mask)| Options { go_backwards, zero_output_for_mask })
+    [(false, false), (true, false), (false, true), (true, true)].map(
+        |(go_backwards, zero_output_for_mask)| Options {
+            go_backwards,
+            in_order: false,
+            zero_output_for_mask,
+        },
+    )
 }
 
 #[test]
@@ -225,7 +230,7 @@ fn they_are_keras_loop() {
                 mask.iter_mut().take(steps).for_each(|valid| *valid = false);
                 let initial = lcg.floats(batch * units, 0.8);
                 for mask in [None, Some(&mask[..])] {
-                    let input = Sequences { x: &x, rows: None, batch, steps, features, mask };
+                    let input = Sequences { x: &x, rows: None, batch, steps, features, mask, places: None };
                     let ran = layer.run(&input, options, &initial);
                     let want = layer.naive(&input, options, &initial);
                     for (got, want) in [&ran.sequences, &ran.last, &ran.h, &ran.c].into_iter().zip(&want) {
@@ -242,7 +247,8 @@ fn they_are_keras_loop() {
 fn the_numbers_of_keras() {
     let x: Vec<f32> = (0..12).map(|i| i as f32 / 10.0).collect();
     let mask = [true, true, false, true, false, true];
-    let input = Sequences { x: &x, rows: None, batch: 2, steps: 3, features: 2, mask: Some(&mask) };
+    let input =
+        Sequences { x: &x, rows: None, batch: 2, steps: 3, features: 2, mask: Some(&mask), places: None };
     let table: [(Kind, [f64; 6], [f64; 6]); 4] = [
         (
             Kind::Simple,
@@ -307,8 +313,15 @@ fn company_order_padding_and_threads_do_not_show() {
         let rows: Vec<Vec<f32>> = (0..33).map(|i| lcg.floats(features * (i % (longest + 1)), 1.0)).collect();
         let run = |rows: &[Vec<f32>], steps, left, options| {
             let (x, mask) = padded(rows, features, steps, left);
-            let input =
-                Sequences { x: &x, rows: None, batch: rows.len(), steps, features, mask: Some(&mask) };
+            let input = Sequences {
+                x: &x,
+                rows: None,
+                batch: rows.len(),
+                steps,
+                features,
+                mask: Some(&mask),
+                places: None,
+            };
             let ran = layer.run(&input, options, &vec![0.0; rows.len() * units]);
             (bits(&ran.last), bits(&ran.h))
         };
@@ -330,6 +343,71 @@ fn company_order_padding_and_threads_do_not_show() {
     }
 }
 
+/// What is whole is `[batch, steps, width]`; taken are the rows at the places.
+fn taken(whole: &[f32], places: &[i32], width: usize) -> Vec<f32> {
+    places.iter().flat_map(|&place| &whole[place as usize * width..][..width]).copied().collect()
+}
+
+#[test]
+fn rows_at_places_are_those_of_the_whole() {
+    let (batch, steps, features, units) = (9, 12, 7, 19);
+    for kind in KINDS {
+        let mut lcg = Lcg::new(kind as u64);
+        let layer = Layer::random(kind, features, units, &mut lcg);
+        let x = lcg.floats(batch * steps * features, 1.0);
+        let mut mask = lcg.bools(batch * steps);
+        mask[..steps].fill(false);
+        let initial = lcg.floats(batch * units, 0.8);
+        let wanted: Vec<bool> = lcg.bools(batch * steps).iter().zip(&mask).map(|(a, b)| *a || *b).collect();
+        let places: Vec<i32> = (0..).zip(&wanted).filter(|(_, wanted)| **wanted).map(|(at, _)| at).collect();
+        let (rows, at) = (taken(&x, &places, features), Places::new(&places, [batch, steps], &mask).unwrap());
+        let whole = Sequences { x: &x, rows: None, batch, steps, features, mask: Some(&mask), places: None };
+        let packed = Sequences { x: &rows, places: Some(&at), ..whole };
+        for options in every_option() {
+            let options = Options { in_order: true, ..options };
+            let ran = layer.run(&whole, options, &initial);
+            for threads in [1, 3] {
+                let mut found = vec![f32::NAN; places.len() * units];
+                let run = || layer.run_into(&packed, options, &initial, Output::Sequences(&mut found));
+                let (h, _) = with_threads(threads, run);
+                assert_eq!(bits(&found), bits(&taken(&ran.sequences, &places, units)));
+                assert_eq!(bits(&h), bits(&ran.h));
+            }
+        }
+    }
+}
+
+#[test]
+fn outputs_in_order_are_those_of_the_steps() {
+    let (batch, steps, units) = (4, 6, 5);
+    let mut lcg = Lcg::new(8);
+    let layer = Layer::random(Kind::Lstm, 3, units, &mut lcg);
+    let (x, mask) = (lcg.floats(batch * steps * 3, 1.0), lcg.bools(batch * steps));
+    let input = Sequences { x: &x, rows: None, batch, steps, features: 3, mask: Some(&mask), places: None };
+    let backwards = Options { go_backwards: true, ..Options::default() };
+    let [turned, ordered] = [false, true]
+        .map(|in_order| layer.run(&input, Options { in_order, ..backwards }, &vec![0.0; batch * units]));
+    let back: Vec<f32> = (turned.sequences.chunks(steps * units))
+        .flat_map(|example| example.chunks(units).rev().flatten().copied())
+        .collect();
+    assert_eq!(back, ordered.sequences);
+}
+
+#[test]
+fn places_have_to_be_in_order_and_to_hold_the_mask() {
+    let mask = [true, false, true, false];
+    let places = |places: &[i32]| Places::new(places, [2, 2], &mask).is_some();
+    assert!(places(&[0, 2]) && places(&[0, 1, 2, 3]));
+    assert!(
+        !places(&[0])
+            && !places(&[2, 0])
+            && !places(&[0, 2, 2])
+            && !places(&[0, 2, 4])
+            && !places(&[-1, 0, 2])
+    );
+    assert!(Places::new(&[], [2, 2], &mask[..2]).is_none());
+}
+
 #[test]
 fn any_activation_will_do() {
     let mut lcg = Lcg::new(2);
@@ -338,7 +416,8 @@ fn any_activation_will_do() {
         layer.activation = Activation::Softmax;
         layer.recurrent_activation = Activation::HardSigmoid;
         let x = lcg.floats(2 * 4 * 3, 1.0);
-        let input = Sequences { x: &x, rows: None, batch: 2, steps: 4, features: 3, mask: None };
+        let input =
+            Sequences { x: &x, rows: None, batch: 2, steps: 4, features: 3, mask: None, places: None };
         let ran = layer.run(&input, Options::default(), &[0.0; 10]);
         assert!(ran.sequences.iter().all(|y| (0.0..=1.0).contains(y)), "{kind:?}");
     }
@@ -351,7 +430,7 @@ fn many_chunks_are_one_run() {
     let layer = Layer::random(Kind::After, features, units, &mut lcg);
     assert!(batch * steps * (features + 3 * units) > CHUNK);
     let (x, mask) = (lcg.floats(batch * steps * features, 1.0), lcg.bools(batch * steps));
-    let input = Sequences { x: &x, rows: None, batch, steps, features, mask: Some(&mask) };
+    let input = Sequences { x: &x, rows: None, batch, steps, features, mask: Some(&mask), places: None };
     let ran = layer.run(&input, Options::default(), &vec![0.0; batch * units]);
     assert_close(
         &ran.sequences,
@@ -379,7 +458,7 @@ fn speed() {
     for (batch, valid) in [(1, 100), (8, 100), (32, 100), (32, 25)] {
         let x = lcg.floats(batch * steps * features, 1.0);
         let mask: Vec<bool> = (0..batch * steps).map(|i| i % steps < valid).collect();
-        let input = Sequences { x: &x, rows: None, batch, steps, features, mask: Some(&mask) };
+        let input = Sequences { x: &x, rows: None, batch, steps, features, mask: Some(&mask), places: None };
         let mut out = vec![0.0; batch * units];
         for threads in [1, 2] {
             let once = |_| {
