@@ -331,7 +331,7 @@ impl<'a> Lowering<'a> {
         if ty.dtype == DType::Str {
             return Ok(x);
         }
-        self.builder.set_scope(&self.graph.call_name(tensor.call));
+        self.builder.set_scope(self.graph.call_name(tensor.call));
         let valid = self.builder.trail_axes(&mask, ty.rank())?;
         let zero = self.builder.number(&x, 0.0);
         let zeroed = self.builder.emit(Elementwise::Select, &[valid, x, zero])?;
