@@ -99,15 +99,15 @@ pub fn assemble(mut raw: RawModel, registry: &Registry) -> Result<Assembled, Ass
     let mut layers = Vec::with_capacity(raw.layers.len());
     let mut counted = None;
     for (place, (entry, mut settings)) in raw.layers.iter().zip(settings).enumerate() {
-        let parse = layers::find(&entry.class).map(|def| def.parse).or_else(|| registry.find(&entry.class));
-        let parse = parse.or_else(|| layers::unlisted(&settings)).ok_or_else(|| unknown(entry))?;
+        let known = layers::find(&entry.class).map(|def| def.parse).or_else(|| registry.find(&entry.class));
+        let parse = known.or_else(|| layers::unlisted(&settings)).ok_or_else(|| unknown(entry))?;
         let setting =
             |source| AssembleError::Setting { layer: entry.name.clone(), class: entry.class.clone(), source };
         symbols.name_sizes(place, entry, &mut settings).map_err(setting)?;
         count_outputs(raw, entry, &mut counted, &mut settings);
         let mut config = match entry.class.starts_with("ops.") {
             true => Config::of_operation(settings),
-            false => Config::new(settings).map_err(setting)?,
+            false => Config::new(settings).map_err(setting)?.with_registry(registry),
         };
         let layer = parse(&mut config).map_err(setting)?;
         let settings = config.finish().map_err(setting)?;

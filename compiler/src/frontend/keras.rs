@@ -288,13 +288,28 @@ impl Dialect {
                 format!("ops.{class}")
             }
             (_, Some(module)) if is_inside(module, "keras") => class.to_owned(),
-            // A class of somebody's own must never be taken for Keras' class of the same name.
-            _ => match registered.filter(|name| name.contains('>')) {
-                Some(registered) => registered.to_owned(),
-                None => module.map_or_else(|| class.to_owned(), |module| format!("{module}.{class}")),
-            },
+            _ => custom(class, module, registered),
         })
     }
+}
+
+/// The name of a class that is not of Keras: it must never be taken for Keras' class of the same name.
+fn custom(class: &str, module: Option<&str>, registered: Option<&str>) -> String {
+    match registered.filter(|name| name.contains('>')) {
+        Some(registered) => registered.to_owned(),
+        None => module.map_or_else(|| class.to_owned(), |module| format!("{module}.{class}")),
+    }
+}
+
+/// The class of a layer among the settings of another one, named as that of a layer of the model is.
+pub(crate) fn class_inside(entry: &Json) -> Option<String> {
+    let text = |key: &str| entry.get(key).and_then(Json::as_str);
+    let (class, module) = (text("class_name")?, text("module"));
+    let is_keras = |module: &str| ["keras", "tf_keras"].iter().any(|package| is_inside(module, package));
+    Some(match module.is_some_and(is_keras) {
+        true => class.to_owned(),
+        false => custom(class, module, text("registered_name")),
+    })
 }
 
 /// Is an entry without a module an operation? A layer's settings say whether it is trained, those of a few layers

@@ -9,8 +9,9 @@ use masque_ir::layers::Settings;
 use masque_ir::{DType, Float};
 use serde_json::{Map, Value as Json};
 
-use super::activations;
-use crate::layers::EXPORT;
+use super::{Parse, Registry, activations};
+use crate::frontend::class_inside;
+use crate::layers::{self, EXPORT};
 
 /// A setting is not what the layer expects.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +87,8 @@ pub struct Config {
     float32: bool,
     /// Are settings that are null none at all? Keras writes every setting of an operation.
     without_null: bool,
+    /// The custom layers that there are.
+    registry: Registry,
 }
 
 impl Config {
@@ -95,8 +98,7 @@ impl Config {
             !WITHOUT_MEANING.contains(&key.as_str())
                 && !WITHOUT_MEANING_ENDINGS.iter().any(|end| key.ends_with(end))
         });
-        let mut config =
-            Config { rest: settings, canonical: Settings::new(), float32: false, without_null: false };
+        let mut config = Config::of(settings);
         config.dtype_policy();
         Ok(config)
     }
@@ -104,7 +106,32 @@ impl Config {
     /// Settings of an operation, whose `dtype` is a setting like the others.
     pub fn of_operation(mut settings: Map<String, Json>) -> Config {
         settings.retain(|key, _| !WITHOUT_MEANING.contains(&key.as_str()));
-        Config { rest: settings, canonical: Settings::new(), float32: false, without_null: true }
+        Config { without_null: true, ..Config::of(settings) }
+    }
+
+    fn of(rest: Map<String, Json>) -> Config {
+        let (canonical, registry) = (Settings::new(), Registry::new());
+        Config { rest, canonical, float32: false, without_null: false, registry }
+    }
+
+    /// The same in a model that is opened with a registry.
+    pub fn with_registry(mut self, registry: &Registry) -> Config {
+        self.registry = registry.clone();
+        self
+    }
+
+    /// Settings of a layer inside this one.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Config::new`].
+    pub fn inside(&self, settings: Map<String, Json>) -> Result<Config, ConfigError> {
+        Ok(Config::new(settings)?.with_registry(&self.registry))
+    }
+
+    /// What reads the settings of a layer of that class, of Keras or of the registry that the model is opened with.
+    pub fn reader(&self, class: &str) -> Option<Parse> {
+        layers::find(class).map(|def| def.parse).or_else(|| self.registry.find(class))
     }
 
     /// Everything is computed in float32. A narrower policy is written down, a wider one would be another answer.
@@ -348,12 +375,12 @@ impl Config {
         }
     }
 
-    /// One layer inside a wrapper, as Keras writes it: class name and settings.
+    /// One layer inside a wrapper, as Keras writes it: class and settings. A class that is not of Keras has its package or
+    /// module before its name.
     pub fn layer(&mut self, key: &str) -> Result<(String, Map<String, Json>), ConfigError> {
         let value = self.take(key).unwrap_or(Json::Null);
-        let class = value.get("class_name").and_then(Json::as_str);
-        match (class, value.get("config").and_then(Json::as_object)) {
-            (Some(class), Some(settings)) => Ok((class.to_owned(), settings.clone())),
+        match (class_inside(&value), value.get("config").and_then(Json::as_object)) {
+            (Some(class), Some(settings)) => Ok((class, settings.clone())),
             _ => Err(ConfigError::new(key, "a layer with class_name and config", &value)),
         }
     }

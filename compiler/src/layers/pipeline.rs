@@ -6,11 +6,11 @@ use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
 use serde_json::{Value as Json, json};
 
-use crate::frontend::group_name;
+use crate::frontend::{class_inside, group_name};
 use crate::infer::autocast;
 use crate::layer::{
-    Arguments, CallMasks, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Reads, Scope, ShapeError,
-    Signature, Supports, WeightPlace, WeightSpec,
+    Arguments, CallMasks, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Parse, Reads, Scope,
+    ShapeError, Signature, Supports, WeightPlace, WeightSpec,
 };
 use crate::masks;
 
@@ -43,14 +43,13 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     let entries = value.as_array().ok_or_else(|| ConfigError::new("layers", expected, &value))?;
     let (mut layers, mut canonical): (Vec<Inner>, Vec<Json>) = (vec![], vec![]);
     for entry in entries {
-        let class = entry.get("class_name").and_then(Json::as_str);
         let settings = entry.get("config").and_then(Json::as_object);
-        let (Some(class), Some(settings)) = (class, settings) else {
+        let (Some(class), Some(settings)) = (class_inside(entry), settings) else {
             return Err(ConfigError::new("layers", expected, entry));
         };
-        let (def, class) = (step(class)?, class.to_owned());
-        let mut inner = Config::new(settings.clone())?;
-        let layer = (def.parse)(&mut inner)?;
+        let parse = step(config, &class)?;
+        let mut inner = config.inside(settings.clone())?;
+        let layer = parse(&mut inner)?;
         if layer.outputs(&Default::default()) != 1 || masks::reads(layer.as_ref()) != Reads::Nothing {
             let expected = "layers that give one tensor and compute nothing with masks";
             return Err(ConfigError::new("layers", expected, &class.into()));
@@ -63,15 +62,15 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     Ok(Box::new(Pipeline { layers }))
 }
 
-/// The class of a layer inside.
-fn step(class: &str) -> Result<&'static LayerDef, ConfigError> {
-    let def = super::find(class).filter(|_| !class.starts_with("ops."));
-    let def = def.ok_or_else(|| {
+/// What reads a layer inside.
+fn step(config: &Config, class: &str) -> Result<Parse, ConfigError> {
+    let parse = config.reader(class).filter(|_| !class.starts_with("ops."));
+    let parse = parse.ok_or_else(|| {
         ConfigError::new("layers", format!("known layers ({})", super::refusal(class)), &class.into())
     })?;
     match NOT_INSIDE.contains(&class) {
         true => Err(ConfigError::new("layers", "layers that are one step each", &class.into())),
-        false => Ok(def),
+        false => Ok(parse),
     }
 }
 

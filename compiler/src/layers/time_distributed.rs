@@ -31,10 +31,11 @@ fn parse(config: &mut Config) -> Result<Box<dyn Layer>, ConfigError> {
     }
     let (class, settings) = config.layer("layer")?;
     let unfit = ["Functional", "InputLayer", "Sequential", "TextVectorization"];
-    let def = super::find(&class).filter(|def| !unfit.contains(&def.class) && !class.starts_with("ops."));
-    let def = def.ok_or_else(|| super::unfit("layer", "a supported layer", &class))?;
-    let mut inner = Config::new(settings)?;
-    let layer = (def.parse)(&mut inner)?;
+    let fits = !unfit.contains(&class.as_str()) && !class.starts_with("ops.");
+    let parse = config.reader(&class).filter(|_| fits);
+    let parse = parse.ok_or_else(|| super::unfit("layer", "a supported layer", &class))?;
+    let mut inner = config.inside(settings)?;
+    let layer = parse(&mut inner)?;
     let kept = inner.finish()?;
     let axes = match kept.get("axis") {
         Some(Json::Array(axes)) => axes.iter().filter_map(Json::as_i64).collect(),
@@ -86,12 +87,17 @@ impl TimeDistributed {
                 format!("axis {axis}"),
             ));
         }
-        let mut inner = Arguments::of("inputs", vec![Type::new(x.dtype, fold(&x.shape))]);
+        let mut inner = self.call(Type::new(x.dtype, fold(&x.shape)));
         if let Some(mask) = arguments.mask() {
             check_mask(mask, x)?;
             inner.masks = self.handed_on(Type::new(mask.dtype, fold(&mask.shape)));
         }
         Ok((inner, x.shape[..2].to_vec()))
+    }
+
+    /// A call of the layer inside.
+    fn call<T>(&self, x: T) -> Arguments<T> {
+        Arguments::of(self.layer.signature().parameters.first().copied().unwrap_or("inputs"), vec![x])
     }
 
     /// The masks of the layer inside, if it has a parameter for one.
@@ -155,7 +161,7 @@ impl Layer for TimeDistributed {
         let x = arguments.data()[0].clone();
         let shape = scope.builder.type_of(&x).shape;
         let folded = scope.builder.emit(Shape::Reshape { shape: fold(&shape).into() }, &[x])?;
-        let mut inner = Arguments::of("inputs", vec![folded]);
+        let mut inner = self.call(folded);
         if let Some(mask) = arguments.mask() {
             let shape = fold(&scope.builder.type_of(mask).shape);
             let mask =

@@ -3,7 +3,7 @@
 use masque_ir::Type;
 use masque_ir::ops::{OpError, Reduce};
 use masque_ir::program::Operand;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::Registry;
 use crate::frontend::builder::ModelBuilder;
@@ -72,6 +72,27 @@ fn classes_of_keras_stay_what_they_are() {
     let registry = Registry::new().with("Dense", own).with("ops.Own", own);
     assert!(refusal("Dense", &registry).contains("`units`"));
     assert!(refusal("ops.Own", &registry).contains("unknown class ops.Own"));
+}
+
+#[test]
+fn a_layer_in_a_wrapper_is_found_as_well() {
+    let inside = |layer: Json, registry: &Registry| {
+        let mut model = ModelBuilder::new("m");
+        let x = model.input("x", "float32", &[None, Some(4)]);
+        let y = model.layer("TimeDistributed", "around", json!({"layer": layer}), &[&x]);
+        let lowered = model.finish_with(&[&y], registry)?.infer()?.lower(Options::default())?;
+        Ok::<_, Error>(lowered.program().output_types()[0].to_string())
+    };
+    let registry = Registry::new().with("a>Own", own);
+    let entry = |class: &str, registered: Json| json!({"module": null, "class_name": class, "registered_name": registered, "config": {"units": 3}});
+    let entry_of_own = json!({"class_name": "a>Own", "config": {}});
+    assert_eq!(inside(entry_of_own, &registry).unwrap(), "f32[B, T, 4]");
+    assert_eq!(inside(entry("Dense", json!(null)), &registry).unwrap(), "f32[B, T, 3]");
+    let refused = inside(entry("Own", json!("a>Own")), &registry).unwrap_err().to_string();
+    assert!(refused.contains("`units`: expected no such setting"), "{refused}");
+    // It has the name of a class of Keras and is none.
+    let refused = inside(entry("Dense", json!("a>Dense")), &registry).unwrap_err().to_string();
+    assert!(refused.contains("found \"a>Dense\""), "{refused}");
 }
 
 #[test]
