@@ -5,12 +5,12 @@ mod build;
 mod dump;
 mod generate;
 mod meant;
+mod outputs;
 
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use masque::Padded;
 use masque::diagnostics::{Code, UnsupportedMask};
 use masque::frontend::OpaqueLayer;
 use masque_ir::Semantics;
@@ -22,6 +22,7 @@ pub(crate) use bench::Bench;
 pub(crate) use build::{Build, Verify};
 pub(crate) use dump::{Dump, DumpFormat};
 pub(crate) use generate::Generate;
+pub(crate) use outputs::{Outputs, Padding};
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
 #[derive(Debug, Parser)]
@@ -39,9 +40,6 @@ pub(crate) struct Common {
     /// What to do with a mask that reaches a layer without support for masks
     #[arg(long, global = true, value_enum, default_value = "error", value_name = "POLICY")]
     pub(crate) on_unsupported_mask: Policy,
-    /// What outputs hold at padded positions
-    #[arg(long, global = true, value_enum, default_value = "keep", value_name = "keep|zero")]
-    pub(crate) padding: Padding,
     /// The rules of masks: keras-3.15 or keras-2; those of the Keras that wrote the file if absent
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) semantics: Option<Semantics>,
@@ -120,7 +118,6 @@ impl Common {
         let is_source = |option: &MasksOption| matches!(option, MasksOption::Source(_));
         let given = [
             ("on-unsupported-mask", self.on_unsupported_mask != Policy::Error),
-            ("padding", self.padding != Padding::Keep),
             ("semantics", self.semantics.is_some()),
             ("masks", self.masks.iter().any(is_source)),
             ("weights", self.weights.is_some()),
@@ -188,24 +185,6 @@ impl From<Policy> for UnsupportedMask {
             Policy::Error => UnsupportedMask::Error,
             Policy::Warn => UnsupportedMask::Warn,
             Policy::Drop => UnsupportedMask::Drop,
-        }
-    }
-}
-
-/// What outputs hold where their masks are false.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Padding {
-    /// What they hold in Keras
-    Keep,
-    /// Zero: what nobody reads is not computed
-    Zero,
-}
-
-impl From<Padding> for Padded {
-    fn from(padding: Padding) -> Padded {
-        match padding {
-            Padding::Keep => Padded::Keep,
-            Padding::Zero => Padded::Zero,
         }
     }
 }
@@ -392,6 +371,8 @@ pub(crate) struct Run {
     pub(crate) model: PathBuf,
     #[command(flatten)]
     pub(crate) job: RunOptions,
+    #[command(flatten)]
+    pub(crate) outputs: Outputs,
 }
 
 /// The options of every run, which an executable has, too.

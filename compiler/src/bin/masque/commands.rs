@@ -92,8 +92,7 @@ fn plan(
     given: Options,
     terminal: &Terminal,
 ) -> Result<masque::Planned, Failure> {
-    let (on_unsupported_mask, padded) = (common.on_unsupported_mask.into(), common.padding.into());
-    let options = Options { on_unsupported_mask, padded, ..given };
+    let options = Options { on_unsupported_mask: common.on_unsupported_mask.into(), ..given };
     let planned = session::compile(inferred, options, |progress| match progress {
         Progress::Lowered(lowered) => {
             terminal.tell(&format!("lowered to {} operations", lowered.program().nodes.len()));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{TextOrJson, YesOrNo};
+use super::{Outputs, TextOrJson, YesOrNo};
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
@@ -38,6 +38,8 @@ pub(crate) struct Bench {
     /// Replace a file that is there, though it is of another kind or read-only
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) outputs: Outputs,
 }
 
 impl Bench {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::TextOrJson;
+use super::{Outputs, TextOrJson};
 
 #[derive(Debug, Args)]
 pub(crate) struct Build {
@@ -29,6 +29,8 @@ pub(crate) struct Build {
     /// Replace a file that is there, though it is no executable of masque's or is read-only
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) outputs: Outputs,
 }
 
 fn note(text: &str) -> Result<(String, String), String> {

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+
+use super::Outputs;
 use masque_ir::text::Stage;
 
 #[derive(Debug, Args)]
@@ -44,6 +46,8 @@ pub(crate) struct Dump {
     /// With --format html or --open: run the model on these inputs, and show what every call gives
     #[arg(long, value_name = "FILE", conflicts_with_all = ["stage", "collapse", "focus", "diff", "all"])]
     pub(crate) input: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) outputs: Outputs,
 }
 
 /// Forms of dumps.

@@ -13,7 +13,6 @@ const MEANT_FOR: &[(&str, &str, &[&str])] = {
             "--on-unsupported-mask",
             &["bench", "build", "check", "dump", "evaluate", "masks", "run"],
         ),
-        ("padding", "--padding", &["bench", "build", "dump", "run"]),
         ("semantics", "--semantics", MODELS),
         ("masks", "--masks", MODELS),
         ("weights", "--weights", MODELS),

@@ -65,7 +65,8 @@ pub(crate) fn run(arguments: &Bench, common: &Common, terminal: &Terminal) -> Re
     let Some(()) = commands::accept(model, &inferred, common, terminal)? else {
         return Ok(ExitCode::from(1));
     };
-    let planned = commands::plan(inferred, common, Options::default(), terminal)?;
+    let given = Options { padded: arguments.outputs.padding.into(), ..Options::default() };
+    let planned = commands::plan(inferred, common, given, terminal)?;
     let compile_s = start.elapsed().as_secs_f64();
     if let Some(output) = &output {
         io::check_outputs(output, &planned.plan)?;

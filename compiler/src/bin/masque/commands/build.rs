@@ -30,7 +30,8 @@ pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Re
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal)? else {
         return Ok(ExitCode::from(1));
     };
-    let given = Options { mask_outputs: true, ..Options::default() };
+    let padded = arguments.outputs.padding.into();
+    let given = Options { mask_outputs: true, padded, ..Options::default() };
     let planned = commands::plan(inferred, common, given, terminal)?;
     let labels = Labels::read(&planned.plan, &arguments.labels)?;
     let compiled = CompiledModel::new(arguments.model.display().to_string(), planned);

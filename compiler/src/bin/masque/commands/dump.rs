@@ -169,7 +169,7 @@ fn documents_to(
     let options = Options {
         on_unsupported_mask: common.on_unsupported_mask.into(),
         mask_outputs: extent.last == Stage::Plan && arguments.all.is_none() && arguments.diff.is_empty(),
-        padded: common.padding.into(),
+        padded: arguments.outputs.padding.into(),
         ..Options::default()
     };
     documents(&arguments.model, given, extent, options, (common, terminal))

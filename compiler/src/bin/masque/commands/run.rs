@@ -1,6 +1,5 @@
 //! `masque run MODEL [INPUT] --output OUT`
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use masque_runtime::io;
 use masque_runtime::quote::one_line;
 use masque_runtime::serve::{Job, Listener, ServeError, serve};
 
-use crate::args::{Common, Run};
+use crate::args::{Common, Padding, Run};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
@@ -26,11 +25,11 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
     }
     targets.check()?;
     let session = if bundle::is_bundle(&arguments.model).unwrap_or(false) {
-        let (session, labels) = opened(&arguments.model, common)?;
+        let (session, labels) = opened(arguments, common)?;
         job.known_labels = labels;
         session
     } else {
-        let Some(session) = compiled(&arguments.model, common, terminal)? else {
+        let Some(session) = compiled(arguments, common, terminal)? else {
             return Ok(ExitCode::from(1));
         };
         session
@@ -47,18 +46,22 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
 }
 
 /// A session of a model that is compiled now; none if its masks keep it from that.
-fn compiled(model: &Path, common: &Common, terminal: &Terminal) -> Result<Option<Session>, Failure> {
+fn compiled(arguments: &Run, common: &Common, terminal: &Terminal) -> Result<Option<Session>, Failure> {
+    let model = arguments.model.as_path();
     let inferred = commands::infer(model, common, terminal)?;
     let Some(()) = commands::accept(model, &inferred, common, terminal)? else { return Ok(None) };
-    let given = Options { mask_outputs: common.mask_file().is_some(), ..Options::default() };
+    let (mask_outputs, padded) = (common.mask_file().is_some(), arguments.outputs.padding.into());
+    let given = Options { mask_outputs, padded, ..Options::default() };
     let planned = commands::plan(inferred, common, given, terminal)?;
     Ok(Some(CompiledModel::new(model.display().to_string(), planned).session()?))
 }
 
 /// A session of what `masque build` made, an executable, whatever kind of machine it is for, or a plan file; and the labels
 /// in it.
-fn opened(file: &Path, common: &Common) -> Result<(Session, Labels), Failure> {
-    if let Some(option) = common.for_compiling() {
+fn opened(arguments: &Run, common: &Common) -> Result<(Session, Labels), Failure> {
+    let file = arguments.model.as_path();
+    let padding = Some("padding").filter(|_| arguments.outputs.padding != Padding::Keep);
+    if let Some(option) = common.for_compiling().or(padding) {
         return Err(Failure::Built { file: one_line(&file.to_string_lossy()), option });
     }
     let bundle = Arc::new(Bundle::open(file)?);
