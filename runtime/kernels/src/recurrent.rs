@@ -39,9 +39,9 @@ const CHUNK: usize = 128 * 1024;
 /// A batch of sequences, padded to one length.
 #[derive(Clone, Copy, Debug)]
 pub struct Sequences<'a> {
-    /// Row-major [batch, steps, features], with `places` [places, features], or rows of a table.
+    /// Row-major [batch, steps, features], with `places` the features of each of them, or rows of a table.
     pub x: &'a [f32],
-    /// [batch, steps] or [places], for a table: the number of the row that is the step.
+    /// For a table: the number of the row that is the step, [batch, steps], with `places` one for each of them.
     pub rows: Option<&'a [usize]>,
     /// Number of sequences.
     pub batch: usize,
@@ -92,7 +92,7 @@ pub struct Options {
 /// Where the output goes.
 #[derive(Debug)]
 pub enum Output<'a> {
-    /// Every step's, row-major [batch, steps, units], in the order of processing; with places [places, units].
+    /// Every step's, row-major [batch, steps, units], in the order of processing; with `places` the units of each of them.
     Sequences(&'a mut [f32]),
     /// The last processed step's, row-major [batch, units].
     Last(&'a mut [f32]),
