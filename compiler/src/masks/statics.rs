@@ -2,7 +2,7 @@
 //! end, and how two of them relate.
 //!
 //! Everything here is proved by the expressions alone and by what layers promise of the numbers that they give
-//! ([`Layer::behind_the_end`]); what is not proved is not claimed.
+//! ([`Masking::filler`](crate::layer::Masking::filler)); what is not proved is not claimed.
 
 #[cfg(test)]
 mod tests;
