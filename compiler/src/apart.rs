@@ -47,8 +47,7 @@ fn follow(program: &Program, inputs: &[Batch]) -> Option<Vec<Batch>> {
 
 /// Where the examples stand in the results of an operation.
 fn through(program: &Program, node: &Node, operands: &[Batch]) -> Option<Vec<Batch>> {
-    let types: Vec<Option<Type>> =
-        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    let types = program.operand_types(node);
     let typed: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
     let all = |batch: Batch| vec![batch; node.results.len()];
     match node.op.flow(&typed) {

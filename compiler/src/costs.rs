@@ -100,8 +100,7 @@ fn multiply_adds(program: &Program, node: &Node) -> Cost {
     if node.op.is_composite() {
         return None;
     }
-    let types: Vec<Option<Type>> =
-        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    let types = program.operand_types(node);
     let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
     match node.op.flow(&types) {
         Flow::Joint(joint) if joint.fold == Fold::SUM && types.len() > 1 => {

@@ -36,8 +36,8 @@ impl LowerError {
     }
 }
 
-/// Lowers a graph. Mask outputs, if asked for, stand behind the model's outputs, named `LAYER:CALL[:OUTPUT]`; those of the
-/// model are zero where the mask of the tensor that `zeroed` has at their place is false.
+/// Lowers a graph. Mask outputs, if asked for, stand behind the model's outputs, named `LAYER:CALL[:OUTPUT]`. Output number
+/// i is zero where the mask of the tensor `zeroed[i]` is false, and stays as it is if there is none.
 pub fn lower(
     model: &InferredGraph,
     layers: &[Box<dyn Layer>],
@@ -46,22 +46,19 @@ pub fn lower(
 ) -> Result<Program, LowerError> {
     let graph = &model.graph;
     let mut lowering = Lowering::new(graph, &model.facts);
+    let failed = |call: CallId, source: OpError| LowerError {
+        layer: graph.call_name(call),
+        class: graph.layer_of(call).class.clone(),
+        source,
+    };
     for id in graph.calls() {
         let layer = layers[graph.call(id).layer.0 as usize].as_ref();
-        lowering.call(id, layer).map_err(|source| LowerError {
-            layer: graph.call_name(id),
-            class: graph.layer_of(id).class.clone(),
-            source,
-        })?;
+        lowering.call(id, layer).map_err(|source| failed(id, source))?;
     }
     for (place, output) in graph.outputs().iter().enumerate() {
         let masked = zeroed.get(place).copied().flatten();
-        let operand = lowering.zero_outside(output.tensor, masked).map_err(|source| LowerError {
-            layer: graph.call_name(output.tensor.call),
-            class: graph.layer_of(output.tensor.call).class.clone(),
-            source,
-        })?;
-        lowering.builder.output(&output.name, operand);
+        let operand = lowering.zero_outside(output.tensor, masked);
+        lowering.builder.output(&output.name, operand.map_err(|source| failed(output.tensor.call, source))?);
     }
     if mask_outputs {
         for (name, operand) in lowering.mask_outputs() {

@@ -102,8 +102,7 @@ impl Packer<'_> {
             let shape = &node.results[0].ty.shape;
             return vec![self.rows(x, shape, true, set)];
         }
-        let types: Vec<Option<Type>> =
-            node.operands.iter().map(|operand| self.program.operand_type(operand)).collect();
+        let types = self.program.operand_types(node);
         let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
         let attends = regions::attends_among(node, set.mask);
         let rows = node.op.rows(&types).unwrap_or(regions::sequences(&node.op).to_vec());

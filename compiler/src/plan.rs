@@ -247,8 +247,7 @@ fn is_stored(node: &Node) -> bool {
 
 /// The kernel that computes a node; `None` for a composite that has none.
 fn chosen(program: &Program, node: &Node) -> Option<Kernel> {
-    let types: Vec<Option<Type>> =
-        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    let types = program.operand_types(node);
     Kernel::choose(&node.op, &types.iter().map(Option::as_ref).collect::<Vec<_>>())
 }
 

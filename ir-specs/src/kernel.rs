@@ -218,7 +218,7 @@ fn read_as_matrix(op: &Op, place: usize) -> bool {
 
 /// The kernel of an operation of a body.
 fn inside(body: &Program, node: &Node) -> Option<Kernel> {
-    let types: Vec<Option<Type>> = node.operands.iter().map(|operand| body.operand_type(operand)).collect();
+    let types = body.operand_types(node);
     Kernel::choose(&node.op, &types.iter().map(Option::as_ref).collect::<Vec<_>>())
 }
 

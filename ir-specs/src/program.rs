@@ -129,6 +129,11 @@ impl Program {
         }
     }
 
+    /// The types of a node's operands; absent ones have none.
+    pub fn operand_types(&self, node: &Node) -> Vec<Option<Type>> {
+        node.operands.iter().map(|operand| self.operand_type(operand)).collect()
+    }
+
     /// The inputs in order: value, name and type.
     pub fn inputs(&self) -> impl Iterator<Item = (Value, &ResultInfo)> {
         self.leaves(|op| matches!(op, Leaf::Input { .. }))

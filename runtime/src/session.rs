@@ -94,7 +94,7 @@ impl State {
         self.kept = None;
     }
 
-    /// From the next run on, measures how long each step takes.
+    /// From the next run on, takes one step after the other and measures how long each takes.
     pub fn measure(&mut self) {
         self.workspace.times = Some(vec![]);
     }

@@ -271,8 +271,7 @@ impl Search<'_> {
     /// they are that number nowhere else.
     fn compared(&self, mask: Value) -> Option<(Value, f64, bool)> {
         let node = &self.program.nodes[mask.node as usize];
-        let types: Vec<Option<Type>> =
-            node.operands.iter().map(|operand| self.program.operand_type(operand)).collect();
+        let types = self.program.operand_types(node);
         let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
         let Flow::Joint(joint) = node.op.flow(&types) else { return None };
         let values: Vec<Value> = node.operands.iter().filter_map(Operand::value).collect();
@@ -362,8 +361,7 @@ fn readers(program: &Program) -> HashMap<Value, Vec<u32>> {
 fn varying(program: &Program) -> Vec<bool> {
     let mut varying: Vec<bool> = Vec::with_capacity(program.nodes.len());
     for node in &program.nodes {
-        let types: Vec<Option<Type>> =
-            node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+        let types = program.operand_types(node);
         let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
         varying.push(match node.op.flow(&types) {
             Flow::Given { caller, .. } => caller,

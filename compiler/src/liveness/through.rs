@@ -242,8 +242,7 @@ impl Through<'_> {
             return false;
         }
         let node = self.node(value);
-        let types: Vec<Option<Type>> =
-            node.operands.iter().map(|operand| self.program.operand_type(operand)).collect();
+        let types = self.program.operand_types(node);
         let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
         let uniform = |operand: &Operand, axis: usize| match operand {
             Operand::Value(value) => self.is_uniform(*value, axis),

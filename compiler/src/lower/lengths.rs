@@ -33,8 +33,7 @@ pub(super) fn unify(program: Program) -> Program {
 
 /// Pairs of symbols that an operation runs along at once.
 fn equal(program: &Program, node: &Node) -> Vec<[Arc<str>; 2]> {
-    let types: Vec<Option<Type>> =
-        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    let types = program.operand_types(node);
     let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
     let mut along: Vec<(u32, Arc<str>)> = vec![];
     let mut add =

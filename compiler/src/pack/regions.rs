@@ -8,12 +8,12 @@ use masque_ir::{DType, Dim, Type};
 
 use crate::liveness::{Needs, Padding, Together};
 
-/// Places of the positions of a mask.
+/// Positions of a mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Set {
-    /// Where this is true.
+    /// The mask; all positions where it is true are in the set.
     pub(super) mask: Value,
-    /// And where a run of positions begins at which it is false?
+    /// Is the first position of each run where it is false in the set, too?
     pub(super) runs: bool,
 }
 
@@ -44,25 +44,17 @@ impl Regions {
         }
         let padding = Padding::of(program.clone(), &Together::default());
         let needs = Needs::of(&padding);
-        let held: Vec<Vec<bool>> = masks.iter().map(|mask| held(program, *mask)).collect();
+        let held: BTreeMap<Value, Vec<bool>> =
+            masks.iter().map(|mask| (*mask, held(program, *mask))).collect();
         let mut chosen: Vec<Option<Set>> = vec![None; count];
         for (place, candidates) in candidates.iter().enumerate() {
-            let name = |mask: &Value| program.result(*mask).name.as_str();
             let node = &program.nodes[place];
-            let result = node.results.first().map_or("", |result| result.name.as_str());
-            let unseen = |mask: &Value| match is_rows(node, 0) {
-                true => needs.unseen_outside(result, name(mask)),
-                false => Some(0.0),
-            };
-            let unseen = candidates.iter().find_map(|mask| Some((*mask, unseen(mask)?)));
-            let filled = || candidates.iter().find_map(|mask| Some((*mask, filled(program, node, *mask)?.1)));
-            let unseen = unseen.or_else(filled);
-            let is_held =
-                |mask: &&Value| masks.iter().zip(&held).any(|(of, held)| of == *mask && held[place]);
-            if let Some((mask, fill)) = unseen {
-                (chosen[place], regions.fill[place]) = (Some(Set { mask, runs: false }), Some(fill));
-            } else if let Some(&mask) = candidates.iter().find(is_held) {
-                (chosen[place], regions.fill[place]) = (Some(Set { mask, runs: true }), None);
+            let outside = |mask: Value| outside(program, &needs, node, mask);
+            let known = candidates.iter().find_map(|&mask| Some((mask, Some(outside(mask)?))));
+            let found = known.or_else(|| Some((*candidates.iter().find(|mask| held[mask][place])?, None)));
+            if let Some((mask, fill)) = found {
+                chosen[place] = Some(Set { mask, runs: fill.is_none() });
+                regions.fill[place] = fill;
             }
         }
         regions.connect(program, chosen);
@@ -122,6 +114,15 @@ fn saves(program: &Program, members: &[usize]) -> bool {
     members.iter().any(|place| is_work(&node(place).op) || reads(node(place)))
 }
 
+/// What stands where a mask is false in the first result of a node, or may stand there, as nobody sees it.
+fn outside(program: &Program, needs: &Needs<'_>, node: &Node, mask: Value) -> Option<f64> {
+    if !is_rows(node, 0) {
+        return Some(0.0);
+    }
+    let unseen = needs.unseen_outside(&node.results.first()?.name, &program.result(mask).name);
+    unseen.or_else(|| Some(filled(program, node, mask)?.1))
+}
+
 /// What a node gives where a mask is true, and the number that it gives everywhere else.
 pub(super) fn filled<'a>(program: &'a Program, node: &'a Node, mask: Value) -> Option<(&'a Operand, f64)> {
     let (Op::Elementwise(Elementwise::Select), [valid, x, Operand::Literal(number)]) =
@@ -150,8 +151,7 @@ fn held(program: &Program, mask: Value) -> Vec<bool> {
         if !result.starts_with(positions) {
             continue;
         }
-        let types: Vec<Option<Type>> =
-            node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+        let types = program.operand_types(node);
         let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
         let is_held = |at: usize| {
             let known = |value: Value| value == mask || value.result == 0 && held[value.node as usize];
@@ -191,8 +191,7 @@ fn candidates(program: &Program, place: usize, masks: &[Value]) -> Vec<Value> {
     let Some(result) = node.results.first().filter(|_| node.results.len() == 1 || recurs) else {
         return vec![];
     };
-    let types: Vec<Option<Type>> =
-        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    let types = program.operand_types(node);
     let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
     let among = |mask: &Value| match &node.op {
         Op::Recurrent(layer) => layer.among(&node.operands, *mask),

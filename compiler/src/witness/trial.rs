@@ -211,8 +211,7 @@ impl<'a> Maker<'a> {
 fn rows(program: &Program) -> BTreeMap<Value, usize> {
     let mut rows: BTreeMap<Value, usize> = BTreeMap::new();
     for node in &program.nodes {
-        let types: Vec<Option<Type>> =
-            node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+        let types = program.operand_types(node);
         let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
         let Flow::Joint(joint) = node.op.flow(&types) else { continue };
         let axis =
@@ -233,8 +232,7 @@ fn rows(program: &Program) -> BTreeMap<Value, usize> {
 
 /// The table that rows are picked from, of an operation that does that.
 pub(super) fn table(program: &Program, node: &Node) -> Option<Value> {
-    let types: Vec<Option<Type>> =
-        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    let types = program.operand_types(node);
     let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
     let Flow::Joint(joint) = node.op.flow(&types) else { return None };
     let picked = joint.operands.first()?.contains(&Role::Picked);

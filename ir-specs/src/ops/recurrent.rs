@@ -140,8 +140,8 @@ impl Recurrent {
         self.rows().map(|rows| rows + 1)
     }
 
-    /// The same among the rows at which a mask is true, and some others, if it reads no other steps and its outputs, if
-    /// there is one for every step, come in the order of the input's.
+    /// Can it be computed from rows, among them all at which that mask is true? It reads no other steps if this is its own
+    /// mask, and outputs of every step have to be in the order of the input's.
     pub fn among(&self, operands: &[Operand], mask: Value) -> bool {
         let absent =
             |place: Option<usize>| place.is_some_and(|place| operands.get(place) == Some(&Operand::Absent));

@@ -92,8 +92,7 @@ fn body(body: &Program, semantics: Semantics, loops: u32) -> Check {
 }
 
 fn types(program: &Program, node: &Node) -> Check {
-    let operands: Vec<Option<Type>> =
-        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    let operands = program.operand_types(node);
     let results: Vec<&Type> = node.results.iter().map(|result| &result.ty).collect();
     inferred("PROGRAM-2", &node.op, &operands, &results)
 }

@@ -38,8 +38,7 @@ impl Search<'_> {
     /// What a value is put together from; nothing of one that is not.
     fn parts(&self, value: Value, behind: &mut Behind) -> Option<Vec<Value>> {
         let node = &self.program.nodes[value.node as usize];
-        let types: Vec<Option<Type>> =
-            node.operands.iter().map(|operand| self.program.operand_type(operand)).collect();
+        let types = self.program.operand_types(node);
         let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
         let Flow::Arranged(arrangement) = node.op.flow(&types) else { return None };
         let size = |axis: usize| types[0].and_then(|ty| ty.shape.get(axis));

@@ -187,8 +187,7 @@ impl Search<'_> {
 
 /// Does an operation pick rows by its last operand?
 fn picks(program: &Program, node: &Node) -> bool {
-    let types: Vec<Option<Type>> =
-        node.operands.iter().map(|operand| program.operand_type(operand)).collect();
+    let types = program.operand_types(node);
     let types: Vec<Option<&Type>> = types.iter().map(Option::as_ref).collect();
     match node.op.flow(&types) {
         Flow::Joint(joint) => joint.operands.iter().flatten().any(|role| *role == Role::Picked),

@@ -26,7 +26,7 @@ pub(crate) struct Bench {
     /// How many seconds of runs are timed, at least
     #[arg(long, default_value_t = 1.0, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) min_time: f64,
-    /// How long each step of the plan takes, too
+    /// How long each step of the plan takes, too; steps are taken one after the other then
     #[arg(long)]
     pub(crate) profile: bool,
     /// In which form
