@@ -84,13 +84,14 @@ fn a_pass_does_what_it_is_called_for() {
     for (name, [before, pass], has, words) in [
         ("seed/embedding-gru-dense", ["decompose", "tables"], true, "rows = %ids"),
         ("field/094-small-gpt", ["tables", "fold"], false, "reshape(@"),
-        ("field/098-wavenet-nested-outputs", ["fold", "fuse"], true, "map("),
+        ("field/085-embedding-constant-initializer", ["fold", "products"], true, " of rows"),
+        ("field/098-wavenet-nested-outputs", ["products", "fuse"], true, "map("),
     ] {
         let [before, after] = [before, pass].map(|pass| after(name, pass));
         assert_eq!([before.contains(words), after.contains(words)], [!has, has], "{name} {pass}: {after}");
     }
     let gru = |pass| after("seed/embedding-gru-dense", pass);
-    let stages = ["rewrite-1", "pack", "decompose", "tables", "fold", "fuse"];
+    let stages = ["rewrite-1", "pack", "decompose", "tables", "fold", "products", "fuse"];
     let headers = stages.map(|pass| gru(pass).lines().next().unwrap().to_owned());
     assert_eq!(headers[0], "masque 1 tensor");
     assert!(headers[1..].iter().all(|header| header == "masque 1 packed"), "{headers:?}");
@@ -100,12 +101,22 @@ fn a_pass_does_what_it_is_called_for() {
 }
 
 #[test]
+fn weights_grow_for_products_as_far_as_they_may() {
+    let folder = case("seed/embedding-gru-dense").folder;
+    let stored = |more: &[&str]| {
+        let arguments = [&["model.keras", "--after", "products"], more].concat();
+        dump(&folder, &arguments).succeeded().unwrap().text().contains(" of rows")
+    };
+    assert!(!stored(&[]) && !stored(&["--fold-tables", "0"]) && stored(&["--fold-tables", "1"]));
+}
+
+#[test]
 fn a_pass_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let model = case("seed/stacked-gru").model();
     let after = |file: &str, pass: &str| dump(folder.path(), &[file, "--after", pass]);
     dump(folder.path(), &[model.to_str().unwrap(), "--all", "."]).succeeded().unwrap();
-    let passes = "rewrite-1, pack, decompose, tables, fold, fuse";
+    let passes = "rewrite-1, pack, decompose, tables, fold, products, fuse";
     let said = format!("{}: --after inline: expected one of {passes}", model.display());
     assert_eq!(after(model.to_str().unwrap(), "inline").refusal(), Ok(said.as_str()));
     // A text has no weights to fold.

@@ -40,10 +40,7 @@ pub fn bind(
 pub fn give(facts: &mut Facts, weights: &BTreeMap<String, Tensor>) -> Result<(), WeightError> {
     let hashes = facts.weights.iter().map(|declared| {
         let given = weights.get(&declared.name);
-        let ty = given.map(|tensor| {
-            let sizes = tensor.shape().iter().map(|&size| Dim::constant(size as i64));
-            Type { dtype: tensor.dtype(), shape: sizes.collect() }
-        });
+        let ty = given.map(type_of);
         given.filter(|_| ty.as_ref() == Some(&declared.ty)).map(hash).ok_or_else(|| WeightError::Given {
             weight: declared.name.clone(),
             expected: declared.ty.to_string(),
@@ -53,6 +50,12 @@ pub fn give(facts: &mut Facts, weights: &BTreeMap<String, Tensor>) -> Result<(),
     let hashes: Vec<String> = hashes.collect::<Result<_, _>>()?;
     facts.weights.iter_mut().zip(hashes).for_each(|(declared, hash)| declared.hash = Some(hash));
     Ok(())
+}
+
+/// The type of a tensor.
+pub fn type_of(tensor: &Tensor) -> Type {
+    let sizes = tensor.shape().iter().map(|&size| Dim::constant(size as i64));
+    Type { dtype: tensor.dtype(), shape: sizes.collect() }
 }
 
 /// A hash of element type, shape and elements, in 32 hexadecimal digits (128 bits of BLAKE3).

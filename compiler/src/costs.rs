@@ -10,7 +10,7 @@ use masque_ir::dim::Dim;
 use masque_ir::flow::{Flow, Fold, Role};
 use masque_ir::layers::LayerGraph;
 use masque_ir::ops::Op;
-use masque_ir::program::{Node, Program};
+use masque_ir::program::{Node, Operand, Program};
 use masque_ir::ty::Type;
 
 use crate::decompose::{decompose, has_meaning};
@@ -93,7 +93,8 @@ fn rows(program: &Program, node: &Node) -> Option<Dim> {
 fn multiply_adds(program: &Program, node: &Node) -> Cost {
     let none = Some(Dim::constant(0));
     if let Some(rows) = rows(program, node) {
-        let matrices = node.operands.get(1..3)?.iter().map(|operand| program.operand_type(operand));
+        let matrices = node.operands.get(1..3)?.iter().filter(|operand| **operand != Operand::Absent);
+        let matrices = matrices.map(|operand| program.operand_type(operand));
         let mut costs = matrices.map(|ty| Some(&rows * &ty?.elements()));
         return costs.try_fold(Dim::constant(0), |all, cost| Some(&all + &cost?));
     }

@@ -102,7 +102,7 @@ use layer::config::{NARROW_POLICIES, QUANTIZED_POLICIES};
 use layer::{Layer, Registry, WeightSpec};
 pub use lowered::Lowered;
 pub use optimized::Optimized;
-pub use plan::Planned;
+pub use plan::{Growth, Planned};
 
 /// Version, with the commit in parentheses if it is known: that of a package, or of a release build in a git repository.
 pub const VERSION: &str = env!("MASQUE_VERSION");
@@ -119,6 +119,8 @@ pub struct Options {
     pub logits: bool,
     /// What outputs hold at padded positions.
     pub padded: Padded,
+    /// By how much weights may grow for products of embedding tables and kernels, computed once for all runs.
+    pub growth: Growth,
 }
 
 /// What an output holds where its mask is false.

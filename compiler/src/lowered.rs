@@ -7,6 +7,7 @@ use masque_ir::program::Program;
 use masque_ir::verify;
 use masque_runtime::Tensor;
 
+use crate::Growth;
 use crate::diagnostics::Severity;
 use crate::{
     Error, File, Inferred, Optimized, Options, Padded, apart, liveness, lower, rewrite, table, verified,
@@ -19,6 +20,7 @@ pub struct Lowered {
     pub(crate) outputs: usize,
     pub(crate) weights: BTreeMap<String, Tensor>,
     pub(crate) provenance: Provenance,
+    pub(crate) growth: Growth,
 }
 
 impl Inferred {
@@ -67,7 +69,8 @@ impl Inferred {
             mask_table: table::text(&self.graph),
             output_names: self.output_names(),
         };
-        Ok(Lowered { file: self.file.clone(), program, outputs: outputs + logits, weights, provenance })
+        let (file, outputs) = (self.file.clone(), outputs + logits);
+        Ok(Lowered { file, program, outputs, weights, provenance, growth: options.growth })
     }
 }
 

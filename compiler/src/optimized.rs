@@ -45,8 +45,8 @@ impl Optimized {
     /// [`Error::Plan`] if the model came without weights.
     pub fn plan(self) -> Result<Planned, Error> {
         let program = self.packed().into_owned();
-        let Lowered { file, outputs, weights, provenance, .. } = self.lowered;
-        let planned = plan::plan(&program, outputs, &weights, provenance)
+        let Lowered { file, outputs, weights, provenance, growth, .. } = self.lowered;
+        let planned = plan::plan(&program, outputs, &weights, provenance, growth)
             .map_err(|source| Error::Plan { file: file.path, source })?;
         verified("planning", || verify::plan(&planned.plan));
         Ok(planned)

@@ -8,7 +8,7 @@ use masque_ir::text::ProgramStage;
 use masque_runtime::Tensor;
 
 use crate::pack::pack;
-use crate::plan::{PlanError, prepare};
+use crate::plan::{Growth, PlanError, show};
 use crate::rewrite::{Limits, rounds};
 use crate::{Error, Lowered};
 
@@ -16,7 +16,7 @@ use crate::{Error, Lowered};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Passed {
     /// Name of the pass: `rewrite-1` and so on for each round of rewriting, `pack`, and while planning `decompose`,
-    /// `tables`, `fold` and `fuse`.
+    /// `tables`, `fold`, `products` and `fuse`.
     pub pass: String,
     /// Stage that the program's text has in its header, from which it goes on as any other text of that stage.
     pub stage: ProgramStage,
@@ -32,7 +32,7 @@ impl Lowered {
     ///
     /// [`Error::Plan`]: a mistake of ours.
     pub fn passes(&self) -> Result<Vec<Passed>, Error> {
-        follow(ProgramStage::Tensor, &self.program, &self.weights)
+        follow(ProgramStage::Tensor, &self.program, &self.weights, self.growth)
             .map_err(|source| Error::Plan { file: self.file.path.clone(), source })
     }
 }
@@ -46,6 +46,7 @@ pub fn follow(
     stage: ProgramStage,
     program: &Program,
     weights: &BTreeMap<String, Tensor>,
+    growth: Growth,
 ) -> Result<Vec<Passed>, PlanError> {
     let mut passed = vec![];
     let mut current = program.clone();
@@ -64,8 +65,8 @@ pub fn follow(
         current = pack(&current).into_owned();
         seen("pack", &current);
     }
-    let given = has_all(&current, weights).then_some(weights);
-    prepare(&current, given, &mut seen)?;
+    let given = has_all(&current, weights).then_some((weights, growth));
+    show(&current, given, &mut seen)?;
     Ok(passed)
 }
 

@@ -2,6 +2,7 @@
 //! their kernels read them.
 
 mod fuse;
+mod products;
 mod rows;
 mod stored;
 
@@ -23,6 +24,8 @@ use masque_runtime::{Attached, Tensor};
 use crate::decompose::decompose;
 use crate::executable::{self, ExecutableError, Runner};
 
+pub use products::{Growth, Products};
+
 /// A plan with the bytes of its weights, in the order of the plan.
 #[derive(Clone, Debug)]
 pub struct Planned {
@@ -30,6 +33,8 @@ pub struct Planned {
     pub plan: Plan,
     /// The weights' bytes.
     pub weights: Vec<Vec<u8>>,
+    /// Products of weights among them.
+    pub products: Products,
 }
 
 impl Planned {
@@ -92,7 +97,7 @@ pub enum PlanError {
 }
 
 /// Plans a program. The first `outputs` of its outputs are the model's, the others masks, and what is kept of its
-/// states.
+/// states. Weights may grow by `growth` for products of tables and kernels.
 ///
 /// # Errors
 ///
@@ -102,9 +107,10 @@ pub fn plan(
     outputs: usize,
     weights: &BTreeMap<String, Tensor>,
     provenance: Provenance,
+    growth: Growth,
 ) -> Result<Planned, PlanError> {
-    let (program, moved) = prepare(program, Some(weights), &mut |_, _| {})?;
-    let mut planner = Planner::new(&program, weights.iter().chain(&moved));
+    let Prepared { program, made, products } = prepare(program, Some((weights, growth)), &mut |_, _| {})?;
+    let mut planner = Planner::new(&program, weights.iter().chain(&made));
     planner.given();
     for place in 0..program.nodes.len() {
         if planner.live[place] {
@@ -136,26 +142,52 @@ pub fn plan(
         outputs,
         masks,
     };
-    Ok(Planned { plan, weights: planner.bytes })
+    Ok(Planned { plan, weights: planner.bytes, products })
 }
 
-/// The program whose nodes become steps, and the weights made for it; shows what each pass leaves. Passes that read
-/// weights are left out where there are none.
-pub(crate) fn prepare(
+/// The program whose nodes become steps.
+struct Prepared {
+    program: Program,
+    /// Weights made for it.
+    made: BTreeMap<String, Tensor>,
+    products: Products,
+}
+
+/// Makes the program whose nodes become steps, and shows what each pass leaves. Passes that read weights are left out where
+/// there are none.
+fn prepare(
     program: &Program,
-    weights: Option<&BTreeMap<String, Tensor>>,
+    weights: Option<(&BTreeMap<String, Tensor>, Growth)>,
     seen: &mut dyn FnMut(&str, &Program),
-) -> Result<(Program, BTreeMap<String, Tensor>), PlanError> {
+) -> Result<Prepared, PlanError> {
     let program = ready(program)?;
     seen("decompose", &program);
     let program = rows::read_tables(&program);
     seen("tables", &program);
-    let Some(weights) = weights else { return Ok((program, BTreeMap::new())) };
-    let (program, moved) = stored::fold(&program, weights);
+    let Some((weights, growth)) = weights else {
+        return Ok(Prepared { program, made: BTreeMap::new(), products: Products::default() });
+    };
+    let (program, mut made) = stored::fold(&program, weights);
     seen("fold", &program);
+    let (program, multiplied, products) = products::multiply(&program, &[weights, &made], growth);
+    made.extend(multiplied);
+    seen("products", &program);
     let program = fuse::fuse(&program);
     seen("fuse", &program);
-    Ok((program, moved))
+    Ok(Prepared { program, made, products })
+}
+
+/// Shows what each pass of planning leaves.
+///
+/// # Errors
+///
+/// Those of [`plan`], but for weights that are missing.
+pub(crate) fn show(
+    program: &Program,
+    weights: Option<(&BTreeMap<String, Tensor>, Growth)>,
+    seen: &mut dyn FnMut(&str, &Program),
+) -> Result<(), PlanError> {
+    prepare(program, weights, seen).map(|_| ())
 }
 
 /// The program without composites that have no kernel, neither outside of loops nor in their bodies; what is element-wise
@@ -168,6 +200,20 @@ fn ready(program: &Program) -> Result<Program, OpError> {
         }
     }
     Ok(program)
+}
+
+/// For each node the nodes that read its results; the end of the program counts as one.
+fn readers(program: &Program) -> Vec<Vec<usize>> {
+    let mut readers = vec![vec![]; program.nodes.len()];
+    for (place, node) in program.nodes.iter().enumerate() {
+        for value in node.operands.iter().filter_map(Operand::value) {
+            readers[value.node as usize].push(place);
+        }
+    }
+    for value in program.outputs.iter().filter_map(|output| output.operand.value()) {
+        readers[value.node as usize].push(usize::MAX);
+    }
+    readers
 }
 
 struct Planner<'a> {

@@ -58,7 +58,7 @@ use crate::ty::Type;
 /// One operand in an operation's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperandInfo {
-    /// The name; optional operands are written with it: `mask = %m`.
+    /// The name; optional operands are written with it, `mask = %m`, unless a required one follows.
     pub name: &'static str,
     /// How often it can stand.
     pub arity: Arity,
@@ -98,6 +98,15 @@ pub struct OpInfo {
     pub operands: &'static [OperandInfo],
     /// The names of the attributes.
     pub attributes: &'static [&'static str],
+}
+
+impl OpInfo {
+    /// Is an operand written with its name? Of those that may be missing, what stands before a required one is not.
+    pub fn is_named(&self, place: usize) -> bool {
+        let last = self.operands.iter().rposition(|operand| operand.arity != Arity::Optional);
+        let optional = self.operands.get(place).is_some_and(|operand| operand.arity == Arity::Optional);
+        optional && last.is_none_or(|last| place > last)
+    }
 }
 
 /// An operation cannot be applied to these operands.

@@ -101,8 +101,10 @@ fn table() -> String {
         let operands: Vec<String> = row
             .operands
             .iter()
-            .map(|operand| match operand.arity {
+            .enumerate()
+            .map(|(place, operand)| match operand.arity {
                 Arity::One => operand.name.to_owned(),
+                Arity::Optional if !row.is_named(place) => format!("[{}]", operand.name),
                 Arity::Optional => format!("{} = …", operand.name),
                 Arity::Many => format!("{}…", operand.name),
             })

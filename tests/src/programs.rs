@@ -135,8 +135,9 @@ fn plan(lowered: masque::Lowered) -> Result<String, String> {
     };
     let weights = program.weights().map(|(_, info)| Ok((info.name.clone(), zeros(&info.ty)?)));
     let weights = weights.collect::<Result<_, String>>()?;
-    let planned = masque::plan::plan(program, program.outputs.len(), &weights, Default::default())
-        .map_err(|error| error.to_string())?;
+    let planned =
+        masque::plan::plan(program, program.outputs.len(), &weights, Default::default(), Default::default())
+            .map_err(|error| error.to_string())?;
     Ok(print_plan(&planned.plan))
 }
 

@@ -21,6 +21,7 @@ pub const KERAS: Options = Options {
     mask_outputs: true,
     logits: false,
     padded: Padded::Keep,
+    growth: masque::Growth::Quarter,
 };
 
 /// A model at every stage.

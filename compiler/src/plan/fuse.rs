@@ -15,7 +15,7 @@ const MOST: usize = 96;
 
 /// The program with element-wise operations fused. Values that are still there keep their names.
 pub(super) fn fuse(program: &Program) -> Program {
-    let readers = readers(program);
+    let readers = super::readers(program);
     let groups = Groups::of(program, &readers);
     let mut rebuild = Rebuild::of(program);
     for place in 0..program.nodes.len() {
@@ -34,20 +34,6 @@ pub(super) fn fuse(program: &Program) -> Program {
         }
     }
     rebuild.finish()
-}
-
-/// For each node the nodes that read its results; the end of the program counts as one.
-fn readers(program: &Program) -> Vec<Vec<usize>> {
-    let mut readers = vec![vec![]; program.nodes.len()];
-    for (place, node) in program.nodes.iter().enumerate() {
-        for value in node.operands.iter().filter_map(Operand::value) {
-            readers[value.node as usize].push(place);
-        }
-    }
-    for value in program.outputs.iter().filter_map(|output| output.operand.value()) {
-        readers[value.node as usize].push(usize::MAX);
-    }
-    readers
 }
 
 struct Groups {

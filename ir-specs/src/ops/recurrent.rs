@@ -37,22 +37,23 @@ family! {
     /// a table, and each step's input the row of that number; a number outside the table is an error of the run. With
     /// `places`, i32 `[N]`, `x` (or `rows`) and the output of every step are `[1, N, …]`: what stands at these places of
     /// `[B, T]`, in order, among them all at which `mask` is true. There is a mask then, and outputs are in the order of
-    /// the input's steps.
+    /// the input's steps. Without `kernel`, `x` is `x·W + b` of every step already, and a bias only what `gru` adds to the
+    /// product of its state if it resets after it.
     Recurrent {
         /// `h' = f(x·W + b + h·R)`
-        SimpleRnn = "simple_rnn" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "rows?", "places?") {
+        SimpleRnn = "simple_rnn" ("x", "kernel?", "recurrent", "bias?", "mask?", "state?", "rows?", "places?") {
             /// What all recurrent layers have in common.
             options: RecurrentOptions,
         };
         /// Long short-term memory; kernel columns in blocks i, f, c, o. States: h, c.
-        Lstm = "lstm" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "cell?", "rows?", "places?") {
+        Lstm = "lstm" ("x", "kernel?", "recurrent", "bias?", "mask?", "state?", "cell?", "rows?", "places?") {
             /// What all recurrent layers have in common.
             options: RecurrentOptions,
             /// Applied to the gates.
             recurrent_activation: Activation,
         };
         /// Gated recurrent unit; kernel columns in blocks z, r, h.
-        Gru = "gru" ("x", "kernel", "recurrent", "bias?", "mask?", "state?", "rows?", "places?") {
+        Gru = "gru" ("x", "kernel?", "recurrent", "bias?", "mask?", "state?", "rows?", "places?") {
             /// What all recurrent layers have in common.
             options: RecurrentOptions,
             /// Applied to the gates.
@@ -177,12 +178,15 @@ impl Recurrent {
         }
     }
 
-    /// The shape of the bias for that many columns.
-    fn bias_shape(&self, columns: &Dim) -> Vec<Dim> {
-        match self {
-            Recurrent::Gru { reset_after: true, .. } => vec![Dim::constant(2), columns.clone()],
-            _ => vec![columns.clone()],
-        }
+    /// Is there a bias for the product of the state, beside that for the input's?
+    fn has_two_biases(&self) -> bool {
+        matches!(self, Recurrent::Gru { reset_after: true, .. })
+    }
+
+    /// The type of the bias for that many columns.
+    fn bias_type(&self, dtype: DType, columns: &Dim, for_input: bool) -> Type {
+        let rows = (self.has_two_biases() && for_input).then(|| Dim::constant(2));
+        Type { dtype, shape: rows.into_iter().chain([columns.clone()]).collect() }
     }
 
     /// The convolution of the input's steps, where there is one.
@@ -199,13 +203,16 @@ impl Recurrent {
     }
 
     /// The type of the input's product with the kernel, at one step: that of the state, but for the columns.
-    fn product(&self, x: &Type, kernel: &Type) -> Result<Type, OpError> {
+    fn product(&self, x: &Type, kernel: Option<&Type>) -> Result<Type, OpError> {
         let found = |ty: &Type| self.expects("floats x [B, T, …, D] and a kernel that goes with them", ty);
         let mut step = x.clone();
         if x.rank() < 3 || !x.dtype.is_float() {
             return Err(found(x));
         }
         step.shape.remove(1);
+        let Some(kernel) = kernel else {
+            return if x.rank() == 3 { Ok(step) } else { Err(found(x)) };
+        };
         match self.input_conv() {
             Some(conv) => Ok(Op::from(conv).infer(&[Some(&step), Some(kernel)])?.swap_remove(0)),
             None if x.rank() == 3 && kernel.rank() == 2 && agree(&kernel.shape[..1], &x.shape[2..]) => {
@@ -218,8 +225,8 @@ impl Recurrent {
 }
 
 /// The type of a mask that has as many axes as the one given.
-fn mask_type(mask: Option<&Type>, x: &Type, state: &Type) -> Type {
-    let parts = mask.and_then(|mask| mask.shape.get(2..)).unwrap_or_default();
+fn mask_type(mask: &Type, x: &Type, state: &Type) -> Type {
+    let parts = mask.shape.get(2..).unwrap_or_default();
     let sizes = parts.iter().zip(&state.shape[1..]);
     let sizes = sizes.map(|(part, size)| if part.is_one() { part } else { size });
     Type::new(DType::Bool, x.shape[..2].iter().chain(sizes).cloned().collect::<Vec<_>>())
@@ -232,7 +239,7 @@ impl Family for Recurrent {
 
     fn infer(&self, operands: OperandTypes<'_>) -> Result<Vec<Type>, OpError> {
         let required = |place: usize| operands[place].expect("arity was checked");
-        let (kernel, recurrent) = (required(1), required(2));
+        let (kernel, recurrent) = (operands[1], required(2));
         let looked_up = match self.rows().and_then(|place| operands[place]) {
             Some(rows) => Some(self.looked_up(required(0), rows)?),
             None => None,
@@ -247,30 +254,37 @@ impl Family for Recurrent {
             return Err(self.expects("a recurrent kernel [.., U, G*U]", recurrent));
         };
         let columns = units * &Dim::constant(self.gates());
-        let mut state = product.clone();
-        state.shape[rank - 1] = units.clone();
+        let with_last = |ty: &Type, last: &Dim| {
+            let mut ty = ty.clone();
+            ty.shape[rank - 1] = last.clone();
+            ty
+        };
+        let state = with_last(&product, units);
         let kernel_of = |kernel: &Type, inputs: &Dim| {
             let window = kernel.shape[..kernel.rank() - 2].iter().cloned();
-            window.chain([inputs.clone(), columns.clone()]).collect()
+            let shape: Sizes = window.chain([inputs.clone(), columns.clone()]).collect();
+            Type { dtype: x.dtype, shape }
         };
-        let with = |shape: Sizes| Type { dtype: x.dtype, shape };
         let features = &x.shape[x.rank() - 1];
         let expected = [
-            (Some(kernel), with(kernel_of(kernel, features))),
-            (Some(recurrent), with(kernel_of(recurrent, units))),
-            (operands[3], with(self.bias_shape(&columns).into())),
-            (operands[4], mask_type(operands[4], x, &state)),
-            (operands[5], state.clone()),
-            (operands[6].filter(|_| self.states() > 1), state.clone()),
+            kernel.map(|kernel| (kernel, kernel_of(kernel, features))),
+            Some((&product, with_last(&product, &columns))),
+            Some((recurrent, kernel_of(recurrent, units))),
+            operands[3].map(|bias| (bias, self.bias_type(x.dtype, &columns, kernel.is_some()))),
+            operands[4].map(|mask| (mask, mask_type(mask, x, &state))),
+            operands[5].map(|initial| (initial, state.clone())),
+            operands[6].filter(|_| self.states() > 1).map(|initial| (initial, state.clone())),
         ];
-        for (operand, expected) in expected {
-            let fits = |ty: &&Type| ty.dtype == expected.dtype && agree(&ty.shape, &expected.shape);
-            if let Some(ty) = operand.filter(|ty| !fits(ty)) {
-                return Err(self.expects(expected.to_string(), ty));
+        for (found, expected) in expected.into_iter().flatten() {
+            if found.dtype != expected.dtype || !agree(&found.shape, &expected.shape) {
+                return Err(self.expects(expected.to_string(), found));
             }
         }
-        if recurrent.rank() != kernel.rank() {
+        if kernel.is_some_and(|kernel| recurrent.rank() != kernel.rank()) {
             return Err(self.expects("kernels with the same number of axes", recurrent));
+        }
+        if kernel.is_none() && operands[3].is_some() && !self.has_two_biases() {
+            return Err(self.expects("no bias where there is no kernel", "one"));
         }
         if !self.activations().all(|activation| activation.fits(rank)) {
             return Err(self.expects("activations along an axis of the state", "another axis"));

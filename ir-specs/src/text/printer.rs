@@ -149,14 +149,15 @@ fn attributes(op: &Op) -> String {
     settings(&map)
 }
 
-/// `gather(@table, %ids) {…}`: optional operands by name, and no parentheses where a row has no operands.
+/// `gather(@table, %ids) {…}`: named operands behind the others, and no parentheses where a row has no operands.
 fn application(op: &Op, operands: impl IntoIterator<Item = Option<String>>) -> String {
     let info = op.info();
     let operands: Vec<String> = operands
         .into_iter()
         .enumerate()
         .filter_map(|(place, text)| match info.operands.get(place) {
-            Some(row) if row.arity == Arity::Optional => text.map(|text| format!("{} = {text}", row.name)),
+            Some(row) if info.is_named(place) => text.map(|text| format!("{} = {text}", row.name)),
+            Some(row) if row.arity == Arity::Optional => text,
             // The parser refuses this word, as the verifier does what it stands for.
             _ => Some(text.unwrap_or_else(|| "absent".into())),
         })

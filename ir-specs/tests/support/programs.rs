@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use masque_ir::activation::Activation;
 use masque_ir::float::Float;
 use masque_ir::ops::{
-    Activate, Elementwise, Index, Leaf, Normalize, Op, Recurrent, RecurrentOptions, Reduce, Shape,
+    Activate, Elementwise, Index, Leaf, Normalize, Op, Product, Recurrent, RecurrentOptions, Reduce, Shape,
 };
 use masque_ir::plan::{
     Kernel, Layout, Plan, PlanInput, PlanOutput, PlanState, PlanValue, PlanWeight, Provenance, Source, Step,
@@ -115,13 +115,17 @@ fn recurrent(c: &mut Choices, b: &mut Builder, x: &Operand, mask: &Operand) -> V
         (Recurrent::Lstm { options, recurrent_activation }, "20")
     };
     let kernel = b.weight("kernel", Type::new(DType::F32, sizes(&format!("6 {columns}"))), None);
+    let (x, kernel) = match c.chance() {
+        true => (x.clone(), kernel),
+        false => (b.emit(Product::Matmul, &[x.clone(), kernel]).unwrap(), Operand::Absent),
+    };
     let inner = b.weight(
         "recurrent kernel",
         Type::new(DType::F32, sizes(&format!("5 {columns}"))),
         Some("a b".into()),
     );
     let mask = if c.chance() { mask.clone() } else { Operand::Absent };
-    let mut operands = vec![x.clone(), kernel, inner, Operand::Absent, mask, Operand::Absent];
+    let mut operands = vec![x, kernel, inner, Operand::Absent, mask, Operand::Absent];
     operands.extend((!gru).then_some(Operand::Absent));
     operands.extend([Operand::Absent, Operand::Absent]);
     if c.chance() {

@@ -39,7 +39,7 @@ fn layer([batch, steps, features, units]: [usize; 4], gates: usize) -> Case<'sta
     let work = 2.0 * (valid * (features + units) * columns) as f64;
     Case::new(format!("{name} {units}, {batch} x {steps} x {features}"), work, move || {
         let matrix = |data, k| PackedMatrix::new(data, k, columns).expect("the packed length");
-        let (kernel, recurrent) = (matrix(&kernel, features), matrix(&recurrent, units));
+        let (kernel, recurrent) = (Some(matrix(&kernel, features)), matrix(&recurrent, units));
         let input = Sequences { x: &x, rows: None, batch, steps, features, mask: Some(&mask), places: None };
         let (mut h, mut c) = (vec![0.0; batch * units], vec![0.0; batch * units]);
         let (activation, recurrent_activation) = (Activation::Tanh, Activation::Sigmoid);

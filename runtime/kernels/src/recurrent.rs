@@ -2,7 +2,7 @@
 //!
 //! The cells differ only in their step (`Cell`); the loop around it (`run`) is shared:
 //! - the input's share of the gates, `x W + b`, is one large product for many steps at once, in chunks of bounded
-//!   memory. Only valid steps take part, laid out step by step;
+//!   memory. Only valid steps take part, laid out step by step. A cell without W is given these shares;
 //! - a step computes only the rows that are valid at it. The others hold their state, so masked steps cost nothing;
 //! - a row that has met a valid step puts out its state `h` at masked steps (Keras repeats the previous output, which
 //!   is the same) or zeros with `zero_output_for_mask`. Before its first valid step it puts out zeros, even when it
@@ -100,11 +100,14 @@ pub enum Output<'a> {
 
 /// One step of a recurrent layer.
 trait Cell: Sync {
-    /// The input's weights, [features, gates * units], and their bias.
-    fn input(&self) -> (PackedMatrix<'_>, Option<&[f32]>);
+    /// The input's weights, [features, width], and their bias; `None` if the input is that product already.
+    fn input(&self) -> Option<(PackedMatrix<'_>, Option<&[f32]>)>;
 
     /// The length of the state.
     fn units(&self) -> usize;
+
+    /// The length of all gates together.
+    fn width(&self) -> usize;
 
     /// Advances the given rows of the states by a step. `gates` holds their input's share, row by row, and may be
     /// overwritten.
@@ -178,8 +181,8 @@ impl<'a> Group<'a> {
 
 /// Runs a cell over a batch, on several threads if that is worth it.
 fn run<C: Cell>(cell: &C, input: &Sequences<'_>, options: Options, states: States<'_>, out: Output<'_>) {
-    let (w, _) = cell.input();
-    debug_assert_eq!(w.k(), input.features);
+    let multiplied = cell.input().map_or(0, |(w, _)| w.k());
+    debug_assert_eq!(input.features, cell.input().map_or(cell.width(), |(w, _)| w.k()));
     debug_assert!(input.rows.is_some() || input.x.len() == input.before(input.batch) * input.features);
     let in_order = !options.go_backwards || options.in_order || matches!(out, Output::Last(_));
     debug_assert!(in_order || input.places.is_none());
@@ -188,7 +191,7 @@ fn run<C: Cell>(cell: &C, input: &Sequences<'_>, options: Options, states: State
         return;
     }
     let costs: Vec<usize> = (0..input.batch).map(|row| input.valid_steps(row)).collect();
-    let flops = 2 * costs.iter().sum::<usize>() * (w.k() + cell.units()) * w.n();
+    let flops = 2 * costs.iter().sum::<usize>() * (multiplied + cell.units()) * cell.width();
     let walk = Walk { cell, input, options, costs: &costs };
     walk.split(Group { first: 0, rows: input.batch, states, out }, parts(flops).min(input.batch / 2).max(1));
 }
@@ -251,7 +254,7 @@ impl<C: Cell> Walk<'_, C> {
         while step < self.input.steps {
             self.plan(&mut chunk, step, &group);
             self.project(&mut chunk);
-            let width = self.cell.input().0.n();
+            let width = self.cell.width();
             let mut begin = 0;
             for &end in &chunk.ends {
                 let rows = &chunk.rows[begin..end];
@@ -292,7 +295,7 @@ impl<C: Cell> Walk<'_, C> {
 
     /// Takes steps from `step` on until the chunk is full: which rows are valid at each?
     fn plan(&self, chunk: &mut Chunk, mut step: usize, group: &Group<'_>) {
-        let (w, _) = self.cell.input();
+        let features = self.input.features;
         chunk.rows.clear();
         chunk.ends.clear();
         while step < self.input.steps {
@@ -301,18 +304,20 @@ impl<C: Cell> Walk<'_, C> {
             chunk.rows.extend((0..group.rows).filter(valid));
             chunk.ends.push(chunk.rows.len());
             step += 1;
-            if (chunk.rows.len() + group.rows) * (w.k() + w.n()) > CHUNK {
+            if (chunk.rows.len() + group.rows) * (features + self.cell.width()) > CHUNK {
                 break;
             }
         }
-        chunk.x.clear();
+        // What is the product already needs no other place.
+        let x = if self.cell.input().is_some() { &mut chunk.x } else { &mut chunk.gates };
+        x.clear();
         let mut begin = 0;
         for (i, &end) in chunk.ends.iter().enumerate() {
             let source = self.source(step - chunk.ends.len() + i);
             for row in &chunk.rows[begin..end] {
                 let step = self.input.at(group.first + row, source).unwrap_or_default();
-                let at = self.input.rows.map_or(step, |rows| rows[step]) * w.k();
-                chunk.x.extend_from_slice(&self.input.x[at..at + w.k()]);
+                let at = self.input.rows.map_or(step, |rows| rows[step]) * features;
+                x.extend_from_slice(&self.input.x[at..at + features]);
             }
             begin = end;
         }
@@ -320,7 +325,7 @@ impl<C: Cell> Walk<'_, C> {
 
     /// The input's share of the gates for all valid rows of all steps of the chunk.
     fn project(&self, chunk: &mut Chunk) {
-        let (w, bias) = self.cell.input();
+        let Some((w, bias)) = self.cell.input() else { return };
         chunk.gates.resize(chunk.rows.len() * w.n(), 0.0);
         gemm(&chunk.x, chunk.rows.len(), w, bias.map_or(Init::Zero, Init::Bias), &mut chunk.gates);
     }

@@ -121,7 +121,7 @@ fn messages_name_the_file_and_the_trouble() {
     let mut version = written.clone();
     let trailer = version.len() - 60;
     version[trailer + 44] = 9;
-    assert!(message(&version).ends_with("its format is version 9, this program reads version 4"));
+    assert!(message(&version).ends_with("its format is version 9, this program reads version 5"));
     let missing = Bundle::open(Path::new("/no/such\nfile")).unwrap_err().to_string();
     assert!(missing.starts_with("/no/such file: ") && !missing.contains('\n'), "{missing}");
     assert!(Bundle::open(Path::new("/")).unwrap_err().to_string().contains("not a file"));

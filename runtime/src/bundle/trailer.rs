@@ -7,7 +7,7 @@ pub(super) const MAGIC: [u8; 8] = *b"\x89MASQUE\n";
 
 /// Grows with every change of the container's layout or of the plan. Other versions are refused: each has plans of its
 /// own.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 
 /// The bytes of a trailer.
 const LENGTH: usize = 60;

@@ -72,12 +72,13 @@ fn cut(recurrent: &Operand<'_>) -> Option<[Matrix<'static>; 2]> {
 
 impl Writes for Layer {
     fn flops(&self, call: &Call<'_>) -> usize {
-        let shape = |place: usize| call.maybe(place).map_or(&[][..], |operand| operand.shape);
+        let shape = |place: usize| call.maybe(place).map(|operand| operand.shape);
         let valid = match call.maybe_flags(4) {
             Ok(Some(mask)) => mask.iter().filter(|&&valid| valid).count(),
-            _ => shape(0).iter().take(2).product(),
+            _ => shape(0).unwrap_or_default().iter().take(2).product(),
         };
-        [1, 2].map(|matrix| super::elements(shape(matrix))).iter().sum::<usize>().saturating_mul(2 * valid)
+        let matrices = [1, 2].into_iter().filter_map(shape).map(super::elements);
+        matrices.sum::<usize>().saturating_mul(2 * valid)
     }
 
     fn write(&self, call: &mut Call<'_>) -> Result<(), OpFailure> {
@@ -158,7 +159,7 @@ fn places(
 
 /// The operands that all cells have.
 struct Weights<'a> {
-    kernel: Matrix<'a>,
+    kernel: Option<Matrix<'a>>,
     recurrent: Option<Matrix<'a>>,
     raw: Operand<'a>,
     bias: Option<&'a [f32]>,
@@ -169,7 +170,7 @@ impl<'a> Weights<'a> {
         let raw = call.operand(2)?;
         let before = matches!(call.op, Op::Recurrent(Recurrent::Gru { reset_after: false, .. }));
         Ok(Weights {
-            kernel: call.matrix(1)?,
+            kernel: call.maybe(1).map(|_| call.matrix(1)).transpose()?,
             recurrent: if before { None } else { Some(call.matrix(2)?) },
             raw,
             bias: call.maybe_floats(3)?,
@@ -191,7 +192,8 @@ impl Layer {
     ) -> Result<(), OpFailure> {
         let RecurrentOptions { backwards, in_order, zero_masked, .. } = self.options;
         let options = Options { go_backwards: backwards, in_order, zero_output_for_mask: zero_masked };
-        let (kernel, bias, activation) = (weights.kernel.packed()?, weights.bias, self.activation);
+        let kernel = weights.kernel.as_ref().map(Matrix::packed).transpose()?;
+        let (bias, activation) = (weights.bias, self.activation);
         match &self.cell {
             Cell::SimpleRnn => {
                 let recurrent = weights.recurrent()?.packed()?;
@@ -203,7 +205,8 @@ impl Layer {
                 lstm(&cell, input, options, h, c, out);
             }
             Cell::GruAfter { gates } => {
-                let rows = bias.and_then(|rows| rows.split_at_checked(kernel.n()));
+                let of_input = kernel.map_or(0, |kernel| kernel.n());
+                let rows = bias.and_then(|rows| rows.split_at_checked(of_input));
                 let (bias, hidden) = rows.map_or((None, None), |(a, b)| (Some(a), Some(b)));
                 let recurrent = GruRecurrent::After { weights: weights.recurrent()?.packed()?, bias: hidden };
                 let cell = Gru { kernel, bias, recurrent, activation, recurrent_activation: *gates };

@@ -112,6 +112,8 @@ fn gather() {
 fn recurrent(random: &mut Random, op: Recurrent, bias_rows: usize) -> Case {
     let [batch, steps, features, units] = std::array::from_fn(|_| random.size().min(9));
     let columns = op.gates() as usize * units;
+    let multiplied = random.once_in(3);
+    let features = if multiplied { columns } else { features };
     let states = op.states();
     let rows = random.once_in(3).then(|| random.size());
     let mask = random.mask(batch, steps);
@@ -124,12 +126,14 @@ fn recurrent(random: &mut Random, op: Recurrent, bias_rows: usize) -> Case {
         Some(rows) => random.floats(&[rows, features]),
     };
     let (kernel, inner) = (random.floats(&[features, columns]), random.floats(&[units, columns]));
-    let bias: &[usize] = if bias_rows == 2 { &[2, columns] } else { &[columns] };
-    let mut case = Case::new(op)
-        .input(x)
-        .weight(random, kernel)
-        .weight(random, inner)
-        .maybe(random, |random| random.floats(bias));
+    let bias: &[usize] = if bias_rows == 2 && !multiplied { &[2, columns] } else { &[columns] };
+    let case = Case::new(op).input(x);
+    let case = if multiplied { case.absent() } else { case.weight(random, kernel) };
+    let case = case.weight(random, inner);
+    let mut case = match multiplied && bias_rows == 1 {
+        true => case.absent(),
+        false => case.maybe(random, |random| random.floats(bias)),
+    };
     case = if places.is_some() { case.input(mask) } else { case.maybe(random, |_| mask) };
     for _ in 0..states {
         case = case.maybe(random, |random| random.floats(&[batch, units]));

@@ -2,10 +2,10 @@
 
 mod bench;
 mod build;
+mod compiling;
 mod dump;
 mod generate;
 mod meant;
-mod outputs;
 
 use std::path::{Path, PathBuf};
 
@@ -20,9 +20,9 @@ use masque_runtime::serve::{FLAGS, Flag, Job};
 
 pub(crate) use bench::Bench;
 pub(crate) use build::{Build, Verify};
+pub(crate) use compiling::Compiling;
 pub(crate) use dump::{Dump, DumpFormat};
 pub(crate) use generate::Generate;
-pub(crate) use outputs::{Outputs, Padding};
 
 /// Compiles sequence models on padded batches: a Keras model in, one executable out.
 #[derive(Debug, Parser)]
@@ -372,7 +372,7 @@ pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) job: RunOptions,
     #[command(flatten)]
-    pub(crate) outputs: Outputs,
+    pub(crate) compiling: Compiling,
 }
 
 /// The options of every run, which an executable has, too.

@@ -18,6 +18,7 @@ pub(crate) mod verify;
 use std::io::Write;
 use std::path::Path;
 
+use masque::plan::Products;
 use masque::session::{self, CompiledModel, Outputs, Progress, RunOptions, SessionError, Tensor};
 use masque::{Inferred, Model, OpenOptions, Options};
 use masque_runtime::io::{self, Place, Reading, Targets};
@@ -106,7 +107,24 @@ fn plan(
         }
         _ => {}
     })?;
+    tell_of_products(planned.products, terminal);
     Ok(planned)
+}
+
+/// Says what products of tables and kernels were stored, and how more of them would be.
+fn tell_of_products(products: Products, terminal: &Terminal) {
+    let Products { made, growth, left, left_growth } = products;
+    let megabytes = |bytes: i64| bytes as f64 / 1e6;
+    if made > 0 {
+        let growth = megabytes(growth);
+        terminal.tell(&format!("products of tables and kernels stored: {made}, {growth:+.1} MB of weights"));
+    }
+    if left > 0 {
+        let (more, all) = (megabytes(left_growth), megabytes(growth.max(0) + left_growth).ceil());
+        let option = format!("--fold-tables {all}");
+        terminal
+            .tell(&format!("products of tables and kernels left to runs: {left}, {more:+.1} MB ({option})"));
+    }
 }
 
 /// Reads the inputs of a plan, and says what had to be guessed.

@@ -32,8 +32,11 @@ pub(super) fn unfold(op: &Recurrent, b: &mut Builder, operands: &[Operand]) -> R
     }
     let x = &x;
     let options = op.options();
-    let (input_bias, hidden_bias) = split_bias(op, b, bias)?;
-    let mut projected = project(op, b, x, kernel)?;
+    let (input_bias, hidden_bias) = split_bias(op, b, bias, *kernel == Operand::Absent)?;
+    let mut projected = match kernel {
+        Operand::Absent => x.clone(),
+        kernel => project(op, b, x, kernel)?,
+    };
     if let Some(bias) = input_bias {
         projected = b.emit(Add, &[projected, bias])?;
     }
@@ -105,11 +108,15 @@ fn split_bias(
     op: &Recurrent,
     b: &mut Builder,
     bias: &Operand,
+    projected: bool,
 ) -> Result<(Option<Operand>, Option<Operand>), OpError> {
     if *bias == Operand::Absent {
         return Ok((None, None));
     }
-    if !matches!(op, Recurrent::Gru { reset_after: true, .. }) {
+    if projected {
+        return Ok((None, Some(bias.clone())));
+    }
+    if !op.has_two_biases() {
         return Ok((Some(bias.clone()), None));
     }
     let columns = b.type_of(bias).shape[1].clone();

@@ -164,8 +164,7 @@ impl Parser<'_> {
         if self.ahead() != Kind::Mark('=') {
             return Ok(None);
         }
-        let optional = |info: &crate::ops::OperandInfo| info.arity == Arity::Optional && info.name == name;
-        let place = row.operands.iter().position(optional);
+        let place = (0..row.operands.len()).find(|&at| row.is_named(at) && row.operands[at].name == name);
         let place =
             place.ok_or_else(|| self.expected(&format!("an optional operand of `{}`", row.mnemonic)))?;
         self.advance();
@@ -182,10 +181,17 @@ impl Parser<'_> {
         mut named: HashMap<usize, T>,
     ) -> Parsed<Vec<Option<T>>> {
         let count = given.len();
+        let required = row.operands.iter().filter(|operand| operand.arity == Arity::One).count();
+        // Optional operands that are written without a name are those that there are too many for the required ones.
+        let mut spare = count.saturating_sub(required);
         let mut given = given.into_iter();
         let mut operands = vec![];
         for (place, info) in row.operands.iter().enumerate() {
             match info.arity {
+                Arity::Optional if spare > 0 && !row.is_named(place) => {
+                    spare -= 1;
+                    operands.push(given.next());
+                }
                 Arity::Optional => operands.push(named.remove(&place)),
                 Arity::Many => operands.extend(given.by_ref().map(Some)),
                 Arity::One => match given.next() {

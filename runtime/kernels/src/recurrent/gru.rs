@@ -20,8 +20,8 @@ use crate::pack::PackedMatrix;
 /// The weights of a GRU of `units` units.
 #[derive(Clone, Copy, Debug)]
 pub struct Gru<'a> {
-    /// W, [features, 3 * units].
-    pub kernel: PackedMatrix<'a>,
+    /// W, [features, 3 * units]; without, the input of every step is `x W + b` already, and `bias` not read.
+    pub kernel: Option<PackedMatrix<'a>>,
     /// b, of length 3 * units; with reset after, row 0 of Keras' [2, 3 * units].
     pub bias: Option<&'a [f32]>,
     /// R, and with it the form.
@@ -57,8 +57,8 @@ pub fn gru(cell: &Gru<'_>, input: &Sequences<'_>, options: Options, h: &mut [f32
 }
 
 impl Cell for Gru<'_> {
-    fn input(&self) -> (PackedMatrix<'_>, Option<&[f32]>) {
-        (self.kernel, self.bias)
+    fn input(&self) -> Option<(PackedMatrix<'_>, Option<&[f32]>)> {
+        self.kernel.map(|kernel| (kernel, self.bias))
     }
 
     fn units(&self) -> usize {
@@ -66,6 +66,10 @@ impl Cell for Gru<'_> {
             GruRecurrent::After { weights, .. } => weights.k(),
             GruRecurrent::Before { candidate, .. } => candidate.k(),
         }
+    }
+
+    fn width(&self) -> usize {
+        3 * self.units()
     }
 
     fn step(&self, gates: &mut [f32], rows: &[usize], states: &mut States<'_>, scratch: &mut Scratch) {
@@ -177,7 +181,7 @@ mod tests {
         let packed = pack(&lcg.floats(units * 3 * units, 1.0), units, 3 * units);
         let weights = PackedMatrix::new(&packed, units, 3 * units).expect("the packed length");
         let cell = Gru {
-            kernel: weights,
+            kernel: Some(weights),
             bias: None,
             recurrent: GruRecurrent::After { weights, bias: None },
             activation: Activation::Tanh,

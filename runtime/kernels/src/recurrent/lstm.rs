@@ -18,8 +18,8 @@ use crate::pack::PackedMatrix;
 /// The weights of an LSTM of `units` units.
 #[derive(Clone, Copy, Debug)]
 pub struct Lstm<'a> {
-    /// W, [features, 4 * units].
-    pub kernel: PackedMatrix<'a>,
+    /// W, [features, 4 * units]; without, the input of every step is `x W + b` already, and `bias` not read.
+    pub kernel: Option<PackedMatrix<'a>>,
     /// R, [units, 4 * units].
     pub recurrent: PackedMatrix<'a>,
     /// b, of length 4 * units.
@@ -44,12 +44,16 @@ pub fn lstm(
 }
 
 impl Cell for Lstm<'_> {
-    fn input(&self) -> (PackedMatrix<'_>, Option<&[f32]>) {
-        (self.kernel, self.bias)
+    fn input(&self) -> Option<(PackedMatrix<'_>, Option<&[f32]>)> {
+        self.kernel.map(|kernel| (kernel, self.bias))
     }
 
     fn units(&self) -> usize {
         self.recurrent.k()
+    }
+
+    fn width(&self) -> usize {
+        4 * self.units()
     }
 
     fn step(&self, gates: &mut [f32], rows: &[usize], states: &mut States<'_>, scratch: &mut Scratch) {
@@ -118,7 +122,7 @@ mod tests {
         let packed = pack(&lcg.floats(units * 4 * units, 1.0), units, 4 * units);
         let w = PackedMatrix::new(&packed, units, 4 * units).expect("the packed length");
         let (activation, recurrent_activation) = (Activation::Tanh, Activation::Sigmoid);
-        let cell = Lstm { kernel: w, recurrent: w, bias: None, activation, recurrent_activation };
+        let cell = Lstm { kernel: Some(w), recurrent: w, bias: None, activation, recurrent_activation };
         let (gates, h, c) =
             (lcg.floats(8 * units, 3.0), lcg.floats(3 * units, 1.0), lcg.floats(3 * units, 1.0));
         let (mut h1, mut c1, mut h2, mut c2) = (h.clone(), c.clone(), h, c);

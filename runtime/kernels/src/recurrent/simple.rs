@@ -8,8 +8,8 @@ use crate::pack::PackedMatrix;
 /// The weights of a SimpleRNN of `units` units.
 #[derive(Clone, Copy, Debug)]
 pub struct SimpleRnn<'a> {
-    /// W, [features, units].
-    pub kernel: PackedMatrix<'a>,
+    /// W, [features, units]; without, the input of every step is `x W + b` already, and `bias` not read.
+    pub kernel: Option<PackedMatrix<'a>>,
     /// R, [units, units].
     pub recurrent: PackedMatrix<'a>,
     /// b, of length units.
@@ -30,12 +30,16 @@ pub fn simple_rnn(
 }
 
 impl Cell for SimpleRnn<'_> {
-    fn input(&self) -> (PackedMatrix<'_>, Option<&[f32]>) {
-        (self.kernel, self.bias)
+    fn input(&self) -> Option<(PackedMatrix<'_>, Option<&[f32]>)> {
+        self.kernel.map(|kernel| (kernel, self.bias))
     }
 
     fn units(&self) -> usize {
         self.recurrent.k()
+    }
+
+    fn width(&self) -> usize {
+        self.units()
     }
 
     fn step(&self, gates: &mut [f32], rows: &[usize], states: &mut States<'_>, scratch: &mut Scratch) {

@@ -26,10 +26,13 @@ impl Kind {
 }
 
 /// A layer with its weights as Keras keeps them.
+#[derive(Clone)]
 struct Layer {
     kind: Kind,
     features: usize,
     units: usize,
+    /// Is the input its product with the kernel already?
+    multiplied: bool,
     kernel: Vec<f32>,
     recurrent: Vec<f32>,
     bias: Option<Vec<f32>>,
@@ -54,6 +57,7 @@ impl Layer {
             kind,
             features,
             units,
+            multiplied: false,
             kernel: lcg.floats(features * width, 1.0 / (features.max(1) as f32).sqrt()),
             // Larger weights make the recurrence chaotic, and no two roundings comparable.
             recurrent: lcg.floats(units * width, 1.0 / (units as f32).sqrt()),
@@ -84,6 +88,7 @@ impl Layer {
         let width = self.kind.gates() * units;
         let packed = pack(&self.kernel, self.features, width);
         let kernel = PackedMatrix::new(&packed, self.features, width).expect("the packed length");
+        let kernel = (!self.multiplied).then_some(kernel);
         let columns = |first: usize, count: usize| -> Vec<f32> {
             let rows = self.recurrent.chunks_exact(width);
             pack(&rows.flat_map(|row| &row[first..first + count]).copied().collect::<Vec<_>>(), units, count)
@@ -378,6 +383,38 @@ fn rows_at_places_are_those_of_the_whole() {
 }
 
 #[test]
+fn products_that_are_given_are_those_that_are_computed() {
+    let (batch, steps, features, units) = (5, 11, 7, 19);
+    for kind in KINDS {
+        let mut lcg = Lcg::new(kind as u64);
+        let layer = Layer::random(kind, features, units, &mut lcg);
+        let width = kind.gates() * units;
+        let (x, mask) = (lcg.floats(batch * steps * features, 1.0), lcg.bools(batch * steps));
+        let initial = lcg.floats(batch * units, 1.0);
+        let packed = pack(&layer.kernel, features, width);
+        let kernel = PackedMatrix::new(&packed, features, width).expect("the packed length");
+        let init = layer.bias.as_ref().map_or(Init::Zero, |bias| Init::Bias(&bias[..width]));
+        let mut products = vec![f32::NAN; batch * steps * width];
+        gemm(&x, batch * steps, kernel, init, &mut products);
+        let whole = Sequences { x: &x, rows: None, batch, steps, features, mask: Some(&mask), places: None };
+        // Those of a table, too: here the row of every step is the one at its place.
+        let rows: Vec<usize> = (0..batch * steps).collect();
+        for rows in [None, Some(rows.as_slice())] {
+            let given = Sequences { x: &products, rows, features: width, ..whole };
+            for options in every_option() {
+                let computed = layer.run(&whole, options, &initial);
+                let layer = Layer { multiplied: true, ..layer.clone() };
+                for threads in [1, 3] {
+                    let ran = with_threads(threads, || layer.run(&given, options, &initial));
+                    assert_eq!(bits(&ran.sequences), bits(&computed.sequences));
+                    assert_eq!(ran, computed);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn outputs_in_order_are_those_of_the_steps() {
     let (batch, steps, units) = (4, 6, 5);
     let mut lcg = Lcg::new(8);
@@ -437,42 +474,4 @@ fn many_chunks_are_one_run() {
         &layer.naive(&input, Options::default(), &vec![0.0; batch * units])[0],
         1e-5,
     );
-}
-
-/// Measures; run by hand: `cargo test --release -p masque-runtime -- --ignored --nocapture speed`.
-#[test]
-#[ignore = "a measurement"]
-#[allow(clippy::print_stdout, reason = "its result is what it prints")]
-fn speed() {
-    let mut lcg = Lcg::new(4);
-    let (features, units, steps) = (128, 128, 100);
-    let packed = pack(&lcg.floats(features * 3 * units, 0.1), features, 3 * units);
-    let weights = PackedMatrix::new(&packed, features, 3 * units).expect("the packed length");
-    let cell = Gru {
-        kernel: weights,
-        bias: None,
-        recurrent: GruRecurrent::After { weights, bias: None },
-        activation: Activation::Tanh,
-        recurrent_activation: Activation::Sigmoid,
-    };
-    for (batch, valid) in [(1, 100), (8, 100), (32, 100), (32, 25)] {
-        let x = lcg.floats(batch * steps * features, 1.0);
-        let mask: Vec<bool> = (0..batch * steps).map(|i| i % steps < valid).collect();
-        let input = Sequences { x: &x, rows: None, batch, steps, features, mask: Some(&mask), places: None };
-        let mut out = vec![0.0; batch * units];
-        for threads in [1, 2] {
-            let once = |_| {
-                let start = std::time::Instant::now();
-                let mut h = vec![0.0; batch * units];
-                gru(&cell, &input, Options::default(), &mut h, Output::Last(&mut out));
-                start.elapsed().as_secs_f64()
-            };
-            let best = with_threads(threads, || (0..30).map(once).fold(f64::INFINITY, f64::min));
-            let flops = 2 * batch * valid * (features + units) * 3 * units;
-            let (ms, rate) = (best * 1e3, flops as f64 / best / 1e9);
-            println!(
-                "GRU 128, batch {batch}, {valid} of {steps} steps, threads {threads}: {ms:.3} ms, {rate:.0} GFLOP/s"
-            );
-        }
-    }
 }

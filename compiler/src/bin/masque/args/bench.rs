@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Outputs, TextOrJson, YesOrNo};
+use super::{Compiling, TextOrJson, YesOrNo};
 
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
@@ -39,7 +39,7 @@ pub(crate) struct Bench {
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
-    pub(crate) outputs: Outputs,
+    pub(crate) compiling: Compiling,
 }
 
 impl Bench {

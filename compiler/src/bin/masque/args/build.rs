@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Outputs, TextOrJson};
+use super::{Compiling, TextOrJson};
 
 #[derive(Debug, Args)]
 pub(crate) struct Build {
@@ -30,7 +30,7 @@ pub(crate) struct Build {
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
-    pub(crate) outputs: Outputs,
+    pub(crate) compiling: Compiling,
 }
 
 fn note(text: &str) -> Result<(String, String), String> {

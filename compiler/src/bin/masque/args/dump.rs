@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Outputs;
+use super::Compiling;
 use masque_ir::text::Stage;
 
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub(crate) struct Dump {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["stage", "collapse", "focus", "diff", "all"])]
     pub(crate) input: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) outputs: Outputs,
+    pub(crate) compiling: Compiling,
 }
 
 /// Forms of dumps.

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use masque::Options;
 use masque::session::{CompiledModel, RunOptions, Session, SessionError, State, Tensor};
 use masque_ir::plan::Plan;
 use masque_runtime::io::{self, Place};
@@ -65,8 +64,7 @@ pub(crate) fn run(arguments: &Bench, common: &Common, terminal: &Terminal) -> Re
     let Some(()) = commands::accept(model, &inferred, common, terminal)? else {
         return Ok(ExitCode::from(1));
     };
-    let given = Options { padded: arguments.outputs.padding.into(), ..Options::default() };
-    let planned = commands::plan(inferred, common, given, terminal)?;
+    let planned = commands::plan(inferred, common, arguments.compiling.options(), terminal)?;
     let compile_s = start.elapsed().as_secs_f64();
     if let Some(output) = &output {
         io::check_outputs(output, &planned.plan)?;

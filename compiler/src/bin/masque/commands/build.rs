@@ -30,8 +30,7 @@ pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Re
     let Some(()) = commands::accept(&arguments.model, &inferred, common, terminal)? else {
         return Ok(ExitCode::from(1));
     };
-    let padded = arguments.outputs.padding.into();
-    let given = Options { mask_outputs: true, padded, ..Options::default() };
+    let given = Options { mask_outputs: true, ..arguments.compiling.options() };
     let planned = commands::plan(inferred, common, given, terminal)?;
     let labels = Labels::read(&planned.plan, &arguments.labels)?;
     let compiled = CompiledModel::new(arguments.model.display().to_string(), planned);

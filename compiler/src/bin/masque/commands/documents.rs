@@ -7,7 +7,7 @@ use masque::pack::pack;
 use masque::passes::{Passed, follow};
 use masque::plan::PlanError;
 use masque::rewrite::{self, Limits};
-use masque::{Model, Options};
+use masque::{Growth, Model, Options};
 use masque_ir::program::Program;
 use masque_ir::text::{Document, ProgramStage, Stage, parse};
 use masque_ir::verify;
@@ -144,7 +144,11 @@ fn programs(
     Extent { last, passes }: Extent,
 ) -> Result<Vec<Dumped>, Failure> {
     let fail = |error: PlanError| Failure::Other(format!("{}: {error}", path.display()));
-    let passed = if passes { follow(stage, &program, &BTreeMap::new()).map_err(fail)? } else { vec![] };
+    let passed = if passes {
+        follow(stage, &program, &BTreeMap::new(), Growth::default()).map_err(fail)?
+    } else {
+        vec![]
+    };
     let mut documents = vec![Dumped::at(Document::Program(stage, program.clone()))];
     let mut program = program;
     if stage == ProgramStage::Tensor && last != Stage::Tensor {

@@ -169,8 +169,7 @@ fn documents_to(
     let options = Options {
         on_unsupported_mask: common.on_unsupported_mask.into(),
         mask_outputs: extent.last == Stage::Plan && arguments.all.is_none() && arguments.diff.is_empty(),
-        padded: arguments.outputs.padding.into(),
-        ..Options::default()
+        ..arguments.compiling.options()
     };
     documents(&arguments.model, given, extent, options, (common, terminal))
 }

@@ -12,7 +12,7 @@ use masque_runtime::io;
 use masque_runtime::quote::one_line;
 use masque_runtime::serve::{Job, Listener, ServeError, serve};
 
-use crate::args::{Common, Padding, Run};
+use crate::args::{Common, Run};
 use crate::commands;
 use crate::report::{Failure, Terminal};
 
@@ -50,8 +50,8 @@ fn compiled(arguments: &Run, common: &Common, terminal: &Terminal) -> Result<Opt
     let model = arguments.model.as_path();
     let inferred = commands::infer(model, common, terminal)?;
     let Some(()) = commands::accept(model, &inferred, common, terminal)? else { return Ok(None) };
-    let (mask_outputs, padded) = (common.mask_file().is_some(), arguments.outputs.padding.into());
-    let given = Options { mask_outputs, padded, ..Options::default() };
+    let mask_outputs = common.mask_file().is_some();
+    let given = Options { mask_outputs, ..arguments.compiling.options() };
     let planned = commands::plan(inferred, common, given, terminal)?;
     Ok(Some(CompiledModel::new(model.display().to_string(), planned).session()?))
 }
@@ -60,8 +60,7 @@ fn compiled(arguments: &Run, common: &Common, terminal: &Terminal) -> Result<Opt
 /// in it.
 fn opened(arguments: &Run, common: &Common) -> Result<(Session, Labels), Failure> {
     let file = arguments.model.as_path();
-    let padding = Some("padding").filter(|_| arguments.outputs.padding != Padding::Keep);
-    if let Some(option) = common.for_compiling().or(padding) {
+    if let Some(option) = common.for_compiling().or(arguments.compiling.said()) {
         return Err(Failure::Built { file: one_line(&file.to_string_lossy()), option });
     }
     let bundle = Arc::new(Bundle::open(file)?);
