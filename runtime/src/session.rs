@@ -29,6 +29,8 @@ use crate::check::{self, CheckError};
 use crate::data::{Elements, Operand};
 use crate::error::RunError;
 use crate::exec::{self, Prepared};
+use crate::kernels::environment::{Environment, under};
+use crate::kernels::threads::alone;
 use crate::memory::Aligned;
 use crate::weights::{Section, WeightError, Weights};
 use crate::{Bundle, Tensor};
@@ -199,10 +201,11 @@ impl Session {
         inputs: &[(N, Tensor)],
         options: Options,
     ) -> Result<Outputs, RunError> {
-        let (outputs, kept) = match self.model.pool(options.threads) {
+        // The caller's thread may flush subnormals, and may be one of a pool; threads of a pool made here are like this one.
+        let (outputs, kept) = under(Environment::USUAL, || match self.model.pool(options.threads) {
             Some(pool) => pool.install(|| self.execute(state, inputs, options)),
-            None => self.execute(state, inputs, options),
-        }?;
+            None => alone(|| self.execute(state, inputs, options)),
+        })?;
         state.kept = Some(kept);
         Ok(outputs)
     }

@@ -4,7 +4,8 @@
 //! fixed order (along `k` or along time, one fused multiply-add after the other), whatever the number of rows, their
 //! order, the padding, the number of threads or the position inside a register tile. The order does not depend on
 //! the machine's vector width either: multiply-adds are fused everywhere (emulated where the hardware has none) and
-//! no transcendental function comes from the system, so two machines agree as well.
+//! no transcendental function comes from the system, so two machines agree as well. A thread that may have set subnormals
+//! to zero enters through [`environment`].
 //!
 //! Shapes are preconditions. A caller has checked them before a kernel runs; kernels repeat the check as
 //! `debug_assert!` only. Only *values* that decide about memory ([`gather`]'s ids) are checked here.
@@ -20,6 +21,7 @@ pub mod contract;
 pub mod conv;
 pub mod copy;
 pub mod dense;
+pub mod environment;
 pub mod fold;
 pub mod gather;
 pub mod gemm;

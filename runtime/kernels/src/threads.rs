@@ -10,6 +10,11 @@ thread_local! {
     static SHARES: Cell<usize> = const { Cell::new(1) };
 }
 
+/// Does work on this thread alone, though it may be one of a pool.
+pub fn alone<R>(work: impl FnOnce() -> R) -> R {
+    as_one_of(usize::MAX, work)
+}
+
 /// Does work as one of `shares` pieces that run at the same time: what it calls takes its part of the threads.
 pub fn as_one_of<R>(shares: usize, work: impl FnOnce() -> R) -> R {
     struct Back(usize);
@@ -25,7 +30,7 @@ pub fn as_one_of<R>(shares: usize, work: impl FnOnce() -> R) -> R {
 /// Is a piece of work of `flops` operations worth another thread while this one does something else? Outside of a pool
 /// there is none.
 pub fn is_worth_another(flops: usize) -> bool {
-    flops >= FORK_FLOPS / 2 && rayon::current_thread_index().is_some() && rayon::current_num_threads() > 1
+    flops >= FORK_FLOPS / 2 && rayon::current_thread_index().is_some() && share() > 1
 }
 
 /// Into how many parts work of `flops` operations should be split: 1, or up to the number of threads of the pool that
@@ -34,5 +39,27 @@ pub(super) fn parts(flops: usize) -> usize {
     if flops < FORK_FLOPS || rayon::current_thread_index().is_none() {
         return 1;
     }
-    (rayon::current_num_threads() / SHARES.get()).min(flops / (FORK_FLOPS / 2)).max(1)
+    share().min(flops / (FORK_FLOPS / 2)).max(1)
+}
+
+/// How many threads of the pool are this thread's share.
+fn share() -> usize {
+    rayon::current_num_threads() / SHARES.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FORK_FLOPS, alone, is_worth_another, parts};
+    use crate::testing::with_threads;
+
+    #[test]
+    fn who_is_alone_takes_no_other_thread() {
+        let shared = || (parts(10 * FORK_FLOPS), is_worth_another(10 * FORK_FLOPS));
+        with_threads(2, || {
+            assert_eq!(shared(), (2, true));
+            assert_eq!(alone(shared), (1, false));
+            assert_eq!(shared(), (2, true));
+        });
+        assert_eq!(shared(), (1, false));
+    }
 }

@@ -215,6 +215,38 @@ fn steps_for_masks_alone_are_passed_over() {
     assert_eq!(Schedule::of(&plan, true).steps, [0, 1, 2, 3]);
 }
 
+/// One product of every number, and of the exponentials.
+const SMALL: &str = r#"masque 2 plan
+semantics keras-3.15
+model "small"
+
+%x = input {pad = 0} : f32[B]
+
+%half = mul(%x, 0.5:f32) : f32[B] by map
+%odds = activate(%x) {f = {softmax = {axis = -1}}} : f32[B] by activate
+
+return output_0 = %half : f32[B]
+return output_1 = %odds : f32[B]
+"#;
+
+#[test]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn subnormals_are_kept_where_the_caller_flushes_them() {
+    use crate::kernels::environment::{Environment, under};
+
+    let session = Session::new(plan_of(SMALL), Section::copy(&[])).unwrap();
+    let x = Tensor::F32(arr1(&[f32::MIN_POSITIVE, 1e-40, 0.0, -90.0]).into_dyn());
+    let run = |threads| {
+        let options = Options { threads, ..Options::default() };
+        session.run(&mut State::default(), &[("x", x.clone())], options).unwrap()
+    };
+    let usual = run(1);
+    let [half, odds] = [0, 1].map(|output: usize| usual.outputs[output].1.as_f32().unwrap().clone());
+    assert!(half[0].is_subnormal() && half[1].is_subnormal() && odds[3].is_subnormal());
+    // The pool's threads are started by a thread that flushes, too.
+    under(Environment::FLUSHING, || (1..=2).for_each(|threads| assert_eq!(run(threads), usual)));
+}
+
 const OPTIONS: &str = "{options = {activation = tanh, backwards = false, in_order = false, sequences = true, \
                        states = false, zero_masked = false}, recurrent_activation = sigmoid, reset_after = true}";
 
