@@ -1,9 +1,11 @@
 //! The same sentence gives the same bits, and what lies under a mask cannot be seen: for random sentences, on models
 //! in which no padded position reaches an answer.
 
-use masque_runtime::{Outputs, Tensor};
+use masque_ir::dim::Bindings;
+use masque_runtime::session::demand;
+use masque_runtime::{Options, Outputs, Section, Session, State, Tensor};
 use masque_tests::compare::bits;
-use masque_tests::corpus::{area, case};
+use masque_tests::corpus::{Case, area, case};
 use masque_tests::engines;
 use masque_tests::stages::{KERAS, Stages};
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
@@ -235,6 +237,38 @@ fn a_masked_step_may_be_either_zero() {
         prop_assert_eq!(bits(plus), bits(minus));
         Ok(())
     });
+}
+
+/// The bytes that the values of a run take, beside those that its plan says are there at the same time; `None` where sizes are
+/// not those of inputs.
+fn memory(case: &Case) -> Option<(u64, u64)> {
+    let planned = Stages::of(&case.model(), KERAS).ok()?.planned?;
+    let inputs = case.inputs(&planned.plan);
+    let mut sizes = Bindings::new();
+    for (_, value) in planned.plan.input_values() {
+        let (_, tensor) = inputs.iter().find(|(name, _)| *name == value.name)?;
+        for (size, found) in value.ty.shape.iter().zip(tensor.shape()) {
+            size.as_symbol().map(|symbol| sizes.insert(symbol.clone(), *found as i64));
+        }
+    }
+    let demand: Vec<i64> = demand(&planned.plan).iter().map(|sum| sum.eval(&sizes)).collect::<Option<_>>()?;
+    let session = Session::new(planned.plan.clone(), Section::copy(&planned.section())).ok()?;
+    let mut state = State::default();
+    session.run(&mut state, &inputs, Options::default()).ok()?;
+    Some((state.peak_bytes(), demand.into_iter().max().unwrap_or(0) as u64))
+}
+
+/// Each value begins at a line of 64 bytes, which is much beside values as small as these.
+#[test]
+fn a_run_takes_as_much_memory_as_its_values() {
+    let mut compared = 0;
+    for case in ["seed", "recurrent", "attention", "wide"].into_iter().flat_map(area) {
+        let Some((taken, demand)) = memory(&case) else { continue };
+        let most = demand + demand * 3 / 10 + 64 * 8;
+        assert!((demand..=most).contains(&taken), "{}: {taken} bytes for {demand}", case.name);
+        compared += 1;
+    }
+    assert!(compared > 50, "{compared} models were compared");
 }
 
 /// The bits of the golden answers, with the epoch that they belong to, in a file.

@@ -114,6 +114,12 @@ impl Dim {
         self.known() == Some(1)
     }
 
+    /// Is it at most the other, whatever its symbols stand for? Sizes are never negative. False may also mean that this
+    /// cannot be told from the terms.
+    pub fn is_at_most(&self, other: &Dim) -> bool {
+        (other - self).terms().all(|(_, factor)| factor >= 0)
+    }
+
     /// `self / divisor`, rounded down. `divisor` is positive.
     pub fn floor_div(&self, divisor: i64) -> Dim {
         debug_assert!(divisor > 0);
@@ -423,6 +429,16 @@ mod tests {
         }
         assert!("T +".parse::<Dim>().is_err());
         assert!("floor((T)/0)".parse::<Dim>().is_err());
+    }
+
+    #[test]
+    fn compares_what_can_be_told_from_terms() {
+        for (less, more) in [("3", "3"), ("4*B", "4*B*1 + T"), ("B*T", "2*B*T + 7"), ("0", "floor((T)/2)")] {
+            assert!(dim(less).is_at_most(&dim(more)), "{less} and {more}");
+        }
+        for (a, b) in [("B", "T"), ("2*B*T", "B*T"), ("T + 1", "T"), ("4*B + T", "5*B")] {
+            assert!(!dim(a).is_at_most(&dim(b)), "{a} and {b}");
+        }
     }
 
     #[test]

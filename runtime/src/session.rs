@@ -8,6 +8,7 @@
 //! [`State`]: the memory, which the next run uses again, and what a model keeps from run to run: zeros at first, and
 //! again after [`State::reset`]. A run that fails leaves it as it was.
 
+mod demand;
 mod inputs;
 mod lengths;
 mod placement;
@@ -34,6 +35,7 @@ use crate::kernels::threads::alone;
 use crate::memory::Aligned;
 use crate::weights::{Section, WeightError, Weights};
 use crate::{Bundle, Tensor};
+pub use demand::demand;
 pub(crate) use run::in_order;
 use run::{Layout, Run};
 use schedule::Schedule;

@@ -21,7 +21,9 @@ use std::path::Path;
 use masque::plan::Products;
 use masque::session::{self, CompiledModel, Outputs, Progress, RunOptions, SessionError, Tensor};
 use masque::{Inferred, Model, OpenOptions, Options};
+use masque_ir::plan::Plan;
 use masque_runtime::io::{self, Place, Reading, Targets};
+use masque_runtime::session::demand;
 
 use crate::args::Common;
 use crate::report::{Failure, Terminal};
@@ -108,7 +110,18 @@ fn plan(
         _ => {}
     })?;
     tell_of_products(planned.products, terminal);
+    tell_of_memory(&planned.plan, terminal);
     Ok(planned)
+}
+
+/// Says how much memory the values of a run take, for any sizes.
+fn tell_of_memory(plan: &Plan, terminal: &Terminal) {
+    let most: Vec<String> = demand(plan).iter().map(ToString::to_string).collect();
+    match most.as_slice() {
+        [] => {}
+        [most] => terminal.tell(&format!("memory of values: {most} bytes")),
+        several => terminal.tell(&format!("memory of values, the most of: {} bytes", several.join(", "))),
+    }
 }
 
 /// Says what products of tables and kernels were stored, and how more of them would be.
