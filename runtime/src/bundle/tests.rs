@@ -51,7 +51,7 @@ fn what_is_written_is_read() {
     assert_eq!(bundle.weights().as_ptr() as u64 % ALIGNMENT, 0);
     assert_eq!(*bundle.attached(), attached());
     let parts = Parts::of(&written[..]).unwrap();
-    assert_eq!((parts.version(), parts.numerics()), (4, crate::NUMERICS));
+    assert_eq!((parts.version(), parts.numerics()), (5, crate::NUMERICS));
     assert!(parts.bytes(Part::Runner).starts_with(PREFIX) && parts.bytes(Part::Runner).len() == PAGE);
 }
 
