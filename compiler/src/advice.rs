@@ -17,7 +17,6 @@ mod operations;
 mod place;
 mod python;
 mod trial;
-mod way;
 mod ways;
 
 use std::collections::BTreeSet;
@@ -30,9 +29,9 @@ use self::expr::Expr;
 use self::place::{Candidate, Place};
 use self::python::Python;
 use self::trial::{Outcome, Trials};
-pub use self::way::Way;
 use crate::Inferred;
 use crate::diagnostics::{Code, Diagnostic, Subject, Suggestion, enumerated};
+pub use crate::layer::Way;
 
 /// As many suggestions are made for a finding.
 const MOST_SUGGESTIONS: usize = 4;

@@ -23,8 +23,7 @@ use masque_ir::facts::InferredGraph;
 use masque_ir::layers::{CallId, TensorRef};
 use serde::Serialize;
 
-use crate::advice::Way;
-use crate::layer::{Arguments, Layer};
+use crate::layer::{Arguments, Layer, Way};
 
 pub(crate) use after::After;
 pub use differs::differing_masks;

@@ -29,10 +29,8 @@ use described::Described;
 pub use described::{DescriptionError, Descriptions, LIBRARIES, Library, NotAsDescribed};
 use json::ConfigText;
 pub use json::JsonError;
-pub(crate) use keras::class_inside;
 pub use opaque::{NoStatement, NotOpaque, OpaqueLayer, Statement};
 pub(crate) use sizes::InputBatch;
-pub(crate) use weights::group_name;
 pub use weights::{WeightError, WeightSource};
 
 use std::path::{Path, PathBuf};

@@ -9,7 +9,9 @@ use masque_ir::mask::{MAX_HEIGHT, MAX_PARTS, MaskExpr, MaskId, MaskPool};
 use masque_ir::{DType, Dim, Semantics, Type};
 
 use crate::layer::config::LARGEST_SIZE;
-use crate::layer::{Arguments, Effect, Kind, Layer, MaskRule, Reads, ShapeError, WeightSpec, signature};
+use crate::layer::{
+    Arguments, Effect, Kind, Layer, MaskParts, MaskRule, Reads, ShapeError, WeightSpec, signature,
+};
 use crate::masks::{self, Flow, Incoming, Rules};
 
 /// A model whose types do not fit together.
@@ -260,7 +262,7 @@ impl<'a> State<'a> {
         }
         self.layer_weights(call.layer, layer.weights(&types)?)?;
 
-        let parts = masks::Parts::new(&arguments, &self.pool, &used, &self.track.calls, &self.expressions);
+        let parts = MaskParts::new(&arguments, &self.pool, &used, &self.track.calls, &self.expressions);
         let expression = layer.as_mask(&parts).or_else(|| {
             let first = outputs.first().filter(|first| first.dtype == DType::Bool)?;
             let tensor = TensorRef { call: id, output: 0 };

@@ -24,13 +24,16 @@
 mod activations;
 pub mod advice;
 pub mod arguments;
+pub(crate) mod classes;
 pub mod config;
 mod definition;
 pub mod kernel;
 pub(crate) mod literals;
 pub mod masking;
+pub mod parts;
 pub mod registry;
 pub mod signature;
+mod way;
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -45,8 +48,10 @@ pub use config::{Config, ConfigError};
 pub use definition::{LayerDef, MASK_WORDS, Supports};
 pub use kernel::KernelCondition;
 pub use masking::{Birth, CallMasks, Effect, MaskFit, MaskRule, Masking, Reads};
+pub use parts::MaskParts;
 pub use registry::{Parse, Registry};
 pub use signature::{Signature, Takes};
+pub use way::Way;
 
 /// A layer with its settings; see the module's documentation.
 ///
@@ -111,9 +116,6 @@ pub enum Kind {
 
 /// The arguments of a call that hold no tensor, by parameter.
 pub type Constants = serde_json::Map<String, serde_json::Value>;
-
-/// What an operation sees that may be part of a mask's computation.
-pub type MaskParts<'a> = crate::masks::Parts<'a>;
 
 /// The types that a layer is called on do not fit it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -284,7 +284,7 @@ impl<'a> Lowering<'a> {
             MaskExpr::Expand(axis, _) => self.builder.insert_axis(&parts[0], axis as usize),
             MaskExpr::Band(band, rows, columns) => {
                 let (rows, columns) = (tensor(self, &rows), tensor(self, &columns));
-                let band = masque_ir::attend::band(&mut self.builder, [&rows, &columns], 1, band)?;
+                let band = masque_ir::ops::attend::band(&mut self.builder, [&rows, &columns], 1, band)?;
                 self.builder.insert_axis(&band, 0)
             }
             MaskExpr::Spread(_, x) => {

@@ -13,9 +13,7 @@ mod apply;
 mod flow;
 pub mod statics;
 
-use std::cell::RefCell;
-
-use masque_ir::facts::{CallFact, Facts, MaskSource, MaskStatus, TensorFact};
+use masque_ir::facts::{Facts, MaskSource, MaskStatus};
 use masque_ir::layers::{LayerGraph, TensorRef};
 use masque_ir::mask::{MaskExpr, MaskId, MaskPool};
 use masque_ir::ty::broadcast;
@@ -24,45 +22,6 @@ use masque_ir::{DType, Dim, Semantics, Sizes, Type};
 use crate::layer::{Arguments, Effect, Kind, Layer, MaskRule, Reads};
 pub use apply::{apply, unknown};
 pub use flow::Flow;
-
-/// What an operation sees of the masks among its arguments.
-pub struct Parts<'a> {
-    /// Its arguments.
-    pub arguments: &'a Arguments<TensorRef>,
-    /// Where masks live.
-    pub pool: &'a RefCell<MaskPool>,
-    /// The masks that it computes with.
-    pub used: &'a [Option<MaskId>],
-    facts: &'a [CallFact],
-    expressions: &'a [Option<MaskId>],
-}
-
-impl<'a> Parts<'a> {
-    /// The arguments of a call, with the facts of the calls before it and the masks that their first outputs are.
-    pub fn new(
-        arguments: &'a Arguments<TensorRef>,
-        pool: &'a RefCell<MaskPool>,
-        used: &'a [Option<MaskId>],
-        facts: &'a [CallFact],
-        expressions: &'a [Option<MaskId>],
-    ) -> Parts<'a> {
-        Parts { arguments, pool, used, facts, expressions }
-    }
-
-    /// The number of axes of a tensor.
-    pub fn rank(&self, tensor: TensorRef) -> u32 {
-        fact(self.facts, tensor).ty.rank() as u32
-    }
-
-    /// The symbolic mask that a bool tensor is, if it is known to be one.
-    pub fn mask_of(&self, tensor: TensorRef) -> Option<MaskId> {
-        self.expressions[tensor.call.0 as usize].filter(|_| tensor.output == 0)
-    }
-}
-
-fn fact(facts: &[CallFact], tensor: TensorRef) -> &TensorFact {
-    &facts[tensor.call.0 as usize].outputs[tensor.output as usize]
-}
 
 /// Under whose rules masks are inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,9 +12,21 @@ use crate::ops::{
     Activate, Attention, Convolve, Dense, Index, Leaf, Lookup, Op, OperandTypes, Product, Recurrent, Rows,
     Scan, Shape, Text, Window, is_elementwise,
 };
-use crate::plan::Layout;
 use crate::program::{Node, Operand, Program};
 use crate::ty::{DType, Type, resolve_axis};
+
+/// How a weight's bytes are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// Row by row, little-endian.
+    Rows,
+    /// A matrix in panels of columns, as the matrix product reads it; of more than two axes, all but the last one are
+    /// its rows.
+    Panels,
+    /// Texts: for each its length in bytes (u32), then all bytes.
+    Texts,
+}
 
 /// A row of the table of kernels.
 #[derive(Clone, Copy, Debug)]

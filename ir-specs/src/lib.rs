@@ -14,7 +14,6 @@
 //! ([`semantics`]).
 
 pub mod activation;
-pub mod attend;
 pub mod by_value;
 pub mod contraction;
 pub mod described;

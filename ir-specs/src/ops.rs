@@ -6,6 +6,8 @@
 //! of primitives ([`Op::decompose`]). The only list of all families is at the end of this file; a pass asks an
 //! operation for a property and never lists the operations again.
 
+mod activations;
+pub mod attend;
 mod attention;
 mod convolve;
 mod dense;

@@ -10,24 +10,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::float::Float;
-pub use crate::kernel::Kernel;
+pub use crate::kernel::{Kernel, Layout};
 use crate::ops::Op;
 use crate::program::Literal;
 use crate::semantics::Semantics;
 use crate::ty::{DType, Type};
-
-/// How a weight's bytes are laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Layout {
-    /// Row by row, little-endian.
-    Rows,
-    /// A matrix in panels of columns, as the matrix product reads it; of more than two axes, all but the last one are
-    /// its rows.
-    Panels,
-    /// Texts: for each its length in bytes (u32), then all bytes.
-    Texts,
-}
 
 /// A value of a plan: an input, a state, or a result of a step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use masque::mathematics::{Equation, Fold, Formula, Var};
 use masque_ir::activation::Activation;
-use masque_ir::attend::Blind;
 use masque_ir::dim::{Bindings, Dim};
+use masque_ir::ops::attend::Blind;
 use masque_ir::ops::{Activate, Elementwise, Op};
 use masque_ir::ty::DType;
 use masque_runtime::{Tensor, reference};

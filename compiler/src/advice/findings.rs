@@ -10,9 +10,9 @@ use masque_ir::mask::MaskId;
 use super::change::Line;
 use super::expr::{Expr, attached, constant, op};
 use super::place::{Candidate, MOST_PASSED, Place};
-use super::way::Way;
 use crate::diagnostics::Subject;
 use crate::layer::Effect;
+use crate::layer::Way;
 use crate::layer::{Arguments, Kind};
 
 /// As many operations in a row are replaced by layers.

@@ -7,7 +7,7 @@ use masque_ir::layers::TensorRef;
 use super::change::Line;
 use super::expr::Expr;
 use super::place::{Candidate, Place};
-use super::way::Way;
+use crate::layer::Way;
 use crate::layer::{Kind, Reads};
 use crate::masks;
 

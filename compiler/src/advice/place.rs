@@ -8,8 +8,8 @@ use masque_ir::{DType, Type};
 use super::change::Line;
 use super::expr::{Expr, attached, constant, op};
 use super::python::{Python, identifier};
-use super::way::Way;
 use crate::diagnostics::{After, Subject};
+use crate::layer::Way;
 use crate::layer::{Arguments, Reads};
 use crate::masks;
 

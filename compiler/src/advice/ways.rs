@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 use super::change::Line;
 use super::expr::{Expr, new, op};
 use super::place::{Candidate, Place};
-use super::way::Way;
 use crate::diagnostics::enumerated;
+use crate::layer::Way;
 
 impl Place<'_> {
     /// The changes of a way at this place, the better one first; none where it does not fit.

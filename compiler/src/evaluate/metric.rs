@@ -12,6 +12,7 @@ use super::arrays::{each, same_rank, same_shape};
 use super::envelope::{self, Unread};
 use super::reduce::product;
 use super::{Loss, LossError, Scored};
+use crate::layer::classes::snake_case;
 use crate::layer::{Config, ConfigError};
 use confusion::{Count, Counts};
 use curve::Curve;
@@ -260,22 +261,6 @@ fn elements(
     spread
         .map(|spread| spread.to_owned())
         .ok_or_else(|| LossError::shape("sample weights", p.shape(), weights.shape()))
-}
-
-/// `MeanSquaredError` becomes `mean_squared_error`, `AUC` `auc`.
-fn snake_case(class: &str) -> String {
-    let letters: Vec<char> = class.chars().collect();
-    let mut name = String::new();
-    for (place, &letter) in letters.iter().enumerate() {
-        let before = place.checked_sub(1).map(|before| letters[before]);
-        let word = before.is_some_and(|before| before.is_lowercase() || before.is_ascii_digit())
-            || before.is_some() && letters.get(place + 1).is_some_and(|next| next.is_lowercase());
-        if letter.is_uppercase() && word {
-            name.push('_');
-        }
-        name.extend(letter.to_lowercase());
-    }
-    name
 }
 
 fn unknown(name: &str) -> LossError {

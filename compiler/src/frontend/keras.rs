@@ -19,6 +19,7 @@ use super::constants;
 use super::json::ConfigText;
 use super::opaque::Types;
 use super::{Origin, Problem, RawArgument, RawCall, RawLayer, RawModel, RawTensor};
+use crate::layer::classes::{custom, is_inside};
 use crate::layers;
 
 /// How a config is written.
@@ -293,25 +294,6 @@ impl Dialect {
     }
 }
 
-/// The name of a class that is not of Keras: it must never be taken for Keras' class of the same name.
-fn custom(class: &str, module: Option<&str>, registered: Option<&str>) -> String {
-    match registered.filter(|name| name.contains('>')) {
-        Some(registered) => registered.to_owned(),
-        None => module.map_or_else(|| class.to_owned(), |module| format!("{module}.{class}")),
-    }
-}
-
-/// The class of a layer among the settings of another one, named as that of a layer of the model is.
-pub(crate) fn class_inside(entry: &Json) -> Option<String> {
-    let text = |key: &str| entry.get(key).and_then(Json::as_str);
-    let (class, module) = (text("class_name")?, text("module"));
-    let is_keras = |module: &str| ["keras", "tf_keras"].iter().any(|package| is_inside(module, package));
-    Some(match module.is_some_and(is_keras) {
-        true => class.to_owned(),
-        false => custom(class, module, text("registered_name")),
-    })
-}
-
 /// Is an entry without a module an operation? A layer's settings say whether it is trained, those of a few layers
 /// excepted, whose names no operation has.
 fn is_operation(entry: &Node<'_>) -> bool {
@@ -337,10 +319,6 @@ fn origin(entry: &Node<'_>) -> Origin {
     let read = || entry.value.pointer("/inbound_nodes/0/args/0/config/shape");
     let built = built.or_else(read).cloned().unwrap_or(Json::Null);
     Origin { class: None, held: false, built, shared: entry.get("shared_object_id").value.as_u64() }
-}
-
-fn is_inside(module: &str, package: &str) -> bool {
-    module.strip_prefix(package).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// A name by place.

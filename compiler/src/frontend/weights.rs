@@ -21,7 +21,6 @@ use super::hdf5::WeightsError;
 use crate::layer::{WeightPlace, WeightSpec};
 use files::Files;
 use groups::Groups;
-pub(crate) use groups::group_name;
 pub(super) use groups::groups;
 pub(super) use positions::{Unit, units};
 pub(super) use vocabulary::Vocabulary;

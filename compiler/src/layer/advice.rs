@@ -1,7 +1,7 @@
 //! What a layer has to say about a mask that it cannot take: why, and which ways out there are. It is beside the layer,
 //! in its own file, because nothing else knows.
 
-use crate::advice::Way;
+use super::Way;
 
 /// Why masks mean nothing to a layer, and how a model that brings one is fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

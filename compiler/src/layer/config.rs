@@ -9,8 +9,8 @@ use masque_ir::layers::Settings;
 use masque_ir::{DType, Float};
 use serde_json::{Map, Value as Json};
 
+use super::classes::class_inside;
 use super::{Parse, Registry, activations};
-use crate::frontend::class_inside;
 use crate::layers::{self, EXPORT};
 
 /// A setting is not what the layer expects.

@@ -1,9 +1,9 @@
 //! `Attention` and `AdditiveAttention`: values weighted by how well their keys fit a query.
 
 use masque_ir::activation::Activation;
-use masque_ir::attend::{Attend, Blind, band};
 use masque_ir::float::Float;
 use masque_ir::mask::Band;
+use masque_ir::ops::attend::{Attend, Blind, band};
 use masque_ir::ops::{self, Activate, Elementwise, OpError, Reduce, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};

@@ -7,9 +7,9 @@ use masque_ir::program::Operand;
 
 use super::activation::Applied;
 use super::spatial::{Spatial, losing};
-use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, WeightSpec, infer_by_lowering,
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, Way, WeightSpec,
+    infer_by_lowering,
 };
 
 losing!(CONV1D, "Conv1D", |config| convolution(config, 1));

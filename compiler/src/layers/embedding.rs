@@ -5,10 +5,9 @@ use masque_ir::ops::{Index, OpError};
 use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 
-use crate::advice::Way;
 use crate::layer::{
     Advice, Arguments, Birth, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Scope,
-    ShapeError, Supports, WeightSpec,
+    ShapeError, Supports, Way, WeightSpec,
 };
 
 pub(super) static EMBEDDING: LayerDef = LayerDef {

@@ -4,9 +4,8 @@ use masque_ir::ops::{OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
-use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, LayerDef, Masking, Scope, ShapeError, Supports,
+    Advice, Arguments, Config, ConfigError, Layer, LayerDef, Masking, Scope, ShapeError, Supports, Way,
 };
 
 pub(super) static FLATTEN: LayerDef =

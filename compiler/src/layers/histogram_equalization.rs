@@ -12,9 +12,9 @@ use super::auto_contrast::{BYTES, into_range, value_range};
 use super::image_augmentation::images;
 use super::operations::{positions, running};
 use super::spatial::{Spatial, losing};
-use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, Signature, infer_by_lowering,
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, Signature, Way,
+    infer_by_lowering,
 };
 
 losing!(HISTOGRAM_EQUALIZATION, "ContrastLimitedAdaptiveHistogramEqualization", parse);

@@ -8,9 +8,9 @@
 mod settings;
 
 use masque_ir::activation::Activation;
-use masque_ir::attend::{Attend, Blind, band};
 use masque_ir::float::Float;
 use masque_ir::mask::Band;
+use masque_ir::ops::attend::{Attend, Blind, band};
 use masque_ir::ops::{self, Activate, Elementwise, OpError, Shape};
 use masque_ir::program::Operand;
 use masque_ir::ty::resolve_axis;

@@ -6,8 +6,8 @@ use masque_ir::ops::OpError;
 use masque_ir::program::Operand;
 use serde_json::{Value as Json, json};
 
-use crate::frontend::{class_inside, group_name};
 use crate::infer::autocast;
+use crate::layer::classes::{class_inside, group_name};
 use crate::layer::{
     Arguments, CallMasks, Config, ConfigError, Effect, Layer, LayerDef, MaskRule, Parse, Reads, Scope,
     ShapeError, Signature, Supports, WeightPlace, WeightSpec,

@@ -5,9 +5,8 @@ use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
 use super::spatial::{Spatial, losing};
-use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, infer_by_lowering,
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, Way, infer_by_lowering,
 };
 
 losing!(MAX_POOLING1D, "MaxPooling1D", |config| pooling(config, 1, Fold::Max));

@@ -6,10 +6,9 @@ use masque_ir::{Dim, Sizes, Type};
 use serde_json::Value as Json;
 
 use super::spatial::losing;
-use crate::advice::Way;
 use crate::layer::config::LARGEST_SIZE;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, infer_by_lowering,
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, Way, infer_by_lowering,
 };
 
 losing!(RESHAPE, "Reshape", reshape);

@@ -5,9 +5,8 @@ use masque_ir::program::Operand;
 use masque_ir::{Dim, Type};
 
 use super::spatial::{Spatial, losing};
-use crate::advice::Way;
 use crate::layer::{
-    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, infer_by_lowering,
+    Advice, Arguments, Config, ConfigError, Layer, Masking, Scope, ShapeError, Way, infer_by_lowering,
 };
 
 losing!(ZERO_PADDING1D, "ZeroPadding1D", |config| margins(config, 1, "padding", 1));

@@ -1,7 +1,7 @@
 //! `Softmax`: probabilities along one or several axes. What is masked gets none.
 
-use masque_ir::attend::masked_softmax;
 use masque_ir::ops::OpError;
+use masque_ir::ops::attend::masked_softmax;
 use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 

@@ -8,10 +8,9 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Dim, Type};
 use serde_json::json;
 
-use crate::advice::Way;
 use crate::layer::{
     Advice, Arguments, CallMasks, Config, ConfigError, Layer, LayerDef, MaskRule, Masking, Scope, ShapeError,
-    Supports, WeightPlace, WeightSpec,
+    Supports, Way, WeightPlace, WeightSpec,
 };
 
 pub(super) static SPECTRAL_NORMALIZATION: LayerDef = LayerDef {

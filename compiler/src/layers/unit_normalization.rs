@@ -5,8 +5,9 @@ use masque_ir::program::Operand;
 use masque_ir::{DType, Type};
 
 use super::axes::{along, inverse_root, numbers, resolve, sizes, take};
-use crate::advice::Way;
-use crate::layer::{Advice, Arguments, Layer, LayerDef, Masking, Scope, ShapeError, Supports, WeightSpec};
+use crate::layer::{
+    Advice, Arguments, Layer, LayerDef, Masking, Scope, ShapeError, Supports, Way, WeightSpec,
+};
 
 pub(super) static RMS_NORMALIZATION: LayerDef = LayerDef {
     class: "RMSNormalization",

@@ -5,9 +5,9 @@
 //! Indices and positions count from 0.
 
 use masque_ir::activation::Activation;
-use masque_ir::attend::Blind;
 use masque_ir::dim::Dim;
 use masque_ir::ops::Elementwise;
+use masque_ir::ops::attend::Blind;
 use masque_ir::ty::DType;
 
 use super::affine::Affine;

@@ -2,7 +2,7 @@
 //! written by its name only where every operation of it is there.
 
 use masque_ir::activation::Activation;
-use masque_ir::attend::Blind;
+use masque_ir::ops::attend::Blind;
 use masque_ir::ops::{Activate, Elementwise, Op, Product, Reduce, Shape};
 use masque_ir::program::{Operand, Value};
 

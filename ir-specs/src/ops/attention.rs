@@ -1,7 +1,7 @@
 //! Attention by products.
 
+use super::attend::{Attend, Blind, band, product};
 use super::{Elementwise, Family, OpError, OpInfo, OperandTypes, Rows, Shape, agree, family};
-use crate::attend::{Attend, Blind, band, product};
 use crate::dim::Dim;
 use crate::float::Float;
 use crate::mask::Band;

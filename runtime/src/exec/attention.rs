@@ -1,6 +1,6 @@
 //! Attention, one sequence after the other.
 
-use masque_ir::attend::Blind;
+use masque_ir::ops::attend::Blind;
 use masque_ir::ops::{self, Op};
 
 use super::{Call, Writes};

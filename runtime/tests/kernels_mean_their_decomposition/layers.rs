@@ -1,8 +1,8 @@
 //! Layers, products, look-ups.
 
 use masque_ir::activation::Activation;
-use masque_ir::attend::Blind;
 use masque_ir::float::Float;
+use masque_ir::ops::attend::Blind;
 use masque_ir::ops::{
     Activate, Attention, Dense, Index, Normalize, Pool, Product, Recurrent, RecurrentOptions, Rows, Split,
     Standardize, Text, TokenOutput,

@@ -10,6 +10,7 @@ use super::WeightError;
 use super::files::Files;
 use super::quantized;
 use crate::layer::WeightSpec;
+use crate::layer::classes::group_name;
 
 /// The group of each layer in a Keras weights file, by the layer's path: `layers/`, the class in snake case, and a
 /// number from the second of a class on; inside nested models the same below the model's group. Names play no part.
@@ -58,37 +59,6 @@ fn add_own(layer: &RawLayer, path: &str, group: &str, found: &mut Vec<(String, S
     found.extend(
         places.map(|(number, weight)| (format!("{path}/{}", weight.name), format!("{group}/vars/{number}"))),
     );
-}
-
-/// The name of a layer's group, where that many of the same class come before it.
-pub(crate) fn group_name(class: &str, earlier: usize) -> String {
-    // Groups are named after the Python class, which has another name in one place, and stands behind the package of a
-    // custom class.
-    let class = class.rsplit_once(['>', '.']).map_or(class, |(_, class)| class);
-    let class = if class == "GroupQueryAttention" { "GroupedQueryAttention" } else { class };
-    let number = if earlier == 0 { String::new() } else { format!("_{earlier}") };
-    format!("{}{number}", snake_case(class))
-}
-
-/// Keras' `to_snake_case`: `SimpleRNN` is `simple_rnn`, `Conv1D` is `conv1d`, `ReLU` is `re_lu`.
-fn snake_case(class: &str) -> String {
-    let chars: Vec<char> = class.chars().collect();
-    let mut snake = String::new();
-    for (place, c) in chars.iter().enumerate() {
-        let before = place.checked_sub(1).map(|before| chars[before]);
-        let after = chars.get(place + 1);
-        let word_begins = c.is_ascii_uppercase()
-            && before.is_some_and(|before| {
-                before.is_ascii_lowercase()
-                    || before.is_ascii_digit() && after.is_some_and(char::is_ascii_lowercase)
-                    || before.is_ascii_uppercase() && after.is_some_and(char::is_ascii_lowercase)
-            });
-        if word_begins {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
 }
 
 /// Where the weights of layers are in a file that has a group for each.
@@ -169,27 +139,5 @@ pub(super) fn check_surplus(
     match surplus {
         Some(dataset) => Err(WeightError::Surplus { layer: layer.to_owned(), dataset: dataset.to_owned() }),
         None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::snake_case;
-
-    #[test]
-    fn classes_in_snake_case() {
-        for (class, snake) in [
-            ("LSTM", "lstm"),
-            ("SimpleRNN", "simple_rnn"),
-            ("Conv1D", "conv1d"),
-            ("ConvLSTM2D", "conv_lstm2d"),
-            ("ReLU", "re_lu"),
-            ("PReLU", "p_re_lu"),
-            ("GlobalAveragePooling1D", "global_average_pooling1d"),
-            ("My2DThing", "my2d_thing"),
-            ("HTTPServerX2", "http_server_x2"),
-        ] {
-            assert_eq!(snake_case(class), snake);
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! `dot_product_attention`: what the attention layers do with their projected tensors, called as an operation.
 
 use masque_ir::DType;
-use masque_ir::attend::{Attend, Blind, band};
 use masque_ir::mask::Band;
 use masque_ir::ops::Elementwise;
+use masque_ir::ops::attend::{Attend, Blind, band};
 use masque_ir::program::Operand;
 
 use super::built::{Built, Outcome, dtype_of, given, maybe, refuse, shape_of};

@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Activate, Elementwise, OpError, Product, Reduce, Shape};
 use crate::activation::Activation;
 use crate::contraction::Contraction;
 use crate::dim::Dim;
 use crate::mask::Band;
-use crate::ops::{Activate, Elementwise, OpError, Product, Reduce, Shape};
 use crate::program::{Builder, Operand};
 use crate::semantics::Semantics;
 use crate::ty::Sizes;
