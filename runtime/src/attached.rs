@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use masque_ir::plan::Plan;
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::Problem;
 use crate::classes::Labels;
 
 /// What travels with a plan.
@@ -32,19 +31,19 @@ impl Attached {
         Ok(bytes)
     }
 
-    /// What these bytes are, found fit for a plan. None at all are nothing attached.
-    pub(crate) fn decode(bytes: &[u8], plan: &Plan) -> Result<Attached, Problem> {
+    /// What these bytes are, found fit for a plan; else what is wrong. None at all are nothing attached.
+    pub(crate) fn decode(bytes: &[u8], plan: &Plan) -> Result<Attached, String> {
         if bytes.is_empty() {
             return Ok(Attached::default());
         }
-        let (attached, example) = postcard::take_from_bytes::<Attached>(bytes)
-            .map_err(|error| Problem::Attached(error.to_string()))?;
+        let (attached, example) =
+            postcard::take_from_bytes::<Attached>(bytes).map_err(|error| error.to_string())?;
         if !attached.labels.fit(plan) {
-            return Err(Problem::Attached("its labels are not those of its outputs".into()));
+            return Err("its labels are not those of its outputs".into());
         }
         let mut keys = BTreeSet::new();
         if !attached.notes.iter().all(|(key, _)| keys.insert(key)) {
-            return Err(Problem::Attached("it has two notes of one name".into()));
+            return Err("it has two notes of one name".into());
         }
         Ok(Attached { example: example.to_vec(), ..attached })
     }

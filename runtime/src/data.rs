@@ -1,6 +1,7 @@
 //! What kernels read and write: the elements of a value in order, and its shape.
 
-use ndarray::{ArrayViewD, IxDyn};
+use masque_ir::program::Literal;
+use ndarray::{ArrayViewD, IxDyn, arr0};
 
 use crate::kernels::pack::PackedMatrix;
 use crate::tensor::{Tensor, TensorView};
@@ -73,4 +74,28 @@ elements! {
     I64(i64),
     Bool(bool),
     Str(String),
+}
+
+/// The same tensor with its elements in order.
+pub(crate) fn in_order(tensor: Tensor) -> Tensor {
+    let shape = tensor.shape().to_vec();
+    match Operand::of(&tensor) {
+        Some(_) => tensor,
+        None => tensor.clone().reshaped(&shape).unwrap_or(tensor),
+    }
+}
+
+/// A number as a tensor without axes.
+pub(crate) fn literal(Literal { dtype, number }: &Literal) -> Tensor {
+    use masque_ir::DType::{Bool, F32, F64, I32, I64, Str};
+    let number = number.0;
+    match dtype {
+        F32 => Tensor::F32(arr0(number as f32).into_dyn()),
+        F64 => Tensor::F64(arr0(number).into_dyn()),
+        I32 => Tensor::I32(arr0(number as i32).into_dyn()),
+        I64 => Tensor::I64(arr0(number as i64).into_dyn()),
+        Bool => Tensor::Bool(arr0(number != 0.0).into_dyn()),
+        // The verifier refuses numbers of this type.
+        Str => Tensor::Str(arr0(number.to_string()).into_dyn()),
+    }
 }

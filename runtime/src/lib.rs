@@ -6,6 +6,7 @@
 
 pub mod attached;
 pub mod bundle;
+mod cast;
 pub mod check;
 pub mod classes;
 pub mod cli;

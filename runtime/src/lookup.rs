@@ -7,11 +7,11 @@ use masque_ir::DType;
 use masque_ir::ops::Spread;
 use ndarray::{ArrayD, ArrayViewD, Dimension};
 
+use crate::cast::cast;
 use crate::elements::{Element, collect, demand};
 use crate::error::OpFailure;
 use crate::hash::{farm_hash_64, join, sip_hash_64};
 use crate::quote::quoted;
-use crate::reference::cast;
 use crate::tensor::{Tensor, TensorView};
 
 /// The key under which Keras joins hashes.

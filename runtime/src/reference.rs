@@ -29,7 +29,6 @@ use crate::elements::type_of;
 use crate::error::{OpFailure, RunError};
 use crate::tensor::{Tensor, TensorView};
 
-pub(crate) use elementwise::cast;
 pub(crate) use leaf::zeros;
 pub(crate) use rows::{places, runs};
 

@@ -22,12 +22,10 @@ use std::time::Duration;
 use masque_ir::Type;
 use masque_ir::dim::Bindings;
 use masque_ir::plan::{Plan, Source, Step};
-use masque_ir::program::Literal;
-use ndarray::arr0;
 use rayon::ThreadPool;
 
 use crate::check::{self, CheckError};
-use crate::data::{Elements, Operand};
+use crate::data::{Elements, Operand, literal};
 use crate::error::RunError;
 use crate::exec::{self, Prepared};
 use crate::kernels::environment::{Environment, under};
@@ -36,7 +34,6 @@ use crate::memory::Aligned;
 use crate::weights::{Section, WeightError, Weights};
 use crate::{Bundle, Tensor};
 pub use demand::demand;
-pub(crate) use run::in_order;
 use run::{Layout, Run};
 use schedule::Schedule;
 
@@ -280,21 +277,6 @@ fn number(source: &Source) -> Option<Tensor> {
     match source {
         Source::Literal(number) => Some(literal(number)),
         _ => None,
-    }
-}
-
-/// A number as a tensor without axes.
-pub(crate) fn literal(Literal { dtype, number }: &Literal) -> Tensor {
-    use masque_ir::DType::{Bool, F32, F64, I32, I64, Str};
-    let number = number.0;
-    match dtype {
-        F32 => Tensor::F32(arr0(number as f32).into_dyn()),
-        F64 => Tensor::F64(arr0(number).into_dyn()),
-        I32 => Tensor::I32(arr0(number as i32).into_dyn()),
-        I64 => Tensor::I64(arr0(number as i64).into_dyn()),
-        Bool => Tensor::Bool(arr0(number != 0.0).into_dyn()),
-        // The verifier refuses numbers of this type.
-        Str => Tensor::Str(arr0(number.to_string()).into_dyn()),
     }
 }
 

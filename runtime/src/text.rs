@@ -19,9 +19,9 @@ pub use vocabulary::Vocabulary;
 use masque_ir::ops::{Split, Text, TokenOutput};
 use ndarray::{ArrayD, ArrayViewD};
 
+use crate::cast::cast;
 use crate::elements::{Element, MAX_RESULT_BYTES, collect, demand, too_large};
 use crate::error::OpFailure;
-use crate::reference::cast;
 use crate::tensor::{Tensor, TensorView};
 use tokens::Tokenizer;
 

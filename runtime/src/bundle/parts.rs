@@ -128,7 +128,7 @@ impl<B: AsRef<[u8]>> Parts<B> {
             return Err(Problem::Changed(part.name()));
         }
         let plan = decode(self.bytes(Part::Plan), self.weights.len() as u64)?;
-        let attached = Attached::decode(self.bytes(Part::Attached), &plan)?;
+        let attached = Attached::decode(self.bytes(Part::Attached), &plan).map_err(Problem::Attached)?;
         Ok((plan, attached))
     }
 }

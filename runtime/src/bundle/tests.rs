@@ -75,9 +75,9 @@ fn attachments_have_to_fit_the_plan() {
     assert_eq!(Attached::decode(&[], &plan).unwrap(), Attached::default());
     let refused = |attached: Attached| Attached::decode(&attached.encode().unwrap(), &plan).unwrap_err();
     let two = Attached { labels: Labels::of_outputs(vec![Some(["a".to_owned()].into())]), ..attached() };
-    assert!(matches!(refused(two), Problem::Attached(_)));
+    assert!(refused(two).contains("labels"));
     let twice = Attached { notes: [attached().notes, attached().notes].concat(), ..attached() };
-    assert!(matches!(refused(twice), Problem::Attached(_)));
+    assert!(refused(twice).contains("notes"));
     for place in 0..encoded.len() {
         let mut forged = encoded.clone();
         forged[place] = 0xff;

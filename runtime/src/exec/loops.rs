@@ -14,10 +14,9 @@ use masque_ir::{Dim, Type};
 
 use super::moves::moved;
 use super::{Call, Prepared, Writes, elements, prepare as prepare_kernel};
-use crate::data::{Elements, ElementsMut, Operand, Room};
+use crate::data::{Elements, ElementsMut, Operand, Room, in_order};
 use crate::error::{OpFailure, RunError};
 use crate::kernels::copy::{Axis, copy};
-use crate::session::in_order;
 use crate::{Tensor, reference};
 
 /// A loop made ready.
@@ -164,7 +163,7 @@ impl Preparation<'_> {
             program::Operand::Absent => None,
             program::Operand::Value(value) => self.sources.get(*value).copied(),
             program::Operand::Literal(literal) => {
-                self.made.fixed.push(crate::session::literal(literal));
+                self.made.fixed.push(crate::data::literal(literal));
                 Some(Source { at: At::Fixed(self.made.fixed.len() - 1), reshaped: None })
             }
         }

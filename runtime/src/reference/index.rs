@@ -4,8 +4,8 @@ use masque_ir::DType;
 use masque_ir::ops::Index;
 use ndarray::{ArrayD, ArrayViewD, Axis, Dimension, IxDyn};
 
-use super::cast;
 use super::shape::for_any;
+use crate::cast::cast;
 use crate::elements::{Element, collect};
 use crate::error::OpFailure;
 use crate::tensor::{Tensor, TensorView};

@@ -5,7 +5,7 @@ use masque_ir::ops::Leaf;
 use masque_ir::program::Literal;
 use masque_ir::{DType, Type};
 
-use super::cast;
+use crate::cast::cast;
 use crate::elements::collect;
 use crate::error::OpFailure;
 use crate::tensor::Tensor;

@@ -7,12 +7,12 @@ use masque_ir::plan::{Plan, PlanValue};
 use masque_ir::{DType, Type};
 use ndarray::{ArrayD, Dimension};
 
-use super::run::in_order;
 use super::{here, lengths};
+use crate::cast::cast;
+use crate::data::in_order;
 use crate::elements::type_of;
 use crate::error::RunError;
 use crate::quote::quoted;
-use crate::reference::cast;
 use crate::{Tensor, TensorView};
 
 /// Finds the tensor of every input, in order, converts it and binds the symbols of its type.

@@ -13,7 +13,7 @@ use super::schedule::{Schedule, Stage};
 use super::writing::read;
 use super::{Model, Options, Outputs, Workspace, here};
 use crate::Tensor;
-use crate::data::{Elements, Operand};
+use crate::data::{Elements, Operand, in_order, literal};
 use crate::elements::type_of;
 use crate::error::{OpFailure, RunError};
 use crate::exec::{Call, Prepared};
@@ -240,19 +240,10 @@ impl<'r> Run<'r> {
         let view = match source {
             Source::Value(value) => self.value(*value).and_then(|operand| operand.view()),
             Source::Weight(weight) => self.model.weights.operand(*weight).and_then(|operand| operand.view()),
-            Source::Literal(literal) => return Ok(super::literal(literal)),
+            Source::Literal(number) => return Ok(literal(number)),
             Source::Absent => None,
         };
         view.map(|view| view.to_owned()).ok_or_else(|| RunError::MissingInput { name: name.to_owned() })
-    }
-}
-
-/// The same tensor with its elements in order.
-pub(crate) fn in_order(tensor: Tensor) -> Tensor {
-    let shape = tensor.shape().to_vec();
-    match Operand::of(&tensor) {
-        Some(_) => tensor,
-        None => tensor.clone().reshaped(&shape).unwrap_or(tensor),
     }
 }
 
