@@ -8,6 +8,7 @@ use masque::frontend::{LIBRARIES, Library};
 use masque::layer::MASK_WORDS;
 use masque::layers::LAYERS;
 use masque::rewrite::rules;
+use masque_tests::imports::Imports;
 use masque_tests::root;
 use masque_tests::sources::{self, Source};
 
@@ -20,7 +21,7 @@ const FUNCTION_LINES: usize = 80;
 /// Files and functions (`FILE::FUNCTION`) that are longer, each with the reason.
 const LONGER: &[(&str, &str)] = &[
     ("compiler/src/layers.rs", "a list: one line for every layer and operation"),
-    ("ir-specs/src/activation.rs::decompose", "a table: the formula of every activation function"),
+    ("ir-specs/src/ops/activations.rs::decompose", "a table: the formula of every activation function"),
     ("ir-specs/tests/verify.rs::violations", "a table: one line for every property and how it is violated"),
 ];
 
@@ -36,6 +37,14 @@ const STILL_NEEDED: [&str; 1] = ["petgraph"];
 
 /// Where `unsafe` stands: what reads and writes the processor's float flags, and what maps memory.
 const UNSAFE: [&str; 2] = ["runtime/kernels/src/environment.rs", "runtime/src/bundle.rs"];
+
+/// The packages whose modules import in one direction, and imports that go back all the same, with the reason.
+const PACKAGES: [&str; 4] = ["compiler/src", "ir-specs/src", "runtime/src", "runtime/kernels/src"];
+const BACK: [(&str, &str, &str, &str); 3] = [
+    ("compiler/src", "layer", "layers", "a layer in the settings of another one is looked up by its class"),
+    ("ir-specs/src", "program", "ops", "a node has an operation, and the body of a loop is a program"),
+    ("runtime/src", "classes", "io", "labels of classes are read from files"),
+];
 
 /// This file names what must not be named.
 const THIS: &str = "tests/tidy.rs";
@@ -115,6 +124,18 @@ fn unsafe_stands_where_it_may() {
     nothing(found, "`unsafe` is for float flags and the memory map");
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     assert!(manifest.contains("unsafe_code = \"deny\""), "the workspace denies unsafe code");
+}
+
+#[test]
+fn modules_import_in_one_direction() {
+    let sources = sources::rust();
+    for package in PACKAGES {
+        let mut imports = Imports::of(package, &sources);
+        for (_, from, to, _) in BACK.iter().filter(|(of, ..)| *of == package) {
+            assert!(imports.excuse(from, to), "{from} of {package} does not import {to}");
+        }
+        nothing(imports.circles(), "modules import each other in a circle");
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub mod compare;
 pub mod corpus;
 pub mod engines;
 pub mod formulas;
+pub mod imports;
 pub mod losses;
 pub mod mask_table;
 pub mod metrics;
