@@ -206,10 +206,63 @@ fn a_focus_leaves_the_rest_out() {
     assert_eq!(done.refusal(), Ok(said));
 }
 
+/// The lines of what is near, of every stage that has names; how many lie between; no model.
+#[test]
+fn a_text_is_shown_in_part() {
+    let folder = case("seed/stacked-gru").folder;
+    let part = |stage: &str, name: &str, hops: &str| {
+        let arguments = ["model.keras", "--stage", stage, "--focus", name, "--hops", hops];
+        dump(&folder, &arguments)
+    };
+    for stage in ["layers", "masks", "tensor"] {
+        let text = part(stage, "first", "1").succeeded().unwrap().text();
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(format!("part.{stage}"), text);
+        });
+        let other = tempfile::tempdir().unwrap();
+        fs::write(other.path().join("part.mq"), text).unwrap();
+        let said = dump(other.path(), &["part.mq"]);
+        assert!(said.refusal().unwrap().contains("found a part of one: dump it without --focus"));
+    }
+    for stage in ["optimized", "packed"] {
+        let whole = dump(&folder, &["model.keras", "--stage", stage]).succeeded().unwrap().text();
+        let all = part(stage, "%first", "99").succeeded().unwrap().text();
+        assert_eq!(all.replacen(" part\n", "\n", 1), whole, "nothing is further away");
+    }
+    let said = "--focus third: there is none of this name; without --focus the text has the names";
+    assert_eq!(part("masks", "third", "1").refusal(), Ok(said));
+    let said = "--focus: a plan has no neighbours: --stage packed shows what it computes";
+    assert_eq!(part("plan", "first", "1").refusal(), Ok(said));
+    let both = dump(&folder, &["model.keras", "--collapse", "--focus", "first"]);
+    assert_eq!(both.refusal(), Ok("--focus and --collapse go together in pictures only"));
+}
+
+/// `--open` hands a page to what opens pages here, and writes none of its own into the folder.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_page_is_opened() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let opener = folder.path().join("xdg-open");
+    fs::write(&opener, "#!/bin/sh\ncp \"$1\" \"${0%/*}/opened.html\"\n").unwrap();
+    fs::set_permissions(&opener, fs::Permissions::from_mode(0o755)).unwrap();
+    let model = case("seed/stacked-gru").model();
+    let opened = |path: &str| {
+        let mut command = bare(Path::new(MASQUE), folder.path());
+        command.args(["dump", "--open"]).arg(&model).env("PATH", path).env("TMPDIR", folder.path());
+        Done::from(command.output().unwrap()).succeeded().unwrap().stderr
+    };
+    let path = format!("{}:/usr/bin:/bin", folder.path().display());
+    assert!(opened(&path).ends_with("html is open\n"));
+    let page = fs::read_to_string(folder.path().join("opened.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("second"), "{page}");
+    assert!(opened("/nowhere").ends_with("html could not be opened: open it in a browser\n"));
+}
+
 #[test]
 fn what_is_for_pictures_is_refused_elsewhere() {
     let folder = case("seed/stacked-gru").folder;
-    let said = Ok("--focus is for pictures: --format svg or dot");
+    let said = Ok("--focus is for texts and pictures: --format text, svg or dot");
     assert_eq!(dump(&folder, &["model.keras", "--focus", "first", "--format", "json"]).refusal(), said);
     let said = Ok("--collapse is for pictures, and for the texts of the stages layers and masks");
     for other in [["--format", "json"], ["--stage", "tensor"], ["--after", "pack"]] {

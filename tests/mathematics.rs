@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use masque::Model;
+use masque::layers::LAYERS;
 use masque::mathematics::{self, Explanation, Form, Formula};
 use masque_ir::dim::Bindings;
 use masque_ir::program::{Operand, Program, Value};
@@ -117,7 +118,7 @@ fn latex_compiles_where_latex_is_installed() {
 }
 
 /// The layers people use, by family, with the sources of their definitions.
-const LAYERS: [(&str, &[(&str, &str)]); 7] = [
+const FAMILIES: [(&str, &[(&str, &str)]); 7] = [
     (
         "dense",
         &[
@@ -200,8 +201,11 @@ const LAYERS: [(&str, &[(&str, &str)]); 7] = [
     ),
 ];
 
-/// How many equations of a layer that is in no family are shown.
-const SHORT: usize = 8;
+/// How many equations of what is in no family are shown.
+const SHORT: usize = 24;
+
+/// What has no line of its own: models, whose calls have, and what is only another name of what its layer computes.
+const WITHOUT: [&str; 2] = ["Functional", "Sequential"];
 
 /// An explanation without what is said of all masks.
 fn without_remark(text: &str) -> &str {
@@ -214,40 +218,62 @@ fn pin(name: &str, text: String) {
     });
 }
 
-/// The formulas of the layers people use, by family, and of all others that have short ones: of each the first golden call, under a mask where there is one.
-#[test]
-fn the_layers_people_use() {
+/// Of each class the first golden call, under a mask where there is such a one; from all areas, if these have none with equations.
+fn first_calls() -> BTreeMap<String, Explanation> {
     let areas = ["attention", "layers", "products", "recurrent", "wide"];
     let mut first: BTreeMap<String, Explanation> = BTreeMap::new();
+    let rank =
+        |explanation: &Explanation| (!explanation.row.short.is_empty(), !explanation.equations.is_empty());
     for explanation in areas.iter().flat_map(|area| corpus::area(area)).flat_map(|case| explained(&case)) {
-        let rank = |explanation: &Explanation| {
-            (!explanation.row.short.is_empty(), !explanation.equations.is_empty())
-        };
         let class = explanation.row.class.clone();
         if first.get(&class).is_none_or(|known| rank(known) < rank(&explanation)) {
             first.insert(class, explanation);
         }
     }
-    for (family, layers) in LAYERS {
-        let told = layers.iter().map(|(class, source)| {
-            let explanation = first.get(*class).unwrap_or_else(|| panic!("no golden model has a {class}"));
-            let text = mathematics::text(&[explanation], Form::Plain);
-            format!("{}  [{source}]\n", without_remark(&text))
-        });
-        let told = told.collect::<Vec<_>>().join("\n");
-        pin(&format!("formulas-{family}"), told);
+    for explanation in models().iter().flat_map(|model| of_model(model)) {
+        let class = explanation.row.class.clone();
+        if first.get(&class).is_none_or(|known| known.equations.is_empty() && rank(&explanation).1) {
+            first.insert(class, explanation);
+        }
     }
-    let told = first.iter().filter(|(class, _)| {
-        !LAYERS.iter().any(|(_, layers)| layers.iter().any(|(other, _)| other == class))
-    });
-    let told = told.filter(|(class, explanation)| {
-        !class.starts_with("ops.") && (1..=SHORT).contains(&explanation.equations.len())
-    });
-    let told: Vec<String> = told
-        .map(|(_, explanation)| mathematics::text(&[explanation], Form::Plain))
-        .map(|text| without_remark(&text).to_owned())
-        .collect();
-    pin("formulas-others", told.join("\n"));
+    first
+}
+
+/// The formulas of every layer and operation that is known: of the layers people use, by family; of the others in order; and
+/// what gives what it takes as it is.
+#[test]
+fn every_layer_has_its_formulas() {
+    let first = first_calls();
+    let told = |explanation: &Explanation| {
+        without_remark(&mathematics::text(&[explanation], Form::Plain)).to_owned()
+    };
+    for (family, layers) in FAMILIES {
+        let layers = layers.iter().map(|(class, source)| {
+            let explanation = first.get(*class).unwrap_or_else(|| panic!("no golden model has a {class}"));
+            format!("{}  [{source}]\n", told(explanation))
+        });
+        pin(&format!("formulas-{family}"), layers.collect::<Vec<_>>().join("\n"));
+    }
+    let in_family =
+        |class: &str| FAMILIES.iter().any(|(_, layers)| layers.iter().any(|(other, _)| *other == class));
+    let mut others = [vec![], vec![], vec![]];
+    let mut missing = vec![];
+    for def in LAYERS.iter().filter(|def| !in_family(def.class) && !WITHOUT.contains(&def.class)) {
+        let Some(explanation) = first.get(def.class) else {
+            missing.push(def.class);
+            continue;
+        };
+        let operation = def.class.starts_with("ops.");
+        match explanation.equations.len() {
+            0 => others[2].push(told(explanation)),
+            1..=SHORT => others[usize::from(operation)].push(told(explanation)),
+            many => others[usize::from(operation)].push(format!("{}: {many} equations\n", def.class)),
+        }
+    }
+    for (name, told) in ["others", "operations", "none"].iter().zip(others) {
+        pin(&format!("formulas-{name}"), told.join("\n"));
+    }
+    assert_eq!(missing, [""; 0], "no golden model has these");
 }
 
 /// What the operations give for every value of a program that has a name in a formula.

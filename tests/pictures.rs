@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use masque::diagnostics::UnsupportedMask;
 use masque::picture::values::MOST_EXAMPLES;
 use masque::picture::{EdgeRole, Picture, Role, dot, of_model, of_program, svg};
 use masque::{Inferred, Model, Options};
+use masque_tests::browser::{browser, installed, visited};
 use masque_tests::command::{Done, bare};
 use masque_tests::corpus::{area, case, cases};
 use masque_tests::root;
@@ -18,19 +19,6 @@ const MASQUE: &str = env!("CARGO_BIN_EXE_masque-under-test");
 
 fn masque(folder: &Path, arguments: &[&str]) -> Done {
     Done::from(bare(Path::new(MASQUE), folder).args(arguments).output().unwrap())
-}
-
-/// The first of these programs that is installed.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn installed(names: &[&str]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let found = names.iter().find_map(|name| {
-        std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
-    });
-    if found.is_none() {
-        eprintln!("not tested: none of {} is installed", names.join(", "));
-    }
-    found
 }
 
 /// The layers of a model as a picture, and its operations.
@@ -202,9 +190,7 @@ fn two_models_are_one_page() {
     assert_eq!(told("d (removed)"), expected("removed", false), "{}", data["changes"]);
     assert_eq!(told("f"), expected("added", false), "{}", data["changes"]);
     assert_eq!(told("pool"), expected("changed", false), "{}", data["changes"]);
-    let Some(browser) = installed(&["chromium", "chromium-browser", "google-chrome", "chrome"]) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let script = r##"<script>{
 const seen = {};
 const buttons = () => [...document.querySelectorAll("#panel .change")];
@@ -214,7 +200,7 @@ seen.chosen = [...document.querySelectorAll(".chosen")].map((node) => node.datas
 seen.panel = document.getElementById("panel").textContent;
 seen.errors = window.wrong;
 document.body.dataset.seen = JSON.stringify(seen);
-}</script></body>"##;
+}</script>"##;
     let seen = visited(&browser, &page, script);
     let changes = ["d: added, a mask dies here", "d (removed): removed", "f: added", "pool: changed"];
     assert_eq!(seen["changes"], serde_json::json!(changes));
@@ -267,8 +253,8 @@ const VISIT: &str = r##"<script>{
 const seen = {};
 const node = (name) => [...document.querySelectorAll(".node")].find((node) => node.dataset.node === name);
 const press = (found) => found.dispatchEvent(new MouseEvent("click", { bubbles: true }));
-const stage = (name) => press([...document.querySelectorAll("#stages button")].find((button) => button.textContent === name));
-seen.stages = [...document.querySelectorAll("#stages button")].map((button) => button.textContent);
+const stage = (name) => press([...document.querySelectorAll(".stages button")].find((button) => button.textContent === name));
+seen.stages = [...document.querySelectorAll(".stages button")].map((button) => button.textContent);
 seen.boxes = document.querySelectorAll(".node").length;
 document.getElementById("search").value = "GRU";
 document.getElementById("search").dispatchEvent(new Event("input"));
@@ -286,41 +272,15 @@ seen.inside = document.querySelectorAll(".node").length;
 document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
 seen.after = document.querySelectorAll(".chosen").length;
 stage("masks");
-seen.focusable = [...document.querySelectorAll(".node")].every((node) => node.tabIndex === 0 && node.getAttribute("aria-label"));
+seen.focusable = [...document.querySelectorAll(".node")].every((node) => node.tabIndex === 0 && node.querySelector("title"));
 seen.requests = performance.getEntriesByType("resource").length;
 seen.errors = window.wrong;
 document.body.dataset.seen = JSON.stringify(seen);
-}</script></body>"##;
-
-/// Runs a script at the end of a page in a browser without a window; what it leaves in `data-seen`.
-fn visited(browser: &Path, page: &str, script: &str) -> Json {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("page.html");
-    let watched = page.replacen(
-        "<head>",
-        "<head><script>window.wrong = []; addEventListener('error', (event) => window.wrong.push(event.message));</script>",
-        1,
-    );
-    fs::write(&file, watched.replace("</body>", script)).unwrap();
-    let mut command = Command::new(browser);
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,900", "--dump-dom"]);
-    command.arg(format!("--user-data-dir={}", folder.path().join("profile").display()));
-    let done = command.arg(format!("file://{}", file.display())).output().unwrap();
-    let dom = String::from_utf8_lossy(&done.stdout).into_owned();
-    let seen = dom.split("data-seen=\"").nth(1).and_then(|rest| rest.split('"').next());
-    let seen =
-        seen.unwrap_or_else(|| panic!("the script did not end: {}", String::from_utf8_lossy(&done.stderr)));
-    serde_json::from_str(
-        &seen.replace("&quot;", "\"").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"),
-    )
-    .unwrap()
-}
+}</script>"##;
 
 #[test]
 fn a_page_works_in_a_browser() {
-    let Some(browser) = installed(&["chromium", "chromium-browser", "google-chrome", "chrome"]) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let folder = case("seed/stacked-gru").folder;
     let page = masque(&folder, &["dump", "model.keras", "--format", "html"]).succeeded().unwrap().text();
     let seen = visited(&browser, &page, VISIT);
@@ -353,9 +313,7 @@ fn a_page_shows_a_run() {
 
 #[test]
 fn a_run_is_drawn_in_a_browser() {
-    let Some(browser) = installed(&["chromium", "chromium-browser", "google-chrome", "chrome"]) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let folder = case("seed/stacked-gru").folder;
     let page = masque(&folder, &["dump", "model.keras", "--format", "html", "--input", "input.npz"]);
     let script = r##"<script>{
@@ -369,7 +327,7 @@ seen.strips = document.querySelector("#panel .strips").textContent.split("\n");
 seen.shape = data.values.embedding[0].ty;
 seen.errors = window.wrong;
 document.body.dataset.seen = JSON.stringify(seen);
-}</script></body>"##;
+}</script>"##;
     let seen = visited(&browser, &page.succeeded().unwrap().text(), script);
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("page-run", serde_json::to_string_pretty(&seen).unwrap());
@@ -379,26 +337,24 @@ document.body.dataset.seen = JSON.stringify(seen);
 /// A model of many boxes opens folded.
 #[test]
 fn a_large_model_opens_folded() {
-    let Some(browser) = installed(&["chromium", "chromium-browser", "google-chrome", "chrome"]) else {
-        return;
-    };
+    let Some(browser) = browser() else { return };
     let folder = case("field/022-translation-right-cross-mask").folder;
     let page = masque(&folder, &["dump", "model.keras", "--format", "html"]).succeeded().unwrap().text();
     let script = r##"<script>{
 const seen = {};
 const press = (found) => found.dispatchEvent(new MouseEvent("click", { bubbles: true }));
-press([...document.querySelectorAll("#stages button")].find((button) => button.textContent === "tensor"));
+press([...document.querySelectorAll(".stages button")].find((button) => button.textContent === "tensor"));
 seen.folded = document.querySelectorAll(".node.folded").length > 0;
 const folded = document.querySelector(".node.folded");
 seen.group = folded.dataset.node;
 press(folded);
 seen.inside = document.querySelectorAll(".node.call").length > 0;
-seen.trail = [...document.querySelectorAll("#trail button")].map((button) => button.textContent);
-press(document.querySelector("#trail button"));
+seen.trail = [...document.querySelectorAll(".trail button")].map((button) => button.textContent);
+press(document.querySelector(".trail button"));
 seen.back = document.querySelectorAll(".node.folded").length > 0;
 seen.errors = window.wrong;
 document.body.dataset.seen = JSON.stringify(seen);
-}</script></body>"##;
+}</script>"##;
     let seen = visited(&browser, &page, script);
     assert_eq!(
         (&seen["folded"], &seen["inside"], &seen["back"]),
@@ -434,6 +390,37 @@ fn a_large_model_opens_with_its_blocks_folded() {
     assert_eq!(drawn.matches("class=\"node").count(), 3, "{drawn}");
     let text = masque(folder.path(), &["dump", "m.mq", "--stage", "layers", "--collapse"]).text();
     assert_eq!(text.lines().count(), 11, "{text}");
+}
+
+/// Two stages beside each other: what is chosen in one is found in the other, a mask is lit in both, formulas are typeset.
+#[test]
+fn two_stages_are_side_by_side() {
+    let Some(browser) = browser() else { return };
+    let folder = case("seed/stacked-gru").folder;
+    let page = masque(&folder, &["dump", "model.keras", "--format", "html"]).succeeded().unwrap().text();
+    let script = r##"<script>{
+const seen = {};
+const chosen = () => panes.map((pane) => pane.drawn(".chosen, .same").map((node) => node.dataset.node));
+beside();
+seen.stages = panes.map((pane) => data.stages[pane.place]);
+choose("second");
+seen.chosen = chosen();
+document.querySelector("#panel .mask").click();
+seen.lit = panes.map((pane) => pane.drawn(".node.lit").length);
+panes[1].root.dispatchEvent(new PointerEvent("pointerdown"));
+seen.active = panes.map((pane) => pane.root.classList.contains("active"));
+go("embedding");
+seen.after = chosen();
+seen.formulas = [document.querySelectorAll("#panel math mtr").length, document.querySelectorAll("merror").length];
+beside();
+seen.alone = document.querySelectorAll(".pane").length;
+seen.errors = window.wrong;
+document.body.dataset.seen = JSON.stringify(seen);
+}</script>"##;
+    let seen = visited(&browser, &page, script);
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("page-beside", serde_json::to_string_pretty(&seen).unwrap());
+    });
 }
 
 /// Nothing that a file calls itself becomes a part of the page.

@@ -53,6 +53,13 @@ impl Inferred {
     }
 }
 
+impl Costs {
+    /// Counts those of a model's program as it was lowered, and packed.
+    pub(crate) fn of_programs(whole: &Program, packed: &Program, graph: &LayerGraph) -> Costs {
+        Costs { dense: by_call(whole, graph), packed: by_call(packed, graph) }
+    }
+}
+
 /// The sum of two costs, known if both are.
 pub fn sum(one: Cost, other: &Cost) -> Cost {
     Some(&one? + other.as_ref()?)

@@ -66,6 +66,7 @@ pub mod lower;
 mod lowered;
 pub mod masks;
 pub mod mathematics;
+pub mod near;
 mod opaque;
 mod optimized;
 pub mod origins;

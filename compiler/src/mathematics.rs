@@ -16,13 +16,14 @@ mod page;
 mod print;
 mod recognize;
 mod recurrence;
+mod typeset;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use masque_ir::activation::Activation;
-use masque_ir::layers::CallId;
+use masque_ir::layers::{CallId, TensorRef};
 use masque_ir::ops::Op;
-use masque_ir::program::{Node, Program, Value};
+use masque_ir::program::{Node, Operand, Program, Value};
 
 use crate::decompose::{decompose, has_meaning};
 use crate::layer::{KernelCondition, Kind};
@@ -34,6 +35,7 @@ use equations::Equations;
 pub use formula::{Equation, Fold, Formula, Var};
 pub use page::text;
 pub use print::Form;
+pub use typeset::mathml;
 
 /// The mathematics of one call.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,26 +70,33 @@ pub fn explain(inferred: &Inferred) -> Result<Vec<Explanation>, LowerError> {
     let named = named(&program);
     let names = names(inferred, &program, &named);
     let mut shown = HashSet::new();
-    let (told, hidden) = (given(inferred, &named, false), given(inferred, &named, true));
+    let (told, mut hidden) = (given(inferred, &named, false), given(inferred, &named, true));
+    hidden.extend(program.nodes.iter().flat_map(|node| &node.results).filter_map(|result| result.mask));
     let rows = table::rows(model).into_iter().enumerate().filter(|(_, row)| !row.plumbing);
     let statics = inferred.mask_statics();
     let taken: HashSet<&str> = names.values().map(String::as_str).collect();
     let explained = rows.map(|(place, row)| {
         let call = CallId(place as u32);
-        let own: HashMap<Value, String> =
-            names.iter().map(|(value, name)| (*value, short(name, &row.layer, &taken).to_owned())).collect();
+        let outputs = (0..model.graph.call(call).outputs).filter_map(|output| {
+            let name = model.graph.tensor_name(TensorRef { call, output });
+            named.get(name.as_str()).copied()
+        });
+        let outputs: Vec<Value> = outputs.collect();
+        let behind = behind(&program, &outputs, &told);
+        let own: HashMap<Value, String> = behind
+            .iter()
+            .filter_map(|value| Some((*value, short(names.get(value)?, &row.layer, &taken).to_owned())))
+            .collect();
         let full: HashMap<String, String> =
             own.iter().map(|(value, own)| (own.clone(), names[value].clone())).collect();
-        let mut equations = Equations::new(&program, own, &functions);
-        for output in 0..model.graph.call(call).outputs {
-            let name = model.graph.tensor_name(masque_ir::layers::TensorRef { call, output });
-            if let Some(&value) = named.get(name.as_str()) {
-                equations.define(value);
-                let mask = program.result(value).mask.filter(|mask| shown.insert(*mask));
-                mask.into_iter().for_each(|mask| equations.define(mask));
-            }
+        let mut equations = Equations::new(&program, own, &functions, &taken);
+        for value in outputs {
+            equations.define(value);
+            let mask = program.result(value).mask.filter(|mask| shown.insert(*mask));
+            mask.into_iter().for_each(|mask| equations.define(mask));
         }
-        define_hidden(&mut equations, &program, [&told, &hidden], &mut shown);
+        let untold = behind.into_iter().filter(|value| hidden.contains(value) && !told.contains(value));
+        define_hidden(&mut equations, &untold.collect(), &mut shown);
         let layer = &inferred.layers()[model.graph.call(call).layer.0 as usize];
         let used = inferred.used_masks(call).into_iter().flatten().next();
         let right_padded = used.is_some_and(|mask| statics.get(mask).right_padded);
@@ -106,32 +115,36 @@ fn given(inferred: &Inferred, named: &HashMap<&str, Value>, plumbing: bool) -> H
     let outputs = calls.flat_map(|(place, _)| {
         let call = CallId(place as u32);
         let outputs = 0..graph.graph.call(call).outputs;
-        outputs.map(move |output| graph.graph.tensor_name(masque_ir::layers::TensorRef { call, output }))
+        outputs.map(move |output| graph.graph.tensor_name(TensorRef { call, output }))
     });
     outputs.filter_map(|name| named.get(name.as_str()).copied()).collect()
 }
 
-/// Defines the masks that equations read and that no call tells of.
-fn define_hidden(
-    equations: &mut Equations<'_>,
-    program: &Program,
-    [told, hidden]: [&HashSet<Value>; 2],
-    shown: &mut HashSet<Value>,
-) {
+/// What equations about a call can read: the values that decide what it gives, as far as those that other calls give.
+fn behind(program: &Program, outputs: &[Value], told: &HashSet<Value>) -> BTreeSet<Value> {
+    let masks = outputs.iter().filter_map(|&output| program.result(output).mask);
+    let mut open: Vec<Value> = outputs.iter().copied().chain(masks).collect();
+    let mut found: BTreeSet<Value> = open.iter().copied().collect();
+    while let Some(value) = open.pop() {
+        if told.contains(&value) && !outputs.contains(&value) {
+            continue;
+        }
+        let read = program.nodes[value.node as usize].operands.iter().filter_map(Operand::value);
+        open.extend(read.filter(|&value| found.insert(value)));
+    }
+    found
+}
+
+/// Defines those of the masks that no call tells of that equations read.
+fn define_hidden(equations: &mut Equations<'_>, untold: &BTreeSet<Value>, shown: &mut HashSet<Value>) {
     loop {
         let read = equations.read();
-        let masks = program.nodes.iter().flat_map(|node| &node.results).filter_map(|result| result.mask);
-        let untold = hidden.iter().copied().chain(masks);
-        let untold = untold
-            .filter(|value| read.contains(value))
-            .filter(|value| !shown.contains(value) && !told.contains(value));
-        let mut untold: Vec<Value> = untold.collect();
-        untold.sort();
-        untold.dedup();
-        if untold.is_empty() {
+        let new: Vec<Value> =
+            untold.iter().copied().filter(|value| read.contains(value) && !shown.contains(value)).collect();
+        if new.is_empty() {
             return;
         }
-        for value in untold {
+        for value in new {
             shown.insert(value);
             equations.define(value);
         }
@@ -199,8 +212,7 @@ fn names(inferred: &Inferred, program: &Program, named: &HashMap<&str, Value>) -
         .chain(program.states())
         .map(|(value, info)| (value, info.name.clone()));
     let outputs = graph.calls().flat_map(|call| {
-        (0..graph.call(call).outputs)
-            .map(move |output| graph.tensor_name(masque_ir::layers::TensorRef { call, output }))
+        (0..graph.call(call).outputs).map(move |output| graph.tensor_name(TensorRef { call, output }))
     });
     let outputs = outputs.filter_map(|name| named.get(name.as_str()).map(|&value| (value, name)));
     let masks = program.nodes.iter().flat_map(|node| &node.results).filter_map(|result| result.mask);

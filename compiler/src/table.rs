@@ -10,7 +10,7 @@ mod notation;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
 use masque_ir::facts::{InferredGraph, MaskStatus};
@@ -49,6 +49,9 @@ pub struct Row {
     /// The tensors that are passed to the call as masks; they stand in for those that the data carries.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub passed: Vec<String>,
+    /// What these are computed from: tensors that are no masks.
+    #[serde(skip)]
+    pub passed_from: Vec<String>,
     /// The masks that go out, or else those that came in, as people write them; empty if there are none.
     #[serde(skip)]
     pub short: String,
@@ -96,7 +99,8 @@ pub fn rows(model: &InferredGraph) -> Vec<Row> {
             status: fact.status,
             types: tensors.map(|tensor| tensor.ty.to_string()).collect(),
             masks_in: fact.mask_in.iter().map(|mask| expression(*mask)).collect(),
-            passed: passed(graph, id),
+            passed: passed(graph, id).map(|tensor| graph.tensor_name(tensor)).collect(),
+            passed_from: sources(graph, &plumbing, passed(graph, id)),
             short: notation.of_call(id),
             masks_out: masks.into_iter().map(&mut expression).collect(),
         }
@@ -105,10 +109,26 @@ pub fn rows(model: &InferredGraph) -> Vec<Row> {
 }
 
 /// The tensors that a call is passed as masks.
-fn passed(graph: &LayerGraph, id: CallId) -> Vec<String> {
+fn passed(graph: &LayerGraph, id: CallId) -> impl Iterator<Item = TensorRef> {
     let arguments = graph.call(id).arguments.iter();
     let masks = arguments.filter(|argument| argument.keyword.as_deref().is_some_and(takes_masks));
-    masks.flat_map(|argument| argument.value.tensors()).map(|tensor| graph.tensor_name(tensor)).collect()
+    masks.flat_map(|argument| argument.value.tensors())
+}
+
+/// The tensors that masks are computed from, in the order of the calls: beyond those calls that do nothing else.
+fn sources(graph: &LayerGraph, plumbing: &[bool], masks: impl Iterator<Item = TensorRef>) -> Vec<String> {
+    let mut open: Vec<TensorRef> = masks.filter(|mask| plumbing[mask.call.0 as usize]).collect();
+    let mut seen: BTreeSet<(CallId, u32)> = BTreeSet::new();
+    while let Some(mask) = open.pop() {
+        let read = graph.call(mask.call).arguments.iter().flat_map(|argument| argument.value.tensors());
+        for tensor in read.filter(|tensor| seen.insert((tensor.call, tensor.output))) {
+            if plumbing[tensor.call.0 as usize] {
+                open.push(tensor);
+            }
+        }
+    }
+    let sources = seen.into_iter().filter(|(call, _)| !plumbing[call.0 as usize]);
+    sources.map(|(call, output)| graph.tensor_name(TensorRef { call, output })).collect()
 }
 
 /// Every mask of a model, as people write it, by its number.
@@ -164,8 +184,17 @@ pub const fn sign(status: MaskStatus) -> &'static str {
 /// One line as cells for people: with signs, and where a mask that is passed comes from.
 pub fn signed_cells(row: &Row) -> [String; 5] {
     let [name, class, types, status, mask] = cells(row);
-    let passed: Vec<String> = row.passed.iter().map(|tensor| format!("%{tensor}")).collect();
-    let mask = if passed.is_empty() { mask } else { format!("{mask}, passed by {}", passed.join(", ")) };
+    let named =
+        |tensors: &[String]| tensors.iter().map(|tensor| format!("%{tensor}")).collect::<Vec<_>>().join(", ");
+    let from = match row.passed_from.as_slice() {
+        [] => String::new(),
+        from => format!(" (from {})", named(from)),
+    };
+    let mask = match (row.passed.as_slice(), row.short.as_str()) {
+        ([], _) => mask,
+        (passed, "") => format!("passed by {}{from}", named(passed)),
+        (passed, short) => format!("{short}, passed by {}{from}", named(passed)),
+    };
     [name, class, types, format!("{} {status}", sign(row.status)), mask]
 }
 

@@ -16,6 +16,7 @@ mod lexer;
 mod parser;
 mod printer;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -27,7 +28,7 @@ use serde_json::Value as Json;
 use crate::described::Description;
 use crate::facts::{Facts, InferredGraph};
 use crate::float::Float;
-use crate::layers::{ArgumentValue, LayerGraph, TensorRef};
+use crate::layers::{ArgumentValue, CallId, LayerGraph, TensorRef};
 use crate::mask::MaskId;
 use crate::plan::Plan;
 use crate::program::Program;
@@ -207,6 +208,22 @@ pub fn print_masks_folded(inferred: &InferredGraph, fold: &Fold) -> String {
     printer::folded_masks(inferred, fold)
 }
 
+/// The lines of stage `layers` that are of these calls, their layers and weights. They are for people: the header says
+/// `part`, and they are not read back.
+pub fn print_layers_part(graph: &LayerGraph, kept: &BTreeSet<CallId>) -> String {
+    printer::part_of_layers(graph, kept)
+}
+
+/// The lines of stage `masks` that are of these calls, as [`print_layers_part`] does it.
+pub fn print_masks_part(inferred: &InferredGraph, kept: &BTreeSet<CallId>) -> String {
+    printer::part_of_masks(inferred, kept)
+}
+
+/// The lines of a tensor graph that are of these nodes, as [`print_layers_part`] does it.
+pub fn print_program_part(program: &Program, stage: ProgramStage, kept: &BTreeSet<usize>) -> String {
+    printer::part_of_program(program, stage.into(), kept)
+}
+
 /// One mask as an expression, as the stage `masks` shows it: `any(ne(%x, 0.0), -1)`. A long one ends with `…`.
 pub fn print_mask(graph: &LayerGraph, facts: &Facts, mask: MaskId) -> String {
     printer::mask(graph, facts, mask)
@@ -220,6 +237,11 @@ pub fn print_tensor(graph: &LayerGraph, tensor: TensorRef) -> String {
 /// A number as an element of that type: `0`, `1.5`, `-inf`, `true`.
 pub fn print_number(dtype: DType, number: Float) -> String {
     printer::number(dtype, number)
+}
+
+/// A setting of a layer, as the stages `layers` and `masks` show it: `tanh`, `[1, 2]`.
+pub fn print_setting(value: &Json) -> String {
+    printer::json(value)
 }
 
 /// One node of a program on a line, without the body of a loop: `%y = add(%x, 1.0) : f32[B]`.

@@ -13,11 +13,13 @@
 //! | [`mask_table`] | is this the mask table of Keras? |
 //! | [`programs`] | programs in the text form with what is expected of them |
 //! | [`schema`] | does a dump in JSON keep to its schema? |
+//! | [`browser`] | a real browser, where one is installed |
 //! | [`command`] | running programs, and what may be expected of one that refuses |
 //! | [`sources`] | the repository's own files |
 //!
 //! The tests themselves are the files beside this folder, one for each kind of promise.
 
+pub mod browser;
 pub mod command;
 pub mod compare;
 pub mod corpus;

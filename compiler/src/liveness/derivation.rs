@@ -1,7 +1,7 @@
 //! Why an output reads what it reads of the padding, or nothing of it: the facts behind what is seen of it, one
 //! operation after the other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write};
 
 use masque_ir::flow;
@@ -65,12 +65,37 @@ impl Derivation {
     }
 }
 
-fn line(padding: &Padding, value: Value, behind: &BTreeSet<(Value, usize)>) -> Option<Line> {
+/// What is known of the positions of every value, valid and padded, by the value's name; nothing where no padding is known.
+pub fn known(padding: &Padding) -> HashMap<&str, Vec<Known>> {
     let Padding { program, facts, .. } = padding;
+    if !facts.roots.are_known() {
+        return HashMap::new();
+    }
+    let outputs = program.outputs.iter().filter_map(|output| output.operand.value());
+    let behind: BTreeSet<(Value, usize)> = outputs.flat_map(|value| facts.behind(program, value)).collect();
+    let nodes = (0u32..).zip(&program.nodes);
+    let values = nodes.flat_map(|(node, contents)| {
+        (0u32..).zip(&contents.results).map(move |(result, info)| (Value { node, result }, info))
+    });
+    values.map(|(value, info)| (info.name.as_str(), known_of(padding, value, &behind))).collect()
+}
+
+fn line(padding: &Padding, value: Value, behind: &BTreeSet<(Value, usize)>) -> Option<Line> {
+    let Padding { program, .. } = padding;
     if matches!(program.nodes[value.node as usize].op, Op::Leaf(Leaf::Weight { .. } | Leaf::Constant { .. }))
     {
         return None;
     }
+    let node = print_node(program, value.node as usize);
+    let operation = match program.nodes[value.node as usize].results.as_slice() {
+        [_] => node,
+        results => format!("%{} of {node}", results[value.result as usize].name),
+    };
+    Some(Line { operation, known: known_of(padding, value, behind) })
+}
+
+fn known_of(padding: &Padding, value: Value, behind: &BTreeSet<(Value, usize)>) -> Vec<Known> {
+    let facts = &padding.facts;
     let view = facts.view(value);
     let mut known: BTreeMap<Vec<(usize, bool)>, Known> = BTreeMap::new();
     for (case, fact) in view.facts.iter().enumerate() {
@@ -82,12 +107,7 @@ fn line(padding: &Padding, value: Value, behind: &BTreeSet<(Value, usize)>) -> O
         };
         known.entry(positions).and_modify(|known| known.add(&new)).or_insert(new);
     }
-    let node = print_node(program, value.node as usize);
-    let operation = match program.nodes[value.node as usize].results.as_slice() {
-        [_] => node,
-        results => format!("%{} of {node}", results[value.result as usize].name),
-    };
-    Some(Line { operation, known: known.into_values().collect() })
+    known.into_values().collect()
 }
 
 impl Known {
@@ -160,17 +180,20 @@ impl fmt::Display for Derivation {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.operation)?;
-        for Known { positions, fact, is_read } in &self.known {
-            let words: Vec<&str> =
-                positions.iter().map(|(_, padded)| if *padded { "padded" } else { "valid" }).collect();
-            let which = match words.as_slice() {
-                [] => String::new(),
-                words => format!("{} positions: ", words.join(" x ")),
-            };
-            let unread = if *is_read { "" } else { "; unread" };
-            writeln!(f, "    {which}{}{unread}", described(fact, !positions.is_empty()))?;
-        }
-        Ok(())
+        self.known.iter().try_for_each(|known| writeln!(f, "    {known}"))
+    }
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<&str> =
+            self.positions.iter().map(|(_, padded)| if *padded { "padded" } else { "valid" }).collect();
+        let which = match words.as_slice() {
+            [] => String::new(),
+            words => format!("{} positions: ", words.join(" x ")),
+        };
+        let unread = if self.is_read { "" } else { "; unread" };
+        write!(f, "{which}{}{unread}", described(&self.fact, !self.positions.is_empty()))
     }
 }
 

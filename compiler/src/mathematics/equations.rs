@@ -3,7 +3,7 @@
 //! A value that is read once is written where it is read; one that is read more often, and one that would make a line
 //! too long, gets a name and an equation of its own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use masque_ir::activation::Activation;
 use masque_ir::dim::Dim;
@@ -38,6 +38,8 @@ pub(super) struct Equations<'a> {
     pub(super) notes: Vec<String>,
     /// The names of values and arrays.
     taken: HashSet<String>,
+    /// Those of the rest of the model.
+    elsewhere: &'a HashSet<&'a str>,
     /// Letters that arrays are called, and therefore no index.
     single: Vec<String>,
     /// The letters of indices around what is being written.
@@ -134,11 +136,12 @@ impl<'a> Equations<'a> {
         program: &'a Program,
         named: HashMap<Value, String>,
         functions: &'a [Activation],
+        elsewhere: &'a HashSet<&'a str>,
     ) -> Equations<'a> {
         let taken: HashSet<String> = named.values().cloned().collect();
-        let mut single: Vec<String> =
-            taken.iter().filter(|name| name.chars().count() == 1).cloned().collect();
-        single.sort();
+        let names = taken.iter().map(String::as_str).chain(elsewhere.iter().copied());
+        let single: BTreeSet<String> =
+            names.filter(|name| name.chars().count() == 1).map(str::to_owned).collect();
         let frame = Frame { named, ..Frame::new(program, None) };
         Equations {
             frames: vec![frame],
@@ -146,7 +149,8 @@ impl<'a> Equations<'a> {
             constants: HashMap::new(),
             notes: vec![],
             taken,
-            single,
+            elsewhere,
+            single: single.into_iter().collect(),
             scope: vec![],
             folding: false,
             depth: 0,
@@ -254,7 +258,7 @@ impl<'a> Equations<'a> {
                 }
             };
             round += 1;
-            if self.taken.insert(name.clone()) {
+            if !self.elsewhere.contains(name.as_str()) && self.taken.insert(name.clone()) {
                 return name;
             }
         }

@@ -25,13 +25,13 @@ const WIDEST_VALUE: usize = 60;
 
 /// How tightly a sum over an index binds: more than a sum of two, less than a product.
 const FOLD: u8 = 9;
-const ADD: u8 = 8;
-const MUL: u8 = 10;
-const PREFIX: u8 = 13;
-const TIGHTEST: u8 = 20;
+pub(super) const ADD: u8 = 8;
+pub(super) const MUL: u8 = 10;
+pub(super) const PREFIX: u8 = 13;
+pub(super) const TIGHTEST: u8 = 20;
 
 impl Formula {
-    fn strength(&self) -> u8 {
+    pub(super) fn strength(&self) -> u8 {
         match self {
             Formula::Apply(op, of) => match (notation(op), of.as_slice()) {
                 (_, [_, Formula::Number(number)]) if *op == Elementwise::Add && *number < 0.0 => ADD,
@@ -140,7 +140,7 @@ fn tight(index: &Formula) -> String {
     [" + ", " - ", " · ", " / "].iter().fold(text, |text, sign| text.replace(sign, sign.trim()))
 }
 
-fn notation(op: &Elementwise) -> Notation {
+pub(super) fn notation(op: &Elementwise) -> Notation {
     Op::from(op.clone()).notation(&[])
 }
 
@@ -199,41 +199,65 @@ fn fold(kind: Fold, over: &[Var], given: Option<&Formula>, of: &Formula, form: F
     }
 }
 
-fn operation(op: &Elementwise, of: &[Formula], form: Form) -> String {
-    let plain = form == Form::Plain;
+/// What an operation is written as, where that is not its own sign or word.
+pub(super) enum Shape<'a> {
+    /// A difference.
+    Minus(&'a Formula, Formula),
+    /// What is divided by the root of a number.
+    OverRoot(&'a Formula, i64),
+    /// `a ≤ b < c`: what is compared, and by which operations.
+    Between([&'a Formula; 3], [&'a Elementwise; 2]),
+}
+
+/// Finds what is written in another way than it is built.
+pub(super) fn shape<'a>(op: &Elementwise, of: &'a [Formula]) -> Option<Shape<'a>> {
     match (op, of) {
         (Elementwise::Add, [a, Formula::Number(number)]) if *number < 0.0 => {
-            format!("{} - {}", a.within(ADD, form), self::number(-number, form))
+            Some(Shape::Minus(a, Formula::Number(-number)))
         }
-        (Elementwise::Add, [a, Formula::Apply(Elementwise::Mul, parts)]) if matches!(parts.as_slice(), [Formula::Number(number), _] if *number < 0.0 && root(*number).is_none()) =>
-        {
-            let Formula::Number(number) = parts[0] else { return String::new() };
-            let rest = match number {
-                -1.0 => parts[1].clone(),
-                number => Formula::Apply(Elementwise::Mul, vec![Formula::Number(-number), parts[1].clone()]),
-            };
-            format!("{} - {}", a.within(ADD, form), rest.within(MUL, form))
-        }
-        (Elementwise::Mul, [Formula::Number(factor), rest]) if root(*factor).is_some() => {
-            let root = root(*factor).unwrap_or(1);
-            match plain {
-                true => format!("{} / √{root}", rest.within(MUL, form)),
-                false => format!(r"\frac{{{}}}{{\sqrt{{{root}}}}}", rest.text(form)),
+        (Elementwise::Add, [a, Formula::Apply(Elementwise::Mul, parts)]) => match parts.as_slice() {
+            [Formula::Number(-1.0), rest] => Some(Shape::Minus(a, rest.clone())),
+            [Formula::Number(number), rest] if *number < 0.0 && root(*number).is_none() => {
+                let product = vec![Formula::Number(-number), rest.clone()];
+                Some(Shape::Minus(a, Formula::Apply(Elementwise::Mul, product)))
             }
+            _ => None,
+        },
+        (Elementwise::Mul, [Formula::Number(factor), rest]) => {
+            root(*factor).map(|root| Shape::OverRoot(rest, root))
         }
         (Elementwise::And, [Formula::Apply(low, a), Formula::Apply(high, b)])
             if a.len() == 2 && b.len() == 2 && a[1] == b[0] && is_order(low) && is_order(high) =>
         {
-            let sign = |op: &Elementwise| signs(op, form);
-            format!(
-                "{} {} {} {} {}",
-                a[0].text(form),
-                sign(low),
-                a[1].text(form),
-                sign(high),
-                b[1].text(form)
-            )
+            Some(Shape::Between([&a[0], &a[1], &b[1]], [low, high]))
         }
+        _ => None,
+    }
+}
+
+fn shaped(shape: &Shape, form: Form) -> String {
+    match shape {
+        Shape::Minus(a, b) => {
+            let least = if matches!(b, Formula::Number(_)) { 0 } else { MUL };
+            format!("{} - {}", a.within(ADD, form), b.within(least, form))
+        }
+        Shape::OverRoot(rest, root) if form == Form::Plain => {
+            format!("{} / √{root}", rest.within(MUL, form))
+        }
+        Shape::OverRoot(rest, root) => format!(r"\frac{{{}}}{{\sqrt{{{root}}}}}", rest.text(form)),
+        Shape::Between([a, b, c], [low, high]) => {
+            let [a, b, c] = [a, b, c].map(|part| part.text(form));
+            format!("{a} {} {b} {} {c}", signs(low, form), signs(high, form))
+        }
+    }
+}
+
+fn operation(op: &Elementwise, of: &[Formula], form: Form) -> String {
+    let plain = form == Form::Plain;
+    if let Some(shape) = shape(op, of) {
+        return shaped(&shape, form);
+    }
+    match (op, of) {
         (Elementwise::Div, [a, b]) if !plain => format!(r"\frac{{{}}}{{{}}}", a.text(form), b.text(form)),
         (Elementwise::Pow, [a, Formula::Number(2.0)]) if plain => format!("{}²", a.within(TIGHTEST, form)),
         (Elementwise::Pow, [a, b]) if !plain => format!("{}^{{{}}}", a.within(TIGHTEST, form), b.text(form)),
@@ -292,7 +316,7 @@ fn bracketed(of: &Formula) -> String {
 }
 
 /// The `n` of `1/√n`, where a number is that and would be long otherwise.
-fn root(number: f64) -> Option<i64> {
+pub(super) fn root(number: f64) -> Option<i64> {
     let square = 1.0 / (number * number);
     let whole = square.round();
     let long = number > 0.0 && number.to_string().len() > 6;
@@ -300,7 +324,7 @@ fn root(number: f64) -> Option<i64> {
         .then_some(whole as i64)
 }
 
-fn number(value: f64, form: Form) -> String {
+pub(super) fn number(value: f64, form: Form) -> String {
     let plain = form == Form::Plain;
     if let Some(root) = root(value) {
         return if plain { format!("1/√{root}") } else { format!(r"\frac{{1}}{{\sqrt{{{root}}}}}") };

@@ -6,6 +6,7 @@ use masque_ir::facts::MaskStatus;
 
 use super::{Edge, Group, Node, Picture, Role};
 use crate::diagnostics::Severity;
+use crate::near;
 use crate::repeats::Repeat;
 
 /// What a box is in the smaller picture.
@@ -87,17 +88,8 @@ impl Picture {
     /// What is at most so many lines away from a box; `None` if there is none of that name.
     pub fn near(&self, name: &str, hops: usize) -> Option<Picture> {
         let middle = self.nodes.iter().position(|node| node.name == name)?;
-        let mut near = HashSet::from([middle]);
-        for _ in 0..hops.min(self.nodes.len()) {
-            let touched =
-                self.edges.iter().filter(|edge| near.contains(&edge.from) || near.contains(&edge.to));
-            let reached: Vec<usize> = touched.flat_map(|edge| [edge.from, edge.to]).collect();
-            let before = near.len();
-            near.extend(reached);
-            if near.len() == before {
-                break;
-            }
-        }
+        let edges = self.edges.iter().map(|edge| (edge.from, edge.to));
+        let near = near::reached(edges, middle, hops);
         let seen = |node: usize| near.contains(&node).then_some(Seen::Node(node));
         Some(self.made_of(self.title.clone(), None, seen))
     }

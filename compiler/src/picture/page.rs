@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, HashMap};
 
 use masque_ir::facts::InferredGraph;
 use masque_ir::program::Program;
-use masque_ir::text::{print_masks, print_node};
+use masque_ir::text::{print_masks, print_node, print_setting};
 use serde::Serialize;
 
 use super::values::Values;
 use super::{Picture, Role, of_model, of_program, style, svg};
+use crate::costs::{Cost, Costs};
 use crate::diagnostics::{Diagnostic, Severity};
 use crate::liveness::Padding;
+use crate::liveness::derivation::{self, Known};
 use crate::mathematics::{self, Form};
 use crate::table::{self, Row};
 use crate::{Error, Inferred, Options, repeats};
@@ -25,6 +27,10 @@ const UNFOLDED: usize = 80;
 
 /// A picture with more boxes than this is never shown as a whole.
 const WHOLE: usize = 1500;
+
+/// The page's program.
+const PROGRAM: &str =
+    concat!(include_str!("page/pane.js"), include_str!("page/details.js"), include_str!("page/page.js"));
 
 /// What the page's program reads when it begins.
 #[derive(Serialize)]
@@ -91,7 +97,16 @@ struct Call {
     #[serde(flatten)]
     row: Row,
     line: String,
+    /// The settings that are not Keras' own, by name.
+    settings: Vec<(String, String)>,
     mathematics: String,
+    /// The same as MathML.
+    typeset: String,
+    /// Its multiply-adds, and those without the padding that nobody sees; absent where nothing is known of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<[String; 2]>,
+    /// What is known of what it gives at valid and at padded positions.
+    padding: Vec<String>,
     weights: Vec<String>,
     findings: Vec<Finding>,
 }
@@ -125,7 +140,7 @@ pub fn write(
     }
     let graph = inferred.graph().graph.clone();
     let title = layers.title.clone();
-    let calls = calls(&inferred, findings)?;
+    let mut calls = calls(&inferred, findings, Some(padding))?;
     let lines: HashMap<String, String> =
         calls.iter().map(|(name, call)| (name.clone(), call.line.clone())).collect();
     let mut stages = vec![stage("masks", &layers, &lines)];
@@ -138,10 +153,19 @@ pub fn write(
             let lines = lines.map(|(place, node)| (node.results[0].name.clone(), print_node(program, place)));
             stages.push(stage(name, &picture, &lines.collect()));
         };
-        add("tensor", lowered.program());
+        let whole = lowered.program().clone();
+        add("tensor", &whole);
         let optimized = lowered.optimize();
         add("optimized", optimized.program());
-        add("packed", &optimized.packed());
+        let packed = optimized.packed();
+        add("packed", &packed);
+        let costs = Costs::of_programs(&whole, &packed, &graph);
+        for (name, call) in &mut calls {
+            let cost = |costs: &BTreeMap<String, Cost>| {
+                costs.get(name).cloned().flatten().map(|cost| cost.to_string())
+            };
+            call.cost = cost(&costs.dense).zip(cost(&costs.packed)).map(<[String; 2]>::from);
+        }
     }
     Ok(composed(title, &stages, calls, values))
 }
@@ -155,7 +179,7 @@ fn composed(title: String, stages: &[Stage], calls: BTreeMap<String, Call>, valu
     let page = include_str!("page/page.html")
         .replace("{{title}}", &svg::escaped(&title))
         .replace("{{style}}", &format!("{}{}", style::sheet(), include_str!("page/page.css")))
-        .replace("{{program}}", include_str!("page/page.js"));
+        .replace("{{program}}", PROGRAM);
     // Put in last: what it holds is not looked at again.
     page.replacen("{{data}}", &data, 1)
 }
@@ -166,19 +190,28 @@ fn element(id: &str, data: &impl Serialize) -> String {
     format!("<script type=\"application/json\" id=\"{id}\">{data}</script>\n")
 }
 
-fn calls(inferred: &Inferred, findings: &[Diagnostic]) -> Result<BTreeMap<String, Call>, Error> {
+fn calls(
+    inferred: &Inferred,
+    findings: &[Diagnostic],
+    padding: Option<&Padding>,
+) -> Result<BTreeMap<String, Call>, Error> {
     let model = inferred.graph();
     let file = inferred.file.path.clone();
     let explained = mathematics::explain(inferred).map_err(|source| Error::Lower { file, source })?;
-    let mathematics: HashMap<String, String> = explained
+    let mut mathematics: HashMap<String, (String, String)> = explained
         .iter()
         .map(|call| {
             // What stands on the page anyway is above the formulas, and not indented.
             let text = mathematics::text(&[call], Form::Plain);
             let lines = text.lines().filter_map(|line| line.strip_prefix("  "));
-            (call.row.name(), lines.collect::<Vec<_>>().join("\n"))
+            let typeset = match call.equations.as_slice() {
+                [] => String::new(),
+                equations => mathematics::mathml(equations),
+            };
+            (call.row.name(), (lines.collect::<Vec<_>>().join("\n"), typeset))
         })
         .collect();
+    let known = padding.map(derivation::known).unwrap_or_default();
     let text = print_masks(model);
     let lines: HashMap<&str, &str> =
         text.lines().filter_map(|line| Some((line.split_once(" = ")?.0, line))).collect();
@@ -194,9 +227,17 @@ fn calls(inferred: &Inferred, findings: &[Diagnostic]) -> Result<BTreeMap<String
             message: finding.message.clone(),
             advice: finding.advice.iter().map(|advice| advice.text.clone()).collect(),
         };
+        let (mathematics, typeset) = mathematics.remove(&name).unwrap_or_default();
+        let settings = model.graph.layer_named(&row.layer).map(|layer| &model.graph.layer(layer).settings);
+        let settings =
+            settings.into_iter().flatten().map(|(name, value)| (name.clone(), print_setting(value)));
         let call = Call {
+            settings: settings.collect(),
+            mathematics,
+            typeset,
+            cost: None,
+            padding: known.get(name.as_str()).into_iter().flatten().map(Known::to_string).collect(),
             line: lines.get(format!("%{name}").as_str()).copied().unwrap_or_default().to_owned(),
-            mathematics: mathematics.get(&name).cloned().unwrap_or_default(),
             weights: weights.map(|weight| format!("{}: {}", weight.name, weight.ty)).collect(),
             findings: here.map(finding).collect(),
             row,

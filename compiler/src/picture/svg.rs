@@ -182,7 +182,7 @@ fn legend(picture: &Picture) -> Vec<(Option<usize>, String)> {
     let mut legend: Vec<(Option<usize>, String)> =
         masks.map(|(mask, text)| (Some(mask), style::shortened(text))).collect();
     if picture.edges.iter().any(|edge| edge.leaks) {
-        legend.push((None, "the way of padding to an output".to_owned()));
+        legend.push((None, "the path of padding to an output".to_owned()));
     }
     legend
 }
@@ -201,7 +201,7 @@ fn draw_legend(legend: &[(Option<usize>, String)], top: f64, svg: &mut String) {
 }
 
 /// Text as it stands in XML, between tags or quotation marks; no letter that XML does not allow.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

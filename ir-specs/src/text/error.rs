@@ -49,6 +49,9 @@ pub enum Problem {
         "expected a whole text, found a folded one, in which blocks are left out: dump it without --collapse"
     )]
     Folded,
+    /// A text of some calls or operations.
+    #[error("expected a whole text, found a part of one: dump it without --focus")]
+    Part,
     /// The rules named in the header are not known.
     #[error(transparent)]
     Semantics(#[from] UnknownSemantics),

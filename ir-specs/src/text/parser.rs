@@ -93,6 +93,9 @@ impl<'a> Parser<'a> {
         if self.token.kind == Kind::Word("folded") {
             return Err(self.error_at(self.token.start, Problem::Folded));
         }
+        if self.token.kind == Kind::Word("part") {
+            return Err(self.error_at(self.token.start, Problem::Part));
+        }
         self.end_line()?;
         self.keyword("semantics")?;
         let start = self.token.start;

@@ -5,17 +5,20 @@ mod described;
 mod fold;
 mod layers;
 mod masks;
+mod part;
 mod plan;
 mod program;
+
+use std::ops::Range;
 
 use serde_json::Value as Json;
 
 pub(super) use described::descriptions;
 pub use fold::Fold;
 pub use layers::layer_lines;
-pub(super) use layers::{folded_layers, folded_masks, masks, tensor};
+pub(super) use layers::{folded_layers, folded_masks, masks, part_of_layers, part_of_masks, tensor};
 pub(super) use plan::plan;
-pub(super) use program::{node, program};
+pub(super) use program::{node, part_of_program, program};
 
 use super::{Stage, lexer};
 use crate::facts::Facts;
@@ -47,6 +50,8 @@ struct Writer {
     text: String,
     lines: usize,
     indent: usize,
+    /// The lines of each operation that is in no body.
+    nodes: Vec<Range<usize>>,
 }
 
 impl Writer {
@@ -112,7 +117,7 @@ fn name(sigil: char, name: &str) -> String {
 }
 
 /// JSON's values in our words.
-fn json(value: &Json) -> String {
+pub(super) fn json(value: &Json) -> String {
     match value {
         Json::Null => "null".into(),
         Json::Bool(truth) => truth.to_string(),

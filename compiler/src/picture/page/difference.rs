@@ -19,8 +19,8 @@ pub fn write_difference(
     both: &Picture,
     changes: &[CallChange],
 ) -> Result<String, Error> {
-    let mut known = calls(after, &[])?;
-    let mut gone = calls(before, &[])?;
+    let mut known = calls(after, &[], None)?;
+    let mut gone = calls(before, &[], None)?;
     let removed = both.nodes.iter().filter(|node| node.change == Some(Change::Removed));
     for node in removed {
         let name = node.name.trim_end_matches(" (removed)");

@@ -1,11 +1,11 @@
 //! The stages `layers` and `masks`: a line for every call.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
 
 use super::fold::{Fold, folded};
 use super::masks::MaskPrinter;
-use super::{Writer, json, quoted, settings, weight, word};
+use super::{Writer, json, part, quoted, settings, weight, word};
 use crate::facts::{InferredGraph, MaskSource};
 use crate::layers::{ArgumentValue, CallId, LayerGraph, LayerId, TensorRef};
 use crate::text::Stage;
@@ -40,6 +40,17 @@ pub(crate) fn folded_layers(graph: &LayerGraph, fold: &Fold) -> String {
 /// The text of stage `masks`, folded.
 pub(crate) fn folded_masks(inferred: &InferredGraph, fold: &Fold) -> String {
     folded(&mask_lines(inferred), &inferred.graph, fold)
+}
+
+/// The lines of stage `layers` that are of these calls.
+pub(crate) fn part_of_layers(graph: &LayerGraph, kept: &BTreeSet<CallId>) -> String {
+    let (text, calls) = layer_lines(graph);
+    part::of_calls(&Lines { text, calls, weights: BTreeMap::new() }, graph, kept)
+}
+
+/// The lines of stage `masks` that are of these calls.
+pub(crate) fn part_of_masks(inferred: &InferredGraph, kept: &BTreeSet<CallId>) -> String {
+    part::of_calls(&mask_lines(inferred), &inferred.graph, kept)
 }
 
 fn mask_lines(inferred: &InferredGraph) -> Lines {

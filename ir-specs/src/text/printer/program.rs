@@ -1,5 +1,8 @@
 //! The stages whose form is a tensor graph: a line for every node, and the bodies of loops as blocks.
 
+use std::collections::BTreeSet;
+
+use super::part::part;
 use super::{Writer, application, literal, name, word};
 use crate::ops::{Leaf, Op};
 use crate::program::{Node, Operand, Program, ResultInfo, Value};
@@ -7,10 +10,23 @@ use crate::text::Stage;
 
 /// The text of a program.
 pub(crate) fn program(program: &Program, stage: Stage) -> String {
+    written(program, stage).text
+}
+
+/// The lines of a program that are of these nodes.
+pub(crate) fn part_of_program(program: &Program, stage: Stage, kept: &BTreeSet<usize>) -> String {
+    let Writer { text, nodes, .. } = written(program, stage);
+    part(&text, |line, _| {
+        let node = nodes.partition_point(|lines| lines.end <= line);
+        nodes.get(node).filter(|lines| lines.contains(&line)).map(|_| kept.contains(&node))
+    })
+}
+
+fn written(program: &Program, stage: Stage) -> Writer {
     let mut writer = Writer::with_header(stage, program.semantics, &program.name);
     writer.blank();
     writer.nodes(program);
-    writer.text
+    writer
 }
 
 /// The line of a node, without the body of a loop.
@@ -25,7 +41,11 @@ impl Writer {
     /// The nodes of a program or of a body, and what it gives.
     pub(super) fn nodes(&mut self, program: &Program) {
         for node in &program.nodes {
+            let first = self.lines + 1;
             self.statement(&self::node(program, node), &node.op);
+            if self.indent == 0 {
+                self.nodes.push(first..self.lines + 1);
+            }
         }
         if self.indent == 0 {
             self.blank();

@@ -24,10 +24,10 @@ pub(crate) struct Dump {
     /// box
     #[arg(long)]
     pub(crate) collapse: bool,
-    /// Draw only what is near a box, by its name
+    /// Show only what is near a call or an operation, by its name
     #[arg(long, value_name = "NAME")]
     pub(crate) focus: Option<String>,
-    /// With --focus: how far away, in lines
+    /// With --focus: how far away, in tensors
     #[arg(long, value_name = "K", default_value = "2", requires = "focus")]
     pub(crate) hops: usize,
     /// Compare the texts of two stages

@@ -10,10 +10,13 @@ use masque::diff::{self, Change};
 use masque::picture::values::{self, Values};
 use masque::picture::{self, Picture, dot, page, svg};
 use masque::session::{CompiledModel, RunOptions};
-use masque::{Inferred, Model, Options, json, repeats};
+use masque::{Inferred, Model, Options, json, near, repeats};
 use masque_ir::facts::InferredGraph;
 use masque_ir::layers::LayerGraph;
-use masque_ir::text::{Document, Stage, print_layers_folded, print_masks_folded};
+use masque_ir::text::{
+    Document, Stage, print_layers_folded, print_layers_part, print_masks_folded, print_masks_part,
+    print_program_part,
+};
 use masque_runtime::io::{Kind, Place, read_inputs, replace};
 
 use crate::args::{Common, Dump, DumpFormat};
@@ -33,8 +36,13 @@ pub(crate) fn run(arguments: &Dump, common: &Common, terminal: &Terminal) -> Res
     if arguments.input.is_some() && !arguments.open && arguments.format != DumpFormat::Html {
         return Err(Failure::Other("--input is for pages: --format html, or --open".to_owned()));
     }
-    if !drawn && arguments.focus.is_some() {
-        return Err(Failure::Other("--focus is for pictures: --format svg or dot".to_owned()));
+    if arguments.focus.is_some() && !drawn && arguments.format != DumpFormat::Text {
+        return Err(Failure::Other(
+            "--focus is for texts and pictures: --format text, svg or dot".to_owned(),
+        ));
+    }
+    if arguments.focus.is_some() && arguments.collapse && !drawn {
+        return Err(Failure::Other("--focus and --collapse go together in pictures only".to_owned()));
     }
     let folds = of_layers && arguments.after.is_none() && arguments.format == DumpFormat::Text;
     if arguments.collapse && !drawn && !folds {
@@ -100,7 +108,10 @@ fn document(
             return Err(Failure::Other(message.to_owned()));
         }
         _ if arguments.collapse => commands::print(&folded(&document))?,
-        _ => commands::print(&document.to_string())?,
+        _ => commands::print(&match &arguments.focus {
+            Some(name) => focused(&document, name, arguments.hops)?,
+            None => document.to_string(),
+        })?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -118,6 +129,34 @@ fn folded(document: &Document) -> String {
         Document::Masks(inferred) if !repeats.is_empty() => print_masks_folded(inferred, &fold),
         document => document.to_string(),
     }
+}
+
+/// The lines of what is near a call or an operation.
+fn focused(document: &Document, name: &str, hops: usize) -> Result<String, Failure> {
+    let part =
+        match document {
+            Document::Layers(graph) => {
+                near::of_calls(graph, bare(name), hops).map(|calls| print_layers_part(graph, &calls))
+            }
+            Document::Masks(inferred) => near::of_calls(&inferred.graph, bare(name), hops)
+                .map(|calls| print_masks_part(inferred, &calls)),
+            Document::Program(stage, program) => near::of_nodes(program, bare(name), hops)
+                .map(|nodes| print_program_part(program, *stage, &nodes)),
+            Document::Plan(_) => {
+                let message = "--focus: a plan has no neighbours: --stage packed shows what it computes";
+                return Err(Failure::Other(message.to_owned()));
+            }
+        };
+    part.ok_or_else(|| {
+        Failure::Other(format!(
+            "--focus {name}: there is none of this name; without --focus the text has the names"
+        ))
+    })
+}
+
+/// A name without the sign that it has in texts.
+fn bare(name: &str) -> &str {
+    name.strip_prefix(['%', '@']).unwrap_or(name)
 }
 
 /// The document that is asked for.
@@ -281,7 +320,7 @@ fn inferred(model: Model, common: &Common) -> Result<Inferred, Failure> {
 fn draw(picture: Picture, arguments: &Dump) -> Result<ExitCode, Failure> {
     let picture = match &arguments.focus {
         None => picture,
-        Some(name) => picture.near(name, arguments.hops).ok_or_else(|| {
+        Some(name) => picture.near(bare(name), arguments.hops).ok_or_else(|| {
             Failure::Other(format!(
                 "--focus {name}: there is no box of this name; `--format text` has the names"
             ))
