@@ -70,6 +70,7 @@ fn every_golden_model_is_drawn_whole() {
         let inferred = Model::open(case.model()).unwrap().infer().unwrap();
         let picture = layers(&inferred);
         wires_are_masks(&case.name, &inferred, &picture);
+        paths_have_no_gaps(&case.name, &picture);
         for picture in [picture, operations(inferred)] {
             let drawn = svg::draw(&picture);
             let elements = elements(&drawn).unwrap_or_else(|error| panic!("{}: {error}", case.name));
@@ -101,6 +102,16 @@ fn wires_are_masks(name: &str, inferred: &Inferred, picture: &Picture) {
         let masked = facts.tensor(tensor).mask.is_some();
         assert_eq!((edge.from, edge.to, edge.mask.is_some()), (tensor.call.0 as usize, to, masked), "{name}");
     }
+}
+
+/// The path that padding takes to an output is drawn from its beginning to the output.
+fn paths_have_no_gaps(name: &str, picture: &Picture) {
+    let leaking = || picture.edges.iter().filter(|edge| edge.leaks);
+    let begins: BTreeSet<usize> = leaking().map(|edge| edge.from).collect();
+    let inner: BTreeSet<usize> = leaking().map(|edge| edge.to).collect();
+    let ends = inner.iter().filter(|node| picture.nodes[**node].role == Role::Output).count();
+    assert!(begins.difference(&inner).count() <= ends, "{name}: more beginnings than outputs");
+    assert!(inner.difference(&begins).count() == ends, "{name}: a path ends before an output");
 }
 
 #[test]
@@ -334,64 +345,6 @@ document.body.dataset.seen = JSON.stringify(seen);
     });
 }
 
-/// A model of many boxes opens folded.
-#[test]
-fn a_large_model_opens_folded() {
-    let Some(browser) = browser() else { return };
-    let folder = case("field/022-translation-right-cross-mask").folder;
-    let page = masque(&folder, &["dump", "model.keras", "--format", "html"]).succeeded().unwrap().text();
-    let script = r##"<script>{
-const seen = {};
-const press = (found) => found.dispatchEvent(new MouseEvent("click", { bubbles: true }));
-press([...document.querySelectorAll(".stages button")].find((button) => button.textContent === "tensor"));
-seen.folded = document.querySelectorAll(".node.folded").length > 0;
-const folded = document.querySelector(".node.folded");
-seen.group = folded.dataset.node;
-press(folded);
-seen.inside = document.querySelectorAll(".node.call").length > 0;
-seen.trail = [...document.querySelectorAll(".trail button")].map((button) => button.textContent);
-press(document.querySelector(".trail button"));
-seen.back = document.querySelectorAll(".node.folded").length > 0;
-seen.errors = window.wrong;
-document.body.dataset.seen = JSON.stringify(seen);
-}</script>"##;
-    let seen = visited(&browser, &page, script);
-    assert_eq!(
-        (&seen["folded"], &seen["inside"], &seen["back"]),
-        (&true.into(), &true.into(), &true.into()),
-        "{seen}"
-    );
-    assert_eq!(seen["trail"][0], "folded", "{seen}");
-    assert_eq!(seen["errors"], serde_json::json!([]), "{seen}");
-}
-
-/// Blocks that a large model repeats are one box when its page opens.
-#[test]
-fn a_large_model_opens_with_its_blocks_folded() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut text = "masque 1 layers\nsemantics keras-3.15\nmodel \"m\"\n\n\
-                    %x = InputLayer() {dtype = float32, shape = [B, T, 4]}\n"
-        .to_owned();
-    let mut last = "x".to_owned();
-    for block in 0..30 {
-        text.push_str(&format!(
-            "%enc_{block}_n = LayerNormalization(%{last})\n%enc_{block}_d = Dense(%enc_{block}_n) {{units = 4}}\n\
-             %enc_{block}_a = Add([%{last}, %enc_{block}_d])\n"
-        ));
-        last = format!("enc_{block}_a");
-    }
-    fs::write(folder.path().join("m.mq"), format!("{text}return output_0 = %{last}\n")).unwrap();
-    let page = masque(folder.path(), &["dump", "m.mq", "--format", "html"]).succeeded().unwrap().text();
-    let data = page.split("id=\"masks\">").nth(1).and_then(|rest| rest.split("</script>").next()).unwrap();
-    let data: Json = serde_json::from_str(&data.replace("\\u003c", "<")).unwrap();
-    let names: Vec<&Json> = data["views"].as_array().unwrap().iter().map(|view| &view["name"]).collect();
-    assert_eq!(names, ["folded", "30 × enc (3 calls)", "whole"]);
-    let drawn = data["views"][0]["svg"].as_str().unwrap();
-    assert_eq!(drawn.matches("class=\"node").count(), 3, "{drawn}");
-    let text = masque(folder.path(), &["dump", "m.mq", "--stage", "layers", "--collapse"]).text();
-    assert_eq!(text.lines().count(), 11, "{text}");
-}
-
 /// Two stages beside each other: what is chosen in one is found in the other, a mask is lit in both, formulas are typeset.
 #[test]
 fn two_stages_are_side_by_side() {
@@ -437,6 +390,6 @@ fn names_are_text_on_the_page() {
     });
     fs::write(folder.path().join("m.json"), config.to_string()).unwrap();
     let page = masque(folder.path(), &["dump", "m.json", "--format", "html"]).succeeded().unwrap().text();
-    assert_eq!(page.matches("<script").count(), 6, "its own, its data, and one for each stage");
+    assert_eq!(page.matches("<script").count(), 7, "its own, its data, its calls, and one for each stage");
     assert!(!page.contains("<img"), "{page}");
 }

@@ -1,6 +1,6 @@
 //! Pictures of a model: of its layers with the masks that run along them, or of its operations.
 //!
-//! A [`Picture`] says what is to be seen and nothing about where; [`Picture::folded`] and [`Picture::inside`] make
+//! A [`Picture`] says what is to be seen and nothing about where; [`Picture::folded`] and `Picture::inside` make
 //! smaller pictures of a large one. [`dot`] writes one for Graphviz, [`svg`] places and draws it, [`page`] makes of all
 //! stages one page to look around in.
 
@@ -142,7 +142,7 @@ impl Picture {
     fn group_of(&mut self, names: &[String]) -> Option<usize> {
         let mut parent = None;
         for name in names {
-            parent = Some(match self.groups.iter().position(|group| group.name == *name) {
+            parent = Some(match self.groups.iter().rposition(|group| group.name == *name) {
                 Some(known) => known,
                 None => {
                     self.groups.push(Group { name: name.clone(), parent });

@@ -41,34 +41,30 @@ pub fn browser() -> Option<PathBuf> {
 }
 
 /// Runs a script at the end of a page in a wide window; what it leaves in `document.body.dataset.seen`. Errors of the page
-/// are in `window.wrong`.
+/// are in `window.wrong`. The script does not wait for anything.
 pub fn visited(browser: &Path, page: &str, script: &str) -> Json {
-    visited_in(browser, Window::WIDE, page, script)
+    visit(browser, Window::WIDE, page, script, &[])
 }
 
-/// The same in another window. The script may wait: for at most 60 seconds of the page's time, which is not the clock's.
-///
-/// # Panics
-///
-/// If the browser does not start, or the script does not end.
+/// The same in a window of another kind. The script may wait, for up to 60 seconds of the page's time, which is not the
+/// clock's.
 pub fn visited_in(browser: &Path, window: Window, page: &str, script: &str) -> Json {
+    visit(browser, window, page, script, &["--virtual-time-budget=60000"])
+}
+
+fn visit(browser: &Path, window: Window, page: &str, script: &str, options: &[&str]) -> Json {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("page.html");
     let watched = page.replacen(
         "<head>",
-        "<head><script>window.wrong = []; addEventListener('error', (event) => window.wrong.push(event.message));</script>",
+        "<head><script>window.wrong = []; addEventListener('error', (event) => window.wrong.push(event.message));\
+         addEventListener('unhandledrejection', (event) => window.wrong.push(String(event.reason)));</script>",
         1,
     );
     let (before, _) = watched.rsplit_once("</body>").expect("the end of a page");
     fs::write(&file, format!("{before}{script}</body></html>")).expect("a page to visit");
     let mut command = Command::new(browser);
-    command.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--virtual-time-budget=60000",
-        "--dump-dom",
-    ]);
+    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]).args(options);
     command.arg(format!("--window-size={},{}", window.width, window.height));
     if window.dark {
         command.arg("--blink-settings=preferredColorScheme=0");

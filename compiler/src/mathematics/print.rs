@@ -242,9 +242,9 @@ fn shaped(shape: &Shape, form: Form) -> String {
             format!("{} - {}", a.within(ADD, form), b.within(least, form))
         }
         Shape::OverRoot(rest, root) if form == Form::Plain => {
-            format!("{} / √{root}", rest.within(MUL, form))
+            format!("{} / {}", rest.within(MUL, form), rooted(*root, form))
         }
-        Shape::OverRoot(rest, root) => format!(r"\frac{{{}}}{{\sqrt{{{root}}}}}", rest.text(form)),
+        Shape::OverRoot(rest, root) => format!(r"\frac{{{}}}{{{}}}", rest.text(form), rooted(*root, form)),
         Shape::Between([a, b, c], [low, high]) => {
             let [a, b, c] = [a, b, c].map(|part| part.text(form));
             format!("{a} {} {b} {} {c}", signs(low, form), signs(high, form))
@@ -324,10 +324,26 @@ pub(super) fn root(number: f64) -> Option<i64> {
         .then_some(whole as i64)
 }
 
+/// The root of a square, or the root as a sign.
+fn rooted(number: i64, form: Form) -> String {
+    match (square_root(number), form) {
+        (Some(root), _) => root.to_string(),
+        (None, Form::Plain) => format!("√{number}"),
+        (None, _) => format!(r"\sqrt{{{number}}}"),
+    }
+}
+
+/// The root of a number that is a square.
+pub(super) fn square_root(number: i64) -> Option<i64> {
+    let root = (number as f64).sqrt().round() as i64;
+    (root * root == number).then_some(root)
+}
+
 pub(super) fn number(value: f64, form: Form) -> String {
     let plain = form == Form::Plain;
     if let Some(root) = root(value) {
-        return if plain { format!("1/√{root}") } else { format!(r"\frac{{1}}{{\sqrt{{{root}}}}}") };
+        let root = rooted(root, form);
+        return if plain { format!("1/{root}") } else { format!(r"\frac{{1}}{{{root}}}") };
     }
     let sign = if value < 0.0 { "-" } else { "" };
     match value.abs() {
@@ -457,6 +473,7 @@ mod tests {
         let written = |number: f64| Formula::Number(number).text(Form::Plain);
         assert_eq!(written(1.0), "1");
         assert_eq!(written(0.5773502691896258), "1/√3");
+        assert_eq!(written(1.0 / 3.0), "1/3");
         assert_eq!(written(f64::NEG_INFINITY), "-∞");
         assert_eq!(written(-1e9), "-1e9");
         assert_eq!(Formula::Number(-1e9).text(Form::Latex), "-10^{9}");

@@ -5,7 +5,7 @@ use masque_ir::ops::{Elementwise, Notation, Op};
 
 use super::formula::{Equation, Fold, Formula, Var};
 use super::known;
-use super::print::{ADD, Form, MUL, PREFIX, Shape, TIGHTEST, notation, number, root, shape};
+use super::print::{ADD, Form, MUL, PREFIX, Shape, TIGHTEST, notation, number, root, shape, square_root};
 use crate::picture::svg::escaped;
 
 /// Equations as one block of MathML, aligned at the sign.
@@ -91,8 +91,15 @@ fn typeset(formula: &Formula) -> String {
 
 fn written(value: f64) -> String {
     match root(value) {
-        Some(root) => fraction("<mn>1</mn>", &format!("<msqrt><mn>{root}</mn></msqrt>")),
+        Some(root) => fraction("<mn>1</mn>", &rooted(root)),
         None => element("mn", &number(value, Form::Plain).replace('-', "−")),
+    }
+}
+
+fn rooted(number: i64) -> String {
+    match square_root(number) {
+        Some(root) => format!("<mn>{root}</mn>"),
+        None => format!("<msqrt><mn>{number}</mn></msqrt>"),
     }
 }
 
@@ -154,7 +161,7 @@ fn operation(op: &Elementwise, of: &[Formula]) -> String {
             return row(&[within(a, ADD), sign("−"), within(&b, least)]);
         }
         Some(Shape::OverRoot(rest, root)) => {
-            return fraction(&typeset(rest), &format!("<msqrt><mn>{root}</mn></msqrt>"));
+            return fraction(&typeset(rest), &rooted(root));
         }
         Some(Shape::Between([a, b, c], [low, high])) => {
             return row(&[typeset(a), signs(low), typeset(b), signs(high), typeset(c)]);

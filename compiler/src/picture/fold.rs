@@ -1,6 +1,7 @@
 //! Smaller pictures of a large one: groups folded into one box each, or the inside of one group.
 
-use std::collections::{HashMap, HashSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use masque_ir::facts::MaskStatus;
 
@@ -20,6 +21,13 @@ enum Seen {
     Outside(usize),
 }
 
+/// What is in a group, and the lines that begin or end there, by their places in a picture.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Contents {
+    nodes: Vec<usize>,
+    edges: Vec<usize>,
+}
+
 impl Picture {
     /// The picture with each group for which `folds` holds as one box.
     pub fn folded(&self, folds: impl Fn(usize) -> bool) -> Picture {
@@ -28,7 +36,7 @@ impl Picture {
                 Some(group) => Some(Seen::In(group)),
                 None => Some(Seen::Node(node)),
             };
-        self.made_of(self.title.clone(), None, seen)
+        self.made_of_all(seen)
     }
 
     /// The picture with a group around the blocks of each repetition, whose boxes are those of a layer graph in its order.
@@ -91,37 +99,56 @@ impl Picture {
         let edges = self.edges.iter().map(|edge| (edge.from, edge.to));
         let near = near::reached(edges, middle, hops);
         let seen = |node: usize| near.contains(&node).then_some(Seen::Node(node));
-        Some(self.made_of(self.title.clone(), None, seen))
+        Some(self.made_of_all(seen))
     }
 
-    /// The inside of a group: what stands in it, the groups in it folded, and whom it reads and is read by outside.
-    pub fn inside(&self, group: usize) -> Picture {
-        let within = |node: usize| self.around(self.nodes[node].group).any(|around| around == group);
-        let mut beside = HashSet::new();
-        for edge in &self.edges {
-            match (within(edge.from), within(edge.to)) {
-                (true, false) => beside.insert(edge.to),
-                (false, true) => beside.insert(edge.from),
-                _ => false,
-            };
+    /// What is in each group, and the lines to it, by their places.
+    pub(super) fn contents(&self) -> Vec<Contents> {
+        let mut contents = vec![Contents::default(); self.groups.len()];
+        for (place, node) in self.nodes.iter().enumerate() {
+            self.around(node.group).for_each(|group| contents[group].nodes.push(place));
         }
+        for (place, edge) in self.edges.iter().enumerate() {
+            let ends = [edge.from, edge.to].map(|node| self.around(self.nodes[node].group));
+            let touched: BTreeSet<usize> = ends.into_iter().flatten().collect();
+            touched.into_iter().for_each(|group| contents[group].edges.push(place));
+        }
+        contents
+    }
+
+    /// The inside of a group: what is in it, the groups in it folded, and whom it reads and is read by outside.
+    pub(super) fn inside(&self, group: usize, contents: &Contents) -> Picture {
+        let within = |node: usize| self.around(self.nodes[node].group).any(|around| around == group);
+        let ends = contents.edges.iter().flat_map(|&edge| [self.edges[edge].from, self.edges[edge].to]);
+        let nodes: BTreeSet<usize> = contents.nodes.iter().copied().chain(ends).collect();
         let seen = |node: usize| match within(node) {
-            false => beside.contains(&node).then_some(Seen::Outside(node)),
+            false => Some(Seen::Outside(node)),
             true => {
                 let around = self.around(self.nodes[node].group).take_while(|&around| around != group);
                 Some(around.last().map_or(Seen::Node(node), Seen::In))
             }
         };
-        self.made_of(self.groups[group].name.clone(), Some(group), seen)
+        let edges = contents.edges.iter().copied();
+        self.made_of(self.groups[group].name.clone(), Some(group), (nodes, edges), seen)
     }
 
-    /// The picture of what is seen of every node, below `root`.
-    fn made_of(&self, title: String, root: Option<usize>, seen: impl Fn(usize) -> Option<Seen>) -> Picture {
+    /// The picture of what is seen of all nodes, with all lines.
+    fn made_of_all(&self, seen: impl Fn(usize) -> Option<Seen>) -> Picture {
+        self.made_of(self.title.clone(), None, (0..self.nodes.len(), 0..self.edges.len()), seen)
+    }
+
+    /// The picture of what is seen of some nodes and the lines between them, below `root`.
+    fn made_of(
+        &self,
+        title: String,
+        root: Option<usize>,
+        (nodes, edges): (impl IntoIterator<Item = usize>, impl IntoIterator<Item = usize>),
+        seen: impl Fn(usize) -> Option<Seen>,
+    ) -> Picture {
         let mut picture = Picture { title, masks: self.masks.clone(), ..Picture::default() };
-        let mut places: HashMap<Seen, usize> = HashMap::new();
-        let seen: Vec<Option<Seen>> = (0..self.nodes.len()).map(seen).collect();
-        for (node, seen) in self.nodes.iter().zip(&seen) {
-            let Some(seen) = *seen else { continue };
+        let (mut places, counts): (HashMap<Seen, usize>, OnceCell<Vec<usize>>) = Default::default();
+        for node in nodes {
+            let (Some(seen), node) = (seen(node), &self.nodes[node]) else { continue };
             if let Some(&known) = places.get(&seen) {
                 gather(&mut picture.nodes[known], node);
                 continue;
@@ -132,14 +159,14 @@ impl Picture {
                 Seen::Node(_) => Node { group: picture.kept(self, node.group, root), ..node.clone() },
                 Seen::In(group) => Node {
                     group: picture.kept(self, self.groups[group].parent, root),
-                    ..self.group_as_node(group, node)
+                    ..self.group_as_node(group, counts.get_or_init(|| self.counts())[group], node)
                 },
             };
             picture.nodes.push(made);
         }
         let mut drawn = HashSet::new();
-        for edge in &self.edges {
-            let place = |node: usize| seen[node].and_then(|seen| places.get(&seen).copied());
+        for edge in edges.into_iter().map(|edge| &self.edges[edge]) {
+            let place = |node: usize| seen(node).and_then(|seen| places.get(&seen).copied());
             let (Some(from), Some(to)) = (place(edge.from), place(edge.to)) else { continue };
             if from != to && drawn.insert((from, to, edge.role, edge.mask)) {
                 picture.edges.push(Edge { from, to, ..edge.clone() });
@@ -161,9 +188,16 @@ impl Picture {
         self.group_of(&names)
     }
 
-    fn group_as_node(&self, group: usize, first: &Node) -> Node {
-        let inside = |node: &&Node| self.around(node.group).any(|around| around == group);
-        let count = self.nodes.iter().filter(inside).filter(|node| node.role != Role::Weight).count();
+    /// How many boxes that are no weights are in each group.
+    fn counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.groups.len()];
+        for node in self.nodes.iter().filter(|node| node.role != Role::Weight) {
+            self.around(node.group).for_each(|group| counts[group] += 1);
+        }
+        counts
+    }
+
+    fn group_as_node(&self, group: usize, count: usize, first: &Node) -> Node {
         let operations = self.nodes.iter().any(|node| node.role == Role::Weight);
         let what = if operations { "operation" } else { "call" };
         let plural = if count == 1 { "" } else { "s" };

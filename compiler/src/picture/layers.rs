@@ -1,6 +1,6 @@
 //! The picture of a layer graph and of the masks that run through it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use masque_ir::layers::{CallId, LayerGraph, TensorRef};
 use masque_ir::mask::MaskId;
@@ -71,11 +71,33 @@ impl Ways {
         let mut ways = Ways { pairs: HashSet::new(), ends: HashSet::new() };
         for output in padding.outputs.iter().filter(|output| output.reads.any()) {
             let stages = report::stages(graph, &padding.program, &padding.facts, output);
-            ways.pairs.extend(stages.windows(2).map(|pair| (pair[0].call, pair[1].call)));
-            ways.ends.extend(stages.last().map(|stage| stage.call));
+            ways.pairs.extend(stages.windows(2).flat_map(|pair| route(graph, pair[0].call, pair[1].call)));
+            let end = graph.outputs().iter().find(|end| end.name == output.name).map(|end| end.tensor.call);
+            if let (Some(last), Some(end)) = (stages.last(), end) {
+                ways.pairs.extend(route(graph, last.call, end));
+                ways.ends.insert(end);
+            }
         }
         ways
     }
+}
+
+/// The lines from one call to another, over calls that compute nothing; the fewest that lead there.
+fn route(graph: &LayerGraph, from: CallId, to: CallId) -> Vec<(CallId, CallId)> {
+    let mut reader: HashMap<CallId, CallId> = HashMap::new();
+    let mut open = VecDeque::from([to]);
+    while let Some(call) = open.pop_front().filter(|_| !reader.contains_key(&from)) {
+        let read = graph.call(call).arguments.iter().flat_map(|argument| argument.value.tensors());
+        for read in read.map(|tensor| tensor.call) {
+            reader.entry(read).or_insert_with(|| {
+                open.push_back(read);
+                call
+            });
+        }
+    }
+    let step = |call: &CallId| reader.get(call).copied().filter(|_| *call != to);
+    let calls: Vec<CallId> = std::iter::successors(Some(from), step).collect();
+    calls.windows(2).map(|pair| (pair[0], pair[1])).collect()
 }
 
 /// The places of masks among those of the picture.

@@ -2,6 +2,7 @@
 //! in it, and it asks the network for nothing.
 
 mod difference;
+mod packed;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -38,7 +39,6 @@ struct Data {
     title: String,
     /// The names of the stages; each is an element of its own, read when it is looked at.
     stages: Vec<&'static str>,
-    calls: BTreeMap<String, Call>,
     /// What calls gave in a run, if there was one.
     values: Values,
 }
@@ -167,14 +167,19 @@ pub fn write(
             call.cost = cost(&costs.dense).zip(cost(&costs.packed)).map(<[String; 2]>::from);
         }
     }
-    Ok(composed(title, &stages, calls, values))
+    Ok(composed(title, &stages, &calls, values))
 }
 
-fn composed(title: String, stages: &[Stage], calls: BTreeMap<String, Call>, values: Values) -> String {
+fn composed(title: String, stages: &[Stage], calls: &BTreeMap<String, Call>, values: Values) -> String {
     let names = stages.iter().map(|stage| stage.name).collect();
-    let mut data = element("data", &Data { title: title.clone(), stages: names, calls, values });
-    for stage in stages {
-        data.push_str(&element(stage.name, stage));
+    let mut data = packed::plain("data", &Data { title: title.clone(), stages: names, values });
+    data.push_str(&packed::packed("calls", calls));
+    for (place, stage) in stages.iter().enumerate() {
+        data.push_str(&match place {
+            // It is looked at first.
+            0 => packed::plain(stage.name, stage),
+            _ => packed::packed(stage.name, stage),
+        });
     }
     let page = include_str!("page/page.html")
         .replace("{{title}}", &svg::escaped(&title))
@@ -182,12 +187,6 @@ fn composed(title: String, stages: &[Stage], calls: BTreeMap<String, Call>, valu
         .replace("{{program}}", PROGRAM);
     // Put in last: what it holds is not looked at again.
     page.replacen("{{data}}", &data, 1)
-}
-
-/// Data as an element of the page. Nothing in it may end the element.
-fn element(id: &str, data: &impl Serialize) -> String {
-    let data = serde_json::to_string(data).expect("strings and numbers").replace('<', "\\u003c");
-    format!("<script type=\"application/json\" id=\"{id}\">{data}</script>\n")
 }
 
 fn calls(
@@ -270,9 +269,10 @@ fn stage(name: &'static str, picture: &Picture, lines: &HashMap<String, String>)
         false => add("whole", None, picture),
     };
     let mut of_group: HashMap<usize, usize> = HashMap::new();
+    let insides = picture.contents();
     for (group, contents) in picture.groups.iter().enumerate() {
         let parent = contents.parent.and_then(|parent| of_group.get(&parent).copied()).unwrap_or(first);
-        of_group.insert(group, add(&contents.name, Some(parent), &picture.inside(group)));
+        of_group.insert(group, add(&contents.name, Some(parent), &picture.inside(group, &insides[group])));
     }
     if folds && many <= WHOLE {
         add("whole", None, picture);

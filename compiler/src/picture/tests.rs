@@ -110,8 +110,8 @@ proptest! {
         let folded = picture.folded(|_| true);
         prop_assert!(folded.groups.is_empty());
         let mut shown: Vec<String> = folded.nodes.iter().filter(|node| node.role == Role::Call).map(|node| node.name.clone()).collect();
-        for group in 0..picture.groups.len() {
-            let inside = picture.inside(group);
+        for (group, contents) in picture.contents().iter().enumerate() {
+            let inside = picture.inside(group, contents);
             let used = |place| inside.nodes.iter().any(|node| inside.around(node.group).any(|around| around == place));
             prop_assert!((0..inside.groups.len()).all(used), "no frame is empty");
             shown.extend(inside.nodes.iter().filter(|node| node.role == Role::Call).map(|node| node.name.clone()));

@@ -1,5 +1,6 @@
 // What is known of the chosen box, beside the pictures.
 function details() {
+  if (now.call !== null && !isThere("calls")) return void unpack("calls").then(details).then(mark);
   const panel = element("panel");
   const stage = now.pane.stage;
   const parts = [];
@@ -10,7 +11,7 @@ function details() {
     parts.push(...texts.map((text) => make(tag, text)));
   };
   const chosen = now.chosen === null ? undefined : stage.nodes[now.chosen];
-  const call = data.calls[now.call];
+  const call = now.call === null ? undefined : part("calls")[now.call];
   if (chosen === undefined) {
     parts.push(make("h2", data.title), make("p", "Choose a box to see what is known of it.", { class: "dim" }));
     const changed = Object.entries(stage.changes ?? {});

@@ -43,7 +43,7 @@ pub fn write_difference(
     }
     let names = [before, after].map(|model| model.graph().graph.name.as_str());
     let title = if names[0] == names[1] { names[0].to_owned() } else { names.join(" → ") };
-    Ok(composed(title, &[stage], known, Values::default()))
+    Ok(composed(title, &[stage], &known, Values::default()))
 }
 
 fn told(change: &CallChange) -> (&str, Changed) {

@@ -2,10 +2,10 @@
 function show(place, inside, pane = now.pane) {
   if (place !== pane.place) now.mask = null;
   pane.show(place, inside);
-  element("leaks").hidden = !panes.some((pane) => pane.stage.leaks);
   mark();
 }
-function change(place, pane = now.pane) {
+async function change(place, pane = now.pane) {
+  if (!isThere(data.stages[place])) await unpack(data.stages[place]);
   activate(pane);
   pane.place = place;
   const name = pane.chosen();
@@ -38,31 +38,39 @@ function choose(name) {
   for (const other of panes) if (other !== pane) other.follow();
   details();
   mark();
-  pane.node(name)?.focus({ preventScroll: true });
+  const node = pane.node(name);
+  if (node?.style.display === "none") pane.centre(node);
+  node?.focus({ preventScroll: true });
 }
 function mark() {
   for (const pane of panes) pane.mark();
+  element("leaks").hidden = !panes.some((pane) => pane.stage.leaks);
   element("leaks").setAttribute("aria-pressed", now.playing);
-  const lit = now.mask?.stage === now.pane.place ? now.mask.at : null;
+  const lit = now.pane.lit();
   for (const other of document.querySelectorAll("#panel .mask"))
     other.setAttribute("aria-pressed", Number(other.dataset.mask) === lit);
 }
 function light(at) {
-  const { place: stage, stage: { masks } } = now.pane;
+  const stage = now.pane.place;
   const same = now.mask !== null && now.mask.stage === stage && now.mask.at === at;
-  now.mask = same ? null : { stage, at, text: masks[at] };
+  now.mask = same ? null : { stage, at };
   mark();
 }
 
 // A second picture: of the stage that follows, with the same box chosen.
-function beside() {
+async function beside() {
   const [first, second] = panes;
+  const next = Math.min(first.place + 1, data.stages.length - 1);
   if (second) {
     panes.pop();
     second.root.remove();
-  } else open(Math.min(first.place + 1, data.stages.length - 1));
+  } else {
+    if (!isThere(data.stages[next])) await unpack(data.stages[next]);
+    open(next);
+  }
   element("beside").setAttribute("aria-pressed", panes.length > 1);
   for (const pane of panes) {
+    pane.measure();
     pane.fit();
     pane.follow();
   }
@@ -147,10 +155,14 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   keys[event.key]();
 });
-addEventListener("resize", () => panes.forEach((pane) => pane.fit()));
+addEventListener("resize", () => {
+  for (const pane of panes) {
+    pane.measure();
+    pane.fit();
+  }
+});
 
 element("beside").hidden = data.stages.length < 2;
 activate(open(0));
-show(0, 0);
 details();
 mark();

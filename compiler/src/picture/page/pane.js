@@ -4,6 +4,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const element = (id) => document.getElementById(id);
 const now = { chosen: null, call: null, mask: null, playing: false, pane: null };
 const panes = [];
+const MANY = 300;
 
 const make = (tag, text, attributes = {}) => {
   const made = document.createElement(tag);
@@ -16,11 +17,19 @@ const button = (text, press, attributes) => {
   made.addEventListener("click", press);
   return made;
 };
+// What is read when it is looked at: stages, and what is known of calls. What is long is compressed.
 const known = new Map();
-const stageAt = (place) => {
-  if (!known.has(place)) known.set(place, JSON.parse(element(data.stages[place]).textContent));
-  return known.get(place);
+const part = (id) => {
+  if (!known.has(id)) known.set(id, JSON.parse(element(id).textContent));
+  return known.get(id);
 };
+const isThere = (id) => known.has(id) || element(id).type === "application/json";
+async function unpack(id) {
+  const packed = Uint8Array.from(atob(element(id).textContent), (letter) => letter.charCodeAt(0));
+  const text = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  known.set(id, await new Response(text).json());
+}
+const stageAt = (place) => part(data.stages[place]);
 
 // What a screen reader says of a box: its whole name, its lines, and the finding that a border alone shows.
 function read(node) {
@@ -30,6 +39,13 @@ function read(node) {
   return [title, ...lines.filter((line) => !title.endsWith(line)), ...finding].join(", ");
 }
 
+// A box, and where it lies in the picture.
+function placed(node) {
+  const box = node.querySelector(".box");
+  const [left, top, width, height] = ["x", "y", "width", "height"].map((name) => Number(box.getAttribute(name)));
+  return { node, left, top, right: left + width, bottom: top + height };
+}
+
 // A picture of one view of a stage, and the eye that looks at it.
 class Pane {
   constructor(place) {
@@ -37,6 +53,7 @@ class Pane {
     this.canvas = this.root.querySelector(".canvas");
     this.drawing = this.root.querySelector(".view");
     this.eye = { x: 0, y: 0, scale: 1 };
+    this.boxes = [];
     this.place = place;
     this.inside = 0;
     this.listen();
@@ -57,9 +74,20 @@ class Pane {
   look() {
     const { x, y, scale } = this.eye;
     this.drawing.setAttribute("transform", `translate(${x} ${y}) scale(${scale})`);
+    // Of many boxes, those outside of the window are left out: their text takes long to lay out.
+    if (this.boxes.length <= MANY) return;
+    const { across, down } = this.size;
+    for (const { node, left, top, right, bottom } of this.boxes) {
+      const seen = right * scale + x > 0 && left * scale + x < across && bottom * scale + y > 0 && top * scale + y < down;
+      if (seen === (node.style.display === "none")) node.style.display = seen ? "" : "none";
+    }
+  }
+  // Before anything is drawn: after that the browser would have to lay it out first.
+  measure() {
+    this.size = { across: this.canvas.clientWidth, down: this.canvas.clientHeight };
   }
   fit() {
-    const [{ clientWidth: across, clientHeight: down }, { width, height }, eye] = [this.canvas, this.view, this.eye];
+    const [{ across, down }, { width, height }, eye] = [this.size, this.view, this.eye];
     eye.scale = Math.min(1.2, across / width, down / height) || 1;
     // What would be too small to read begins at its top.
     if (eye.scale < 0.45) eye.scale = Math.min(0.8, Math.max(0.45, across / width));
@@ -67,7 +95,7 @@ class Pane {
     eye.y = Math.max(0, (down - height * eye.scale) / 2);
     this.look();
   }
-  zoom(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
+  zoom(factor, x = this.size.across / 2, y = this.size.down / 2) {
     const eye = this.eye;
     const scale = Math.min(6, Math.max(0.02, eye.scale * factor));
     eye.x = x - (x - eye.x) * (scale / eye.scale);
@@ -81,21 +109,23 @@ class Pane {
     this.look();
   }
   centre(node) {
-    const box = node.querySelector(".box");
-    const at = (name) => Number(box.getAttribute(name));
-    const { clientWidth: across, clientHeight: down } = this.canvas;
-    const eye = this.eye;
+    const { left, top, right, bottom } = this.boxes.find((box) => box.node === node);
+    const [{ across, down }, eye] = [this.size, this.eye];
     eye.scale = Math.max(eye.scale, 0.7);
-    eye.x = across / 2 - (at("x") + at("width") / 2) * eye.scale;
-    eye.y = down / 2 - (at("y") + at("height") / 2) * eye.scale;
+    eye.x = (across - (left + right) * eye.scale) / 2;
+    eye.y = (down - (top + bottom) * eye.scale) / 2;
     this.look();
   }
 
   show(place, inside) {
     this.place = place;
     this.inside = inside;
+    this.drawing.replaceChildren();
+    this.buttons();
+    this.measure();
     this.drawing.innerHTML = this.view.svg;
-    for (const node of this.drawn(".node")) {
+    this.boxes = this.drawn(".node").map(placed);
+    for (const { node } of this.boxes) {
       const name = node.dataset.node;
       node.setAttribute("tabindex", "0");
       node.setAttribute("role", "button");
@@ -108,7 +138,6 @@ class Pane {
         press(this, name, folded);
       });
     }
-    this.buttons();
     this.fit();
   }
   buttons() {
@@ -146,15 +175,25 @@ class Pane {
     const node = this.node(name);
     if (node) this.centre(node);
   }
+  // The mask that is lit here; where it was lit in another stage, the one that a box of the same name has.
+  lit() {
+    if (now.mask === null) return -1;
+    const { stage, at } = now.mask;
+    if (stage === this.place) return at;
+    const other = panes.find((pane) => pane.place === stage);
+    const names = new Set(other?.drawn(`.node[data-mask="${at}"]`).map((node) => node.dataset.node));
+    const same = this.drawn(".node[data-mask]").find((node) => names.has(node.dataset.node));
+    return same === undefined ? -1 : Number(same.dataset.mask);
+  }
   mark() {
-    const { nodes, masks } = this.stage;
+    const { nodes } = this.stage;
     for (const node of this.drawn(".node")) {
       const { node: name } = node.dataset;
       const chosen = name === now.chosen;
       node.classList.toggle("chosen", chosen);
       node.classList.toggle("same", !chosen && now.call !== null && nodes[name]?.call === now.call);
     }
-    const lit = now.mask === null ? -1 : now.mask.stage === this.place ? now.mask.at : masks.indexOf(now.mask.text);
+    const lit = this.lit();
     this.drawing.classList.toggle("lighting", lit >= 0);
     for (const part of this.drawn("[data-mask]")) part.classList.toggle("lit", Number(part.dataset.mask) === lit);
     this.root.classList.toggle("playing", now.playing);
