@@ -85,6 +85,7 @@ pub mod summary;
 pub mod table;
 pub mod testing;
 pub mod witness;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -6,7 +6,7 @@ use masque_ir::ops::{Elementwise, Notation, Op};
 use super::formula::{Equation, Fold, Formula, Var};
 use super::known;
 use super::print::{ADD, Form, MUL, PREFIX, Shape, TIGHTEST, notation, number, root, shape, square_root};
-use crate::picture::svg::escaped;
+use crate::xml::escaped;
 
 /// Equations as one block of MathML, aligned at the sign.
 pub fn mathml(equations: &[Equation]) -> String {

@@ -19,6 +19,7 @@ use crate::liveness::Padding;
 use crate::liveness::derivation::{self, Known};
 use crate::mathematics::{self, Form};
 use crate::table::{self, Row};
+use crate::xml::escaped;
 use crate::{Error, Inferred, Options, repeats};
 
 pub use difference::write_difference;
@@ -182,7 +183,7 @@ fn composed(title: String, stages: &[Stage], calls: &BTreeMap<String, Call>, val
         });
     }
     let page = include_str!("page/page.html")
-        .replace("{{title}}", &svg::escaped(&title))
+        .replace("{{title}}", &escaped(&title))
         .replace("{{style}}", &format!("{}{}", style::sheet(), include_str!("page/page.css")))
         .replace("{{program}}", PROGRAM);
     // Put in last: what it holds is not looked at again.

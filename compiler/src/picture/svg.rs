@@ -7,6 +7,7 @@ use super::place::Point;
 use super::style::{self, COLOURS, LINE, MARGIN};
 use super::{Change, Edge, EdgeRole, Node, Picture, Role};
 use crate::diagnostics::Severity;
+use crate::xml::escaped;
 
 /// Draws a picture: boxes from the top down, masks as coloured wires beside the tensors that carry them, a legend.
 /// The text looks right by day and by night, and is the same bytes for the same picture.
@@ -198,22 +199,4 @@ fn draw_legend(legend: &[(Option<usize>, String)], top: f64, svg: &mut String) {
         let baseline = y + 4.0;
         let _ = write!(svg, "<text class=\"dim\" x=\"62\" y=\"{baseline:.1}\">{}</text>", escaped(text));
     }
-}
-
-/// Text as it stands in XML, between tags or quotation marks; no letter that XML does not allow.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            letter if letter.is_control() || matches!(letter, '\u{fffe}' | '\u{ffff}') => {
-                escaped.extend(letter.escape_default());
-            }
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
 }
