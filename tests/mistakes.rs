@@ -89,7 +89,11 @@ fn a_wrong_line_is_named_once() {
             "example 2: input \"ids\": 99 is outside of the table of \"embedding\", which has 12 rows",
         ),
         ("a.jsonl", b"[3000000000]", "line 1: input \"ids\": expected a 32-bit integer, found 3000000000"),
-        ("a.csv", b"1;2;3;4;5;6", "line 1: not valid CSV: the fields are separated by `;`, expected commas"),
+        (
+            "a.csv",
+            b"1;2;3;4;5;6",
+            "line 1: not valid CSV: the fields are separated by `;`, expected commas; --delimiter names another",
+        ),
     ] {
         assert_eq!(desk.refused_inputs("m.keras", file, content), format!("{file}: {message}"));
     }

@@ -199,7 +199,7 @@ fn check_files(plan: &Plan, job: &Job, masks: &Masks) -> Result<(), FileError> {
         targets.write_masks(path)?;
     }
     targets.check()?;
-    files::check_outputs(&job.output, plan)
+    files::check_outputs(&job.output, job.output_format()?, plan)
 }
 
 #[cfg(test)]

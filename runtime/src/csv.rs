@@ -1,6 +1,6 @@
-//! Inputs as comma-separated values, for models that take a row of features.
+//! Inputs as a table, fields separated by commas, tabs or what else is said, for models that take a row of features.
 //!
-//! A record is a line; a field may stand in double quotes, and then hold commas, line breaks and doubled quotes. If the
+//! A record is a line; a field may stand in double quotes, and then hold separators, line breaks and doubled quotes. If the
 //! model has one input, a record is an example of it: as many fields as it has features. If it has several, each takes
 //! one column, and the first record names them. With one input a first record of names is optional; it is one if it is
 //! the input's own name, or if the input takes numbers and not all of its fields are such. That is a guess, which is
@@ -13,6 +13,21 @@ use crate::examples::{Columns, ExampleError, InputSpec, Place, Values};
 use crate::json::Value;
 use crate::keep::{Fields, Keep, Kept};
 use crate::quote::quoted;
+
+/// How a table is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// The character of ASCII that separates fields.
+    pub separator: u8,
+    /// Is its first record a header? Guessed, if this is not said.
+    pub header: Option<bool>,
+}
+
+impl Default for Dialect {
+    fn default() -> Dialect {
+        Dialect { separator: b',', header: None }
+    }
+}
 
 /// One line of the table, or several if a quoted field breaks.
 struct Record {
@@ -29,16 +44,15 @@ pub struct Table {
     pub guess: Option<String>,
 }
 
-/// Reads a table; lines of blanks are passed over. Is its first record a header? Guessed, if this is not said. Several
-/// inputs without a header take the columns in their order.
+/// Reads a table; lines of blanks are passed over. Several inputs without a header take the columns in their order.
 ///
 /// # Errors
 ///
 /// [`ExampleError`], with the line and the input.
-pub fn read(text: &str, inputs: &[InputSpec], header: Option<bool>) -> Result<Table, ExampleError> {
-    let mut reader = Reader::new(inputs, header, Keep::default());
+pub fn read(text: &str, inputs: &[InputSpec], dialect: Dialect) -> Result<Table, ExampleError> {
+    let mut reader = Reader::new(inputs, dialect, Keep::default());
     let mut columns = Columns::of(inputs.len());
-    for record in records(text)? {
+    for record in records(text, dialect.separator)? {
         let place = record.place;
         if let Some(example) = reader.record(record) {
             columns.push(place, example?.values);
@@ -72,7 +86,7 @@ struct Layout {
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
     inputs: Vec<InputSpec>,
-    header: Option<bool>,
+    dialect: Dialect,
     keep: Keep,
     columns: Option<Layout>,
     /// For people: what the first record was taken for.
@@ -81,8 +95,13 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// At the beginning of a table.
-    pub(crate) fn new(inputs: &[InputSpec], header: Option<bool>, keep: Keep) -> Reader {
-        Reader { inputs: inputs.to_vec(), header, keep, columns: None, guess: None }
+    pub(crate) fn new(inputs: &[InputSpec], dialect: Dialect, keep: Keep) -> Reader {
+        Reader { inputs: inputs.to_vec(), dialect, keep, columns: None, guess: None }
+    }
+
+    /// What separates fields.
+    pub(crate) fn separator(&self) -> u8 {
+        self.dialect.separator
     }
 
     /// Is it known what the columns are? An error before that is one of the whole table.
@@ -92,7 +111,7 @@ impl Reader {
 
     /// Reads one record that is not blank; none if it is a header.
     pub(crate) fn text(&mut self, text: &str, place: Place) -> Option<Result<Example, ExampleError>> {
-        match record(text) {
+        match record(text, self.dialect.separator) {
             Ok((fields, "")) => self.record(Record { place, fields }),
             Ok(_) => Some(Err(syntax(place, "a field is not closed".to_owned()))),
             Err(problem) => Some(Err(syntax(place, problem.to_owned()))),
@@ -115,12 +134,12 @@ impl Reader {
 
     /// Looks at the first record: what are the columns, and is it a header?
     fn first(&mut self, first: &Record) -> Result<(Layout, bool), ExampleError> {
-        check_separator(first, &self.inputs)?;
+        check_separator(first, &self.inputs, self.dialect.separator)?;
         let keeps = self.keep.fields != Fields::None;
-        if keeps && self.header != Some(false) {
+        if keeps && self.dialect.header != Some(false) {
             return Ok((self.named(first)?, true));
         }
-        match (&self.inputs[..], self.header) {
+        match (&self.inputs[..], self.dialect.header) {
             ([input], None) => {
                 self.guess = guess(first, input);
                 Ok((Layout::default(), is_header(&first.fields, input)))
@@ -176,7 +195,10 @@ impl Reader {
 }
 
 /// A record with too few fields may be one of another separator, and numbers between semicolons are.
-fn check_separator(first: &Record, inputs: &[InputSpec]) -> Result<(), ExampleError> {
+fn check_separator(first: &Record, inputs: &[InputSpec], expected: u8) -> Result<(), ExampleError> {
+    if expected != b',' && first.fields.len() > 1 {
+        return Ok(());
+    }
     let numbers = inputs.iter().all(|input| input.dtype != DType::Str);
     let few = first.fields.len() < if numbers { inputs.len().max(2) } else { inputs.len() };
     let separates = |separator: char| {
@@ -186,12 +208,25 @@ fn check_separator(first: &Record, inputs: &[InputSpec]) -> Result<(), ExampleEr
         };
         first.fields.iter().any(within)
     };
-    let separator = [(';', "`;`"), ('\t', "tabs")].into_iter().find(|(separator, _)| separates(*separator));
-    match separator {
+    let expected = char::from(expected);
+    match [',', ';', '\t'].into_iter().find(|&other| other != expected && separates(other)) {
         None => Ok(()),
-        Some((_, words)) => {
-            Err(syntax(first.place, format!("the fields are separated by {words}, expected commas")))
+        Some(found) => {
+            let [found, expected] = [found, expected].map(words);
+            let problem = format!(
+                "the fields are separated by {found}, expected {expected}; --delimiter names another"
+            );
+            Err(syntax(first.place, problem))
         }
+    }
+}
+
+/// Several of a separator.
+fn words(separator: char) -> String {
+    match separator {
+        ',' => "commas".to_owned(),
+        '\t' => "tabs".to_owned(),
+        other => format!("`{other}`"),
     }
 }
 
@@ -273,12 +308,13 @@ fn value(field: &str, dtype: DType) -> Value {
     }
 }
 
-fn records(text: &str) -> Result<Vec<Record>, ExampleError> {
+fn records(text: &str, separator: u8) -> Result<Vec<Record>, ExampleError> {
     let mut records = Vec::new();
     let (mut rest, mut line) = (text, 1);
     while !rest.is_empty() {
         let place = Place::Line(line);
-        let (fields, behind) = record(rest).map_err(|problem| syntax(place, problem.to_owned()))?;
+        let (fields, behind) =
+            record(rest, separator).map_err(|problem| syntax(place, problem.to_owned()))?;
         line += rest[..rest.len() - behind.len()].matches('\n').count();
         rest = behind;
         if !matches!(&fields[..], [only] if only.trim().is_empty()) {
@@ -289,20 +325,21 @@ fn records(text: &str) -> Result<Vec<Record>, ExampleError> {
 }
 
 /// The fields up to the end of the line, and the lines behind it.
-fn record(text: &str) -> Result<(Vec<String>, &str), &'static str> {
+fn record(text: &str, separator: u8) -> Result<(Vec<String>, &str), &'static str> {
+    let separator = char::from(separator);
     let mut fields = Vec::new();
     let mut rest = text;
     loop {
         let (field, behind) = match rest.strip_prefix('"') {
             Some(quoted) => quoted_field(quoted)?,
             None => {
-                let end = rest.find([',', '\n']).unwrap_or(rest.len());
+                let end = rest.find([separator, '\n']).unwrap_or(rest.len());
                 (rest[..end].trim_end_matches('\r').to_owned(), &rest[end..])
             }
         };
         fields.push(field);
         let behind = behind.strip_prefix('\r').unwrap_or(behind);
-        match behind.strip_prefix(',') {
+        match behind.strip_prefix(separator) {
             Some(next) => rest = next,
             None if behind.is_empty() => return Ok((fields, behind)),
             None => {
@@ -339,7 +376,7 @@ mod tests {
     use crate::Tensor;
 
     fn tensors(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> {
-        read(text, inputs, None)?.columns.tensors(inputs)
+        read(text, inputs, Dialect::default())?.columns.tensors(inputs)
     }
 
     fn input(name: &str, dtype: DType, shape: &[Option<usize>]) -> InputSpec {
@@ -395,9 +432,9 @@ mod tests {
     #[test]
     fn what_is_taken_for_a_header_is_told_and_can_be_said() {
         let text = [input("text", DType::Str, &[Some(1)])];
-        let guess = |text: &str, inputs: &[InputSpec]| read(text, inputs, None).unwrap().guess;
+        let guess = |text: &str, inputs: &[InputSpec]| read(text, inputs, Dialect::default()).unwrap().guess;
         let count = |text: &str, inputs: &[InputSpec], header| {
-            let table = read(text, inputs, header).unwrap();
+            let table = read(text, inputs, Dialect { header, ..Dialect::default() }).unwrap();
             assert_eq!(table.guess.is_some(), header.is_none(), "{text}");
             table.columns.0[0].len()
         };
@@ -414,7 +451,7 @@ mod tests {
         assert_eq!([None, Some(true)].map(|header| count("1,2x\n3,4", &x, header)), [1, 1]);
         assert_eq!(guess("1,2\n3,4", &x), None);
         let two = [input("a", DType::I32, &[]), input("b", DType::I32, &[])];
-        let table = read("1,2\n3,4", &two, Some(false)).unwrap();
+        let table = read("1,2\n3,4", &two, Dialect { header: Some(false), ..Dialect::default() }).unwrap();
         assert_eq!(table.columns.tensors(&two).unwrap()[1], Tensor::I32(arr1(&[2, 4]).into_dyn()));
     }
 
@@ -425,15 +462,25 @@ mod tests {
             vec![input("a", DType::Str, &[]), input("b", DType::Str, &[])],
         ];
         for (text, inputs) in [("1;2\n3;4", &x), ("1,5;2,5\n", &x), ("a;b\n1;2", &two), ("x;y\n1;2", &x)] {
-            let semicolons = "line 1: not valid CSV: the fields are separated by `;`, expected commas";
+            let semicolons = "line 1: not valid CSV: the fields are separated by `;`, expected commas; --delimiter names another";
             assert_eq!(refusal(text, inputs), semicolons);
         }
         assert_eq!(
             refusal("1\t2", &x),
-            "line 1: not valid CSV: the fields are separated by tabs, expected commas"
+            "line 1: not valid CSV: the fields are separated by tabs, expected commas; --delimiter names another"
         );
         let text = [input("text", DType::Str, &[Some(1)])];
         assert!(tensors("a; b\nc", &text).is_ok());
+        let with = |separator, text: &str, inputs: &[InputSpec]| {
+            let table = read(text, inputs, Dialect { separator, header: None });
+            table.and_then(|table| table.columns.tensors(inputs)).map_err(|error| error.to_string())
+        };
+        let expected = with(b',', "1,2\n3,4", &x);
+        assert!(expected.is_ok() && with(b';', "1;2\n3;4", &x) == expected);
+        assert_eq!(with(b'\t', "1\t\"2\"\r\n3\t4", &x), expected);
+        let commas = "line 1: not valid CSV: the fields are separated by commas, expected tabs; --delimiter names another";
+        assert_eq!(with(b'\t', "1,2", &x).unwrap_err(), commas);
+        assert!(with(b';', "1;2\n1,5;2", &x).unwrap_err().ends_with("expected a number, found \"1,5\""));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! builds and the `masque run` command use the same functions, so they take and give the same files.
 
 mod atomic;
+mod formats;
 mod reading;
 mod source;
 pub mod targets;
@@ -20,8 +21,10 @@ use crate::quote::{one_line, quoted};
 use crate::{Tensor, json_lines, npy, npz};
 
 pub use atomic::replace;
+pub(crate) use formats::present;
+pub use formats::{Answers, FORMATS, Facts, Format};
 pub use reading::{Examples, Reading, input_specs, read_examples, read_inputs, waits_for};
-pub(crate) use reading::{out_of_range, read_text};
+pub(crate) use reading::{Input, out_of_range, read_text};
 pub(crate) use source::Source;
 pub use targets::{Kind, Targets};
 
@@ -45,17 +48,22 @@ pub enum FileProblem {
     /// The file cannot be read or written.
     #[error("{}", one_line(&.0.to_string()))]
     Io(#[from] io::Error),
-    /// A gzip archive that ends too early.
-    #[error("the gzip archive is cut short: it ends before its data does")]
-    GzipCut,
-    /// A gzip archive that is none.
-    #[error("the gzip archive is damaged: {}", one_line(.0))]
-    Gzip(String),
-    /// A gzip archive that is too large to be read whole.
+    /// An archive that ends too early.
+    #[error("the {0} archive is cut short: it ends before its data does")]
+    ArchiveCut(&'static str),
+    /// An archive that is none.
+    #[error("the {archive} archive is damaged: {}", one_line(.problem))]
+    Archive {
+        /// What kind of archive.
+        archive: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An archive that is too large to be read whole.
     #[error(
-        "the gzip archive holds more than {0} bytes; record by record, with JSON lines out, it can be read"
+        "the {0} archive holds more than {1} bytes; record by record, with JSON lines out, it can be read"
     )]
-    GzipTooLong(u64),
+    ArchiveTooLong(&'static str, u64),
     /// The examples are not those of the model's inputs.
     #[error(transparent)]
     Examples(#[from] ExampleError),
@@ -73,9 +81,9 @@ pub enum FileProblem {
         /// Does it begin as UTF-16 does?
         wide: bool,
     },
-    /// A header was spoken of, and there can be none.
-    #[error("--header is for .csv files")]
-    NoHeader,
+    /// What is said of tables, where there is none.
+    #[error("--{0} is for tables, .csv and .tsv")]
+    NoTable(&'static str),
     /// A number of an input that an operation cannot take.
     #[error("{place}: input {input}: {found} is outside of the table of {step}, which has {rows} rows")]
     OutOfRange {
@@ -99,8 +107,11 @@ pub enum FileProblem {
         source: Box<crate::RunError>,
     },
     /// Nothing says what is in the file.
-    #[error("its name should end in {0}")]
-    Ending(&'static str),
+    #[error("its name should end in {0}, or --{1}-format say what it holds")]
+    Ending(String, &'static str),
+    /// Masks in another form than arrays.
+    #[error("its name should end in .npz")]
+    Masks,
     /// What would be written is read in the same run.
     #[error("the input {0} is the same file and would be lost; write to another one")]
     IsInput(String),
@@ -175,9 +186,9 @@ impl FileError {
 /// Where data comes from or goes to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Place {
-    /// A file, whose ending tells the form.
+    /// A file.
     File(PathBuf),
-    /// Standard input or output: JSON, one example a line.
+    /// Standard input or output.
     #[default]
     Standard,
 }
@@ -197,107 +208,68 @@ pub(crate) fn name(place: &Place) -> String {
     }
 }
 
-/// Do the inputs come record by record: as JSON lines or as a table?
-pub(crate) fn are_records(place: &Place) -> bool {
-    match place {
-        Place::File(path) => matches!(input_ending(path).as_str(), "csv" | "jsonl" | "ndjson"),
-        Place::Standard => true,
+/// The format of outputs: the one that is given, or else what their place says.
+///
+/// # Errors
+///
+/// [`FileError`] if a file's name says none.
+pub fn output_format(place: &Place, given: Option<Format>) -> Result<Format, FileError> {
+    match (given, place) {
+        (Some(format), _) => Ok(format),
+        (None, Place::File(path)) => Format::of_outputs(path).map_err(|problem| FileError::at(path, problem)),
+        (None, Place::Standard) => Ok(Format::JsonLines),
     }
 }
 
-/// Is it a table?
-pub(crate) fn is_table(place: &Place) -> bool {
-    matches!(place, Place::File(path) if input_ending(path) == "csv")
-}
-
-/// Are the answers JSON lines?
-pub(crate) fn are_lines(place: &Place) -> bool {
-    match place {
-        Place::File(path) => matches!(ending(path).as_str(), "jsonl" | "ndjson"),
-        Place::Standard => true,
-    }
-}
-
-fn ending(path: &Path) -> String {
-    path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
-}
-
-/// The ending that tells the form of inputs: records may be in a gzip archive, whose ending is behind theirs.
-fn input_ending(path: &Path) -> String {
-    let ending_of = ending(path);
-    let inner = path.file_stem().map(|stem| ending(Path::new(stem)));
-    inner
-        .filter(|inner| ending_of == "gz" && matches!(inner.as_str(), "csv" | "jsonl" | "ndjson"))
-        .unwrap_or(ending_of)
-}
-
-/// Can this form hold the outputs of the plan? To be asked before a long run, as [`Targets`] are.
+/// Can this format hold the outputs of the plan? To be asked before a long run, as [`Targets`] are.
 ///
 /// # Errors
 ///
 /// [`FileError`] if it is a single array, and the outputs are several.
-pub fn check_outputs(place: &Place, plan: &Plan) -> Result<(), FileError> {
-    match place {
-        Place::File(path) => Kind::of_outputs(path)
-            .and_then(|kind| one_array(kind, plan.outputs.len()))
-            .map_err(|problem| FileError::at(path, problem)),
-        Place::Standard => Ok(()),
-    }
+pub fn check_outputs(place: &Place, format: Format, plan: &Plan) -> Result<(), FileError> {
+    one_array(format, plan.outputs.len()).map_err(|problem| FileError::of_output(place, problem))
 }
 
-fn one_array(kind: Kind, outputs: usize) -> Result<(), FileProblem> {
-    if kind == Kind::Npy && outputs != 1 {
+fn one_array(format: Format, outputs: usize) -> Result<(), FileProblem> {
+    if format == Format::Npy && outputs != 1 {
         return Err(FileProblem::OneArray(format!("{outputs} outputs")));
     }
     Ok(())
 }
 
-/// Writes outputs: `.npz`, `.npy` (of a single output), `.jsonl`, or JSON lines to standard output. A file is there
-/// completely or not at all. Whether one that is there may be replaced is for [`Targets`] to say, before.
+/// Writes outputs in the format that the place says. A file is there completely or not at all. Whether one that is there
+/// may be replaced is for [`Targets`] to say, before.
 ///
 /// # Errors
 ///
 /// [`FileError`], naming the file.
 pub fn write_outputs(place: &Place, outputs: &[(String, Tensor)]) -> Result<(), FileError> {
-    write_formed(place, outputs, &[])
+    write_formed(place, output_format(place, None)?, outputs, &[])
 }
 
-/// The same, with each output in its form in JSON lines; whole, if there is none for it.
+/// The same in this format, with each output in its form in JSON lines; whole, if there is none for it.
 pub(crate) fn write_formed(
     place: &Place,
+    format: Format,
     outputs: &[(String, Tensor)],
     forms: &[Form],
 ) -> Result<(), FileError> {
-    match place {
-        Place::File(path) => Kind::of_outputs(path)
-            .and_then(|kind| write_file(path, kind, outputs, forms))
-            .map_err(|problem| FileError::at(path, problem)),
-        Place::Standard => {
-            let mut out = BufWriter::new(io::stdout().lock());
-            json_lines::write_formed(&mut out, outputs, forms)
-                .and_then(|()| out.flush())
-                .map_err(|error| FileError::new("standard output", error))
-        }
-    }
-}
-
-fn write_file(
-    path: &Path,
-    kind: Kind,
-    outputs: &[(String, Tensor)],
-    forms: &[Form],
-) -> Result<(), FileProblem> {
-    one_array(kind, outputs.len())?;
-    replace(path, |file| {
-        let mut out = BufWriter::new(file);
-        match (kind, outputs) {
-            (Kind::Npz, _) => npz::write(&mut out, outputs).map(|_| ())?,
-            (Kind::Npy, [(_, tensor)]) => out.write_all(&npy::write(tensor))?,
+    let fail = |problem| FileError::of_output(place, problem);
+    one_array(format, outputs.len()).map_err(fail)?;
+    let write = |out: &mut dyn Write| {
+        let mut out = BufWriter::new(out);
+        match (format, outputs) {
+            (Format::Npz, _) => npz::write(&mut out, outputs).map(|_| ())?,
+            (Format::Npy, [(_, tensor)]) => out.write_all(&npy::write(tensor))?,
             _ => json_lines::write_formed(&mut out, outputs, forms)?,
         }
         out.flush()
-    })?;
-    Ok(())
+    };
+    let written = match place {
+        Place::File(path) => replace(path, |file| write(file)),
+        Place::Standard => write(&mut io::stdout().lock()),
+    };
+    written.map_err(|error| fail(error.into()))
 }
 
 /// Writes masks: `.npz` only, because their batches and names are not those of examples.
@@ -306,9 +278,8 @@ fn write_file(
 ///
 /// [`FileError`], naming the file.
 pub fn write_masks(path: &Path, masks: &[(String, Tensor)]) -> Result<(), FileError> {
-    Kind::of_masks(path)
-        .and_then(|kind| write_file(path, kind, masks, &[]))
-        .map_err(|problem| FileError::at(path, problem))
+    Kind::of_masks(path).map_err(|problem| FileError::at(path, problem))?;
+    write_formed(&Place::File(path.to_owned()), Format::Npz, masks, &[])
 }
 
 /// Is this failure only that nobody reads what is written? Then there is nothing to say.

@@ -1,8 +1,9 @@
 //! Inputs and outputs as JSON.
 //!
 //! Two forms are read. *Lines* (`.jsonl`): one example a line, an object of input names or, if the model has a single
-//! input, a bare value. *Columns* (`.json`): one object with, per input, the list of its examples. Values are nested
-//! lists of numbers, strings and truth values; ragged ones are padded, see [`InputSpec`].
+//! input, a bare value. *Whole* (`.json`): one object with, per input, the list of its examples, or a list of examples as
+//! lines have them. Values are nested lists of numbers, strings and truth values; ragged ones are padded, see
+//! [`InputSpec`].
 //!
 //! Outputs are written as lines. A float has the fewest digits that are read back as the same float. `NaN` and the
 //! infinities are no JSON numbers and are written as the strings `"NaN"`, `"Infinity"` and `"-Infinity"`, which are
@@ -49,11 +50,25 @@ pub(crate) fn example(
         true => goes_on(place),
         false => syntax(place, &error),
     })?;
-    let fields = match example {
-        Value::Object(fields) => fields,
-        value if inputs.len() == 1 => return Ok(vec![value]),
-        value => return Err(not_an_object(place, inputs, &value)),
-    };
+    of_value(example, place, inputs, keep)
+}
+
+/// The values of one example: an object, or the value of the only input.
+fn of_value(example: Value, place: Place, inputs: &[InputSpec], keep: &Keep) -> Result<Values, ExampleError> {
+    match example {
+        Value::Object(fields) => of_fields(fields, place, inputs, keep),
+        value if inputs.len() == 1 => Ok(vec![value]),
+        value => Err(not_an_object(place, inputs, &value)),
+    }
+}
+
+/// The values of the inputs among fields; those that are kept are passed over.
+pub(crate) fn of_fields(
+    fields: Vec<(String, Value)>,
+    place: Place,
+    inputs: &[InputSpec],
+    keep: &Keep,
+) -> Result<Values, ExampleError> {
     let mut values = vec![Value::Null; inputs.len()];
     let is_input = |name: &str| inputs.iter().any(|input| input.name == name);
     let fields = fields.into_iter().filter(|(name, _)| is_input(name) || !keep.takes(name, inputs));
@@ -64,15 +79,16 @@ pub(crate) fn example(
     Ok(values)
 }
 
-/// Reads an object of columns: per input, the list of its examples.
+/// Reads one value: an object of columns, per input the list of its examples; or a list of examples.
 ///
 /// # Errors
 ///
 /// [`ExampleError`], with the position of the example and the input.
-pub fn read_columns(text: &str, inputs: &[InputSpec]) -> Result<Columns, ExampleError> {
+pub fn read_whole(text: &str, inputs: &[InputSpec]) -> Result<Columns, ExampleError> {
     let place = Place::Line(1);
     let fields = match Value::parse(text).map_err(|error| syntax(Place::Line(error.line()), &error))? {
         Value::Object(fields) => fields,
+        Value::List(examples) => return listed(examples, inputs),
         other => return Err(not_an_object(place, inputs, &other)),
     };
     let mut columns = Columns::of(inputs.len());
@@ -89,6 +105,16 @@ pub fn read_columns(text: &str, inputs: &[InputSpec]) -> Result<Columns, Example
             found: other.kind().to_owned(),
         }),
     })?;
+    Ok(columns)
+}
+
+fn listed(examples: Vec<Value>, inputs: &[InputSpec]) -> Result<Columns, ExampleError> {
+    let mut columns = Columns::of(inputs.len());
+    let keep = Keep::default();
+    for (index, example) in examples.into_iter().enumerate() {
+        let place = Place::Example(index + 1);
+        columns.push(place, of_value(example, place, inputs, &keep)?);
+    }
     Ok(columns)
 }
 

@@ -22,7 +22,7 @@ pub use crate::keep::Fields;
 pub use job::{FLAGS, Flag, Job, OnError};
 
 use crate::examples::ExampleError;
-use crate::io::{self as files, FileError, FileProblem, Place};
+use crate::io::{self as files, FileError, FileProblem, Input, Place};
 use crate::keep::Keep;
 use crate::session::{Options, Session, State};
 use crate::{RunError, csv};
@@ -42,7 +42,7 @@ pub enum ServeError {
     Run(#[from] RunError),
     /// An option for records where there are none.
     #[error(
-        "--{0} is for records: JSON lines or .csv in, JSON lines out, without masks, and a model that takes any batch"
+        "--{0} is for records: JSON lines or a table in, JSON lines out, without masks, and a model that takes any batch"
     )]
     NoRecords(&'static str),
     /// The best classes of outputs that have none.
@@ -70,17 +70,19 @@ pub fn serve(
     masks: Option<&Path>,
     listener: &mut Listener<'_>,
 ) -> Result<(), ServeError> {
-    files::check_outputs(&job.output, session.plan())?;
+    let format = job.output_format()?;
+    files::check_outputs(&job.output, format, session.plan())?;
     if let Some(waits) = files::waits_for(&job.input) {
         (listener.note)(waits);
     }
     let options = Options { threads: job.threads(), masks: masks.is_some(), ..Options::default() };
-    if masks.is_none() && job.is_by_record(session.plan()) {
-        return by_record(session, job, options, listener);
+    let input = Input::open(&job.input, job.reading)?;
+    if masks.is_none() && job.is_by_record(session.plan(), input.format) {
+        return by_record(session, job, input, options, listener);
     }
     job.check_whole()?;
     let forms = job.forms(session.plan())?;
-    let examples = files::read_examples(session.plan(), &job.input, job.reading)?;
+    let examples = input.examples(session.plan())?;
     if let Some(guess) = &examples.guess {
         (listener.note)(guess);
     }
@@ -93,16 +95,17 @@ pub fn serve(
     }
     let names = job.output_names(session.plan());
     results.outputs.iter_mut().zip(names).for_each(|((name, _), known)| *name = known);
-    Ok(files::write_formed(&job.output, &results.outputs, &forms)?)
+    Ok(files::write_formed(&job.output, format, &results.outputs, &forms)?)
 }
 
 fn by_record(
     session: &Session,
     job: &Job,
+    input: Input,
     options: Options,
     listener: &mut Listener<'_>,
 ) -> Result<(), ServeError> {
-    let mut run = Run::new(session, job, options, listener)?;
+    let mut run = Run::new(session, job, input, options, listener)?;
     match &job.output {
         Place::Standard => run.write(&mut io::stdout().lock()),
         Place::File(path) => files::replace(path, |file| run.write(file)),
@@ -149,15 +152,12 @@ impl<'a, 'l> Run<'a, 'l> {
     fn new(
         session: &'a Session,
         job: &'a Job,
+        input: Input,
         options: Options,
         listener: &'a mut Listener<'l>,
     ) -> Result<Run<'a, 'l>, ServeError> {
         let plan = session.plan();
         let inputs = files::input_specs(plan);
-        let is_table = files::is_table(&job.input);
-        if job.reading.header.is_some() && !is_table {
-            return Err(FileError::of_input(&job.input, FileProblem::NoHeader).into());
-        }
         let company = if job.exact { Company::Alone } else { Company::of(plan) };
         if let Some(reason) = company.reason(plan).filter(|_| !job.exact) {
             (listener.note)(reason);
@@ -166,7 +166,7 @@ impl<'a, 'l> Run<'a, 'l> {
         let mut taken = names.clone();
         taken.extend((job.on_error == OnError::Mark).then(|| "error".to_owned()));
         let keep = Keep { fields: job.keep.clone(), taken };
-        let table = is_table.then(|| csv::Reader::new(&inputs, job.reading.header, keep.clone()));
+        let table = input.dialect.map(|dialect| csv::Reader::new(&inputs, dialect, keep.clone()));
         let budget = Budget {
             records: job.batch_size.unwrap_or(Budget::USUAL.records),
             tokens: job.max_tokens.unwrap_or(Budget::USUAL.tokens),
@@ -175,7 +175,7 @@ impl<'a, 'l> Run<'a, 'l> {
         let states = (0..options.threads.clamp(1, cores)).map(|_| State::default()).collect();
         let form = Form { inputs: inputs.clone(), keep, company, table };
         let progress = Progress::new(listener.progress, job.output == Place::Standard, size(&job.input));
-        let windows = window::read(&job.input, form, job.window.unwrap_or(window::USUAL));
+        let windows = window::read(input.source, form, job.window.unwrap_or(window::USUAL));
         let answerer = Answerer { session, inputs, names, forms, budget, options, states };
         Ok(Run { windows, answerer, job, listener, progress, answered: 0, failed: 0 })
     }

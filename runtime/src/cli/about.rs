@@ -6,7 +6,7 @@ use masque_ir::plan::{PaddingRead, Plan, PlanOutput, PlanValue};
 use serde_json::{Map, Value as Json, json};
 
 use crate::Attached;
-use crate::io::describe;
+use crate::io::{describe, present};
 use crate::quote::one_line;
 use crate::serve::{FLAGS, Flag};
 
@@ -44,7 +44,7 @@ pub(super) fn help(plan: &Plan) -> String {
     let shared = |for_records| FLAGS.iter().filter(move |flag| flag.for_records == for_records).map(shown);
     let own = OWN.into_iter().map(|(name, help)| (name.to_owned(), help));
     section(&mut text, "Options", columns(shared(false).chain(own)));
-    section(&mut text, "For records: JSON lines or .csv in, JSON lines out", columns(shared(true)));
+    section(&mut text, "For records: JSON lines or a table in, JSON lines out", columns(shared(true)));
     let example = plan.input_values().map(|(_, input)| example(input)).collect::<Vec<_>>().join(", ");
     section(
         &mut text,
@@ -123,7 +123,7 @@ pub(super) fn version(plan: &Plan) -> String {
 }
 
 /// What a plan was made from, one fact after the other; those that are not known are empty.
-fn facts(plan: &Plan, attached: &Attached) -> [(&'static str, String); 12] {
+fn facts(plan: &Plan, attached: &Attached) -> [(&'static str, String); 13] {
     let from = &plan.provenance;
     let weights: u64 = plan.weights.iter().map(|weight| weight.bytes).sum();
     let padding = match from.padding {
@@ -137,6 +137,7 @@ fn facts(plan: &Plan, attached: &Attached) -> [(&'static str, String); 12] {
         ("hash", from.hash.clone()),
         ("compiler", from.compiler.clone()),
         ("runtime", env!("CARGO_PKG_VERSION").to_owned()),
+        ("formats", present().collect::<Vec<_>>().join(", ")),
         ("numerics", crate::NUMERICS.to_string()),
         ("semantics", plan.semantics.to_string()),
         ("weights", format!("{weights} bytes in {} tensors", plan.weights.len())),
@@ -201,6 +202,7 @@ pub(super) fn info_json(plan: &Plan, attached: &Attached) -> String {
     let weights: u64 = plan.weights.iter().map(|weight| weight.bytes).sum();
     let lists = [
         ("weights", json!({"bytes": weights, "tensors": plan.weights.len()})),
+        ("formats", present().collect()),
         ("numerics", crate::NUMERICS.into()),
         ("steps", plan.steps.len().into()),
         ("examples_apart", from.apart.into()),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::Attached;
 use crate::classes::Labels;
-use crate::io::{Place, Reading};
+use crate::io::{Format, Place, Reading};
 use crate::serve::{Fields, OnError};
 use crate::testing::model;
 
@@ -28,7 +28,8 @@ fn arguments_say_what_to_do() {
         output: Place::File("out.npz".into()),
         threads: Some(2),
         force: true,
-        reading: Reading { header: Some(false) },
+        output_format: Some(Format::Npz),
+        reading: Reading { format: Some(Format::Csv), header: Some(false), delimiter: Some(b';') },
         window: Some(3),
         batch_size: Some(4),
         max_tokens: Some(5),
@@ -40,7 +41,7 @@ fn arguments_say_what_to_do() {
         labels: vec!["a.txt".into(), "kind=b.txt".into()],
         ..Job::default()
     };
-    let long = "--input in.npz --output=out.npz --masks m.npz --threads 2 --force --header no --window 3 \
+    let long = "--input in.npz --output=out.npz --masks m.npz --threads 2 --force --header no --delimiter ; --input-format csv --output-format npz --window 3 \
                 --batch-size 4 --max-tokens 5 --exact --on-error mark --keep id,day --numbered --top 6 --labels a.txt \
                 --labels kind=b.txt";
     let long: Vec<&str> = long.split_whitespace().collect();
@@ -55,6 +56,10 @@ fn arguments_say_what_to_do() {
         &["--threads", "0"],
         &["-o"],
         &["--header", "perhaps"],
+        &["--delimiter", "ab"],
+        &["--delimiter", "\""],
+        &["--input-format", "xlsx"],
+        &["--output-format", "csv"],
         &["--on-error", "go-on"],
         &["--window", "many"],
         &["--format", "json"],
@@ -70,8 +75,15 @@ fn arguments_say_what_to_do() {
 /// Every option of a run is understood, under its name and its letter, and does something.
 #[test]
 fn every_option_of_the_table_is_known() {
-    let values =
-        [("header", "no"), ("on-error", "skip"), ("keep", "id"), ("input", "x.jsonl"), ("output", "y.jsonl")];
+    let values = [
+        ("header", "no"),
+        ("on-error", "skip"),
+        ("keep", "id"),
+        ("input", "x.jsonl"),
+        ("output", "y.jsonl"),
+        ("input-format", "npz"),
+        ("output-format", "npz"),
+    ];
     for flag in FLAGS {
         let value = values.iter().find(|(name, _)| *name == flag.name).map_or("7", |(_, value)| value);
         let long = format!("--{}", flag.name);

@@ -1,10 +1,11 @@
 //! Inputs out of files: examples as they stand there, and the tensors that they make.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 
 use masque_ir::plan::{Plan, PlanInput, PlanValue};
 
-use super::{FileError, FileProblem, Named, Place, Source, input_ending};
+use super::formats::endings;
+use super::{FileError, FileProblem, Format, Named, Place, Source};
 use crate::error::{OpFailure, RunError};
 use crate::examples::{self, Columns, InputSpec};
 use crate::quote::quoted;
@@ -13,8 +14,60 @@ use crate::{Tensor, csv, json_lines, npy, npz};
 /// What is said of a file of inputs beside its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Is the first record of a `.csv` file a header? Guessed if this is not said.
+    /// Its format. If this is not said, the first bytes tell it, or else the name.
+    pub format: Option<Format>,
+    /// Is the first record of a table a header? Guessed if this is not said.
     pub header: Option<bool>,
+    /// What separates the fields of a table; what is usual in its format if this is not said.
+    pub delimiter: Option<u8>,
+}
+
+/// Inputs that are open.
+pub(crate) struct Input {
+    /// What they are read from, fit for a message.
+    pub(crate) file: String,
+    pub(crate) format: Format,
+    pub(crate) source: Source,
+    /// Of a table: how it is written.
+    pub(crate) dialect: Option<csv::Dialect>,
+}
+
+impl Input {
+    /// Opens inputs, waits for their first bytes, and finds out what they are.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`], naming the file.
+    pub(crate) fn open(place: &Place, reading: Reading) -> Result<Input, FileError> {
+        let file = super::name(place);
+        let attempt = || {
+            let mut source = Source::open(place)?;
+            let format = match reading.format {
+                Some(format) => format,
+                None => source.format()?.map_or_else(|| named(place), Ok)?,
+            };
+            let separator = format.facts().separator;
+            let dialect = separator.map(|usual| csv::Dialect {
+                separator: reading.delimiter.unwrap_or(usual),
+                header: reading.header,
+            });
+            match (dialect, reading) {
+                (None, Reading { header: Some(_), .. }) => Err(FileProblem::NoTable("header")),
+                (None, Reading { delimiter: Some(_), .. }) => Err(FileProblem::NoTable("delimiter")),
+                _ => Ok((source, format, dialect)),
+            }
+        };
+        let (source, format, dialect) = attempt().map_err(|problem| FileError::new(&file, problem))?;
+        Ok(Input { file, format, source, dialect })
+    }
+}
+
+/// The format that the name of a place says. What is no plain file, and has no ending, is read as standard input is.
+fn named(place: &Place) -> Result<Format, FileProblem> {
+    let Place::File(path) = place else { return Ok(Format::JsonLines) };
+    let streams = || path.extension().is_none() && std::fs::metadata(path).is_ok_and(|data| !data.is_file());
+    let format = Format::of_inputs(path).or_else(|| streams().then_some(Format::JsonLines));
+    format.ok_or_else(|| FileProblem::Ending(endings(|_| true), "input"))
 }
 
 /// Examples as they were read.
@@ -115,38 +168,43 @@ pub fn read_inputs(plan: &Plan, place: &Place) -> Result<Named, FileError> {
     read_examples(plan, place, Reading::default())?.tensors()
 }
 
-/// Reads examples for a plan: `.npz`, `.npy` (for a single input), `.jsonl`, `.json`, `.csv`, or JSON lines from
-/// standard input; JSON lines and tables also compressed by gzip.
+/// Reads examples for a plan, in any of the formats.
 ///
 /// # Errors
 ///
 /// [`FileError`], naming the file.
 pub fn read_examples(plan: &Plan, place: &Place, reading: Reading) -> Result<Examples, FileError> {
-    let file = super::name(place);
-    let form = match place {
-        Place::File(path) => input_ending(path),
-        Place::Standard => "jsonl".to_owned(),
-    };
-    let attempt = || {
-        if reading.header.is_some() && form != "csv" {
-            return Err(FileProblem::NoHeader);
-        }
+    Input::open(place, reading)?.examples(plan)
+}
+
+impl Input {
+    /// Reads all examples for a plan.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`], naming the file.
+    pub(crate) fn examples(self, plan: &Plan) -> Result<Examples, FileError> {
+        let Input { file, format, source, dialect } = self;
         let specs = input_specs(plan);
-        let (values, guess) = match form.as_str() {
-            "npz" | "npy" => (Values::Arrays(arrays(plan, &form, &bytes(place)?)?), None),
-            "jsonl" | "ndjson" => {
-                (Values::Lists(json_lines::read_lines(text(&records(place)?)?, &specs)?), None)
-            }
-            "json" => (Values::Lists(json_lines::read_columns(text(&bytes(place)?)?, &specs)?), None),
-            "csv" => {
-                let table = csv::read(text(&records(place)?)?, &specs, reading.header)?;
-                (Values::Lists(table.columns), table.guess.map(|guess| format!("{file}: {guess}")))
-            }
-            _ => return Err(FileProblem::Ending(".npz, .npy, .json, .jsonl, .csv, .jsonl.gz or .csv.gz")),
+        let attempt = || -> Result<_, FileProblem> {
+            let bytes = source.read_whole()?;
+            let mut guess = None;
+            let values = match format {
+                Format::Npz => Values::Arrays(npz::read(&bytes)?),
+                Format::Npy => Values::Arrays(one_array(plan, npy::read(&bytes)?)?),
+                Format::JsonLines => Values::Lists(json_lines::read_lines(text(&bytes)?, &specs)?),
+                Format::Json => Values::Lists(json_lines::read_whole(text(&bytes)?, &specs)?),
+                Format::Csv | Format::Tsv => {
+                    let table = csv::read(text(&bytes)?, &specs, dialect.unwrap_or_default())?;
+                    guess = table.guess.map(|guess| format!("{file}: {guess}"));
+                    Values::Lists(table.columns)
+                }
+            };
+            Ok((values, guess))
         };
-        Ok(Examples { file: file.clone(), specs, values, guess })
-    };
-    attempt().map_err(|problem| FileError::new(&file, problem))
+        let (values, guess) = attempt().map_err(|problem| FileError::new(&file, problem))?;
+        Ok(Examples { file, specs, values, guess })
+    }
 }
 
 /// For people: what is waited for, if standard input is a terminal, where nothing shows that anything is.
@@ -160,26 +218,8 @@ pub(crate) fn read_text(path: &std::path::Path) -> Result<String, FileProblem> {
     Ok(text(&std::fs::read(path)?)?.to_owned())
 }
 
-fn records(place: &Place) -> Result<Vec<u8>, FileProblem> {
-    Source::open(place)?.read_whole()
-}
-
-fn bytes(place: &Place) -> io::Result<Vec<u8>> {
-    match place {
-        Place::File(path) => std::fs::read(path),
-        Place::Standard => {
-            let mut bytes = Vec::new();
-            io::stdin().lock().read_to_end(&mut bytes)?;
-            Ok(bytes)
-        }
-    }
-}
-
-fn arrays(plan: &Plan, form: &str, bytes: &[u8]) -> Result<Named, FileProblem> {
-    if form == "npz" {
-        return Ok(npz::read(bytes)?);
-    }
-    let tensor = npy::read(bytes)?;
+/// An array as the only input.
+fn one_array(plan: &Plan, tensor: Tensor) -> Result<Named, FileProblem> {
     match plan.inputs.as_slice() {
         [input] => Ok(vec![(plan.value(input.value).name.clone(), tensor)]),
         inputs => Err(FileProblem::OneArray(format!("{} inputs", inputs.len()))),

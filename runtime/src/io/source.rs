@@ -1,81 +1,69 @@
-//! The bytes of records as they come, from a file or standard input; decompressed if they begin as a gzip archive does.
+//! The bytes of a file or of standard input as they come, decompressed if they begin as an archive does.
 
-use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Chain, Cursor, Read};
-use std::rc::Rc;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
 
-use super::{FileProblem, Place};
-
-/// The first bytes of a gzip archive.
-const MAGIC: [u8; 2] = [0x1f, 0x8b];
+use super::formats::{ARCHIVES, FORMATS};
+use super::{FileProblem, Format, Place};
 
 /// An archive that is read whole holds at most so many bytes.
 const MOST_WHOLE: u64 = 1 << 31;
 
 /// Bytes that are read piece by piece.
 pub(crate) struct Source {
-    bytes: Bytes,
+    bytes: Peeked<Box<dyn Read + Send>>,
+    /// What kind of archive they come out of, if any.
+    archive: Option<&'static str>,
     /// How many bytes of the file were taken.
-    taken: Rc<Cell<u64>>,
-}
-
-/// What was looked at, and what follows it.
-type Raw = Chain<Cursor<Vec<u8>>, Counted>;
-
-enum Bytes {
-    Plain(Raw),
-    Gzip(Box<MultiGzDecoder<Raw>>),
+    taken: Arc<AtomicU64>,
 }
 
 impl Source {
     /// Opens a place, and waits for its first bytes.
-    pub(crate) fn open(place: &Place) -> io::Result<Source> {
+    pub(crate) fn open(place: &Place) -> Result<Source, FileProblem> {
         match place {
             Place::Standard => Source::of(Box::new(io::stdin())),
             Place::File(path) => Source::of(Box::new(File::open(path)?)),
         }
     }
 
-    fn of(bytes: Box<dyn Read>) -> io::Result<Source> {
-        let taken = Rc::new(Cell::new(0));
-        let mut bytes = Counted { bytes, taken: taken.clone() };
-        let mut start = vec![];
-        // A program that is talked to may be sent one byte, and answer before the next: no more is waited for than
-        // tells the two apart.
-        while start.len() < MAGIC.len() && MAGIC.starts_with(&start) {
-            let mut next = [0];
-            match bytes.read(&mut next) {
-                Ok(0) => break,
-                Ok(_) => start.extend(next),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let is_gzip = start == MAGIC;
-        let bytes = Cursor::new(start).chain(bytes);
-        let bytes =
-            if is_gzip { Bytes::Gzip(Box::new(MultiGzDecoder::new(bytes))) } else { Bytes::Plain(bytes) };
-        Ok(Source { bytes, taken })
+    fn of(bytes: Box<dyn Read + Send>) -> Result<Source, FileProblem> {
+        let taken = Arc::new(AtomicU64::new(0));
+        let mut bytes = Peeked::new(Counted { bytes, taken: taken.clone() });
+        let found = bytes.begins_with(ARCHIVES.iter().map(|(start, ..)| *start))?;
+        let archive = found.map(|place| ARCHIVES[place].2);
+        let bytes: Box<dyn Read + Send> = match archive {
+            None => Box::new(bytes),
+            Some(_) => Box::new(MultiGzDecoder::new(bytes)),
+        };
+        Ok(Source { bytes: Peeked::new(bytes), archive, taken })
+    }
+
+    /// The format that the first bytes tell, if they tell one.
+    pub(crate) fn format(&mut self) -> Result<Option<Format>, FileProblem> {
+        let archive = self.archive;
+        let told = FORMATS.iter().filter(|facts| !facts.start.is_empty());
+        let found = self.bytes.begins_with(told.clone().map(|facts| facts.start));
+        let found = found.map_err(|error| damage(archive, error))?;
+        Ok(found.and_then(|place| told.clone().nth(place)).map(|facts| facts.format))
     }
 
     /// How many bytes of the file were taken, which are those of an archive where it is one.
     pub(crate) fn taken(&self) -> u64 {
-        self.taken.get()
+        self.taken.load(Ordering::Relaxed)
     }
 
     /// Reads what comes next; 0 bytes at the end.
     pub(crate) fn read(&mut self, room: &mut [u8]) -> Result<usize, FileProblem> {
         loop {
-            let read = match &mut self.bytes {
-                Bytes::Plain(bytes) => bytes.read(room).map_err(FileProblem::from),
-                Bytes::Gzip(bytes) => bytes.read(room).map_err(damage),
-            };
-            match read {
-                Err(FileProblem::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
+            match self.bytes.read(room) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(damage(self.archive, error)),
+                Ok(read) => return Ok(read),
             }
         }
     }
@@ -83,37 +71,85 @@ impl Source {
     /// Reads all that there is.
     pub(crate) fn read_whole(mut self) -> Result<Vec<u8>, FileProblem> {
         let mut whole = vec![];
-        match &mut self.bytes {
-            Bytes::Plain(bytes) => drop(bytes.read_to_end(&mut whole)?),
-            Bytes::Gzip(bytes) => {
-                bytes.take(MOST_WHOLE + 1).read_to_end(&mut whole).map_err(damage)?;
-                if whole.len() as u64 > MOST_WHOLE {
-                    return Err(FileProblem::GzipTooLong(MOST_WHOLE));
-                }
-            }
+        let Some(archive) = self.archive else {
+            self.bytes.read_to_end(&mut whole)?;
+            return Ok(whole);
+        };
+        let read = self.bytes.take(MOST_WHOLE + 1).read_to_end(&mut whole);
+        read.map_err(|error| damage(self.archive, error))?;
+        if whole.len() as u64 > MOST_WHOLE {
+            return Err(FileProblem::ArchiveTooLong(archive, MOST_WHOLE));
         }
         Ok(whole)
     }
 }
 
 /// What is wrong with an archive, if it is not the reading of it that failed.
-fn damage(error: io::Error) -> FileProblem {
+fn damage(archive: Option<&'static str>, error: io::Error) -> FileProblem {
+    let Some(archive) = archive else { return error.into() };
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => FileProblem::GzipCut,
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => FileProblem::Gzip(error.to_string()),
+        io::ErrorKind::UnexpectedEof => FileProblem::ArchiveCut(archive),
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+            FileProblem::Archive { archive, problem: error.to_string() }
+        }
         _ => error.into(),
     }
 }
 
+/// Bytes whose beginning can be looked at before they are read.
+struct Peeked<R> {
+    start: Vec<u8>,
+    /// How many bytes of the start were read.
+    read: usize,
+    rest: R,
+}
+
+impl<R: Read> Peeked<R> {
+    fn new(rest: R) -> Peeked<R> {
+        Peeked { start: vec![], read: 0, rest }
+    }
+
+    /// With which of these do the bytes begin? A program that is talked to may be sent one byte, and answer before the
+    /// next: no more is waited for than tells them apart.
+    fn begins_with<'s>(
+        &mut self,
+        starts: impl Iterator<Item = &'s [u8]> + Clone,
+    ) -> io::Result<Option<usize>> {
+        while starts.clone().any(|start| start.len() > self.start.len() && start.starts_with(&self.start)) {
+            let mut next = [0];
+            match self.rest.read(&mut next) {
+                Ok(0) => break,
+                Ok(_) => self.start.extend(next),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(starts.clone().position(|start| self.start.starts_with(start)))
+    }
+}
+
+impl<R: Read> Read for Peeked<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let waits = &self.start[self.read..];
+        if waits.is_empty() {
+            return self.rest.read(room);
+        }
+        let length = waits.len().min(room.len());
+        room[..length].copy_from_slice(&waits[..length]);
+        self.read += length;
+        Ok(length)
+    }
+}
+
 struct Counted {
-    bytes: Box<dyn Read>,
-    taken: Rc<Cell<u64>>,
+    bytes: Box<dyn Read + Send>,
+    taken: Arc<AtomicU64>,
 }
 
 impl Read for Counted {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         let read = self.bytes.read(room)?;
-        self.taken.set(self.taken.get() + read as u64);
+        self.taken.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
     }
 }

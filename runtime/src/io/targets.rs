@@ -8,7 +8,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::{FileError, FileProblem, Place, atomic, ending};
+use super::{FileError, FileProblem, Format, Place, atomic};
 use crate::bundle;
 use crate::json::Value;
 use crate::quote::quoted;
@@ -18,12 +18,8 @@ use crate::quote::quoted;
 pub enum Kind {
     /// A program with a model.
     Executable,
-    /// An archive of arrays.
-    Npz,
-    /// One array.
-    Npy,
-    /// One example a line.
-    JsonLines,
+    /// Answers, or masks.
+    Data(Format),
     /// The table of a model's masks.
     MaskTable,
     /// A model as text, at some stage.
@@ -31,27 +27,18 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind of outputs that a file's ending names.
-    pub(super) fn of_outputs(path: &Path) -> Result<Kind, FileProblem> {
-        match ending(path).as_str() {
-            "npz" => Ok(Kind::Npz),
-            "npy" => Ok(Kind::Npy),
-            "jsonl" | "ndjson" => Ok(Kind::JsonLines),
-            _ => Err(FileProblem::Ending(".npz, .npy or .jsonl")),
-        }
-    }
-
     /// Masks are an archive of arrays: their batches and names are not those of examples.
     pub(super) fn of_masks(path: &Path) -> Result<Kind, FileProblem> {
-        if ending(path) == "npz" { Ok(Kind::Npz) } else { Err(FileProblem::Ending(".npz")) }
+        match Format::of_outputs(path) {
+            Ok(Format::Npz) => Ok(Kind::Data(Format::Npz)),
+            _ => Err(FileProblem::Masks),
+        }
     }
 
     fn words(self) -> &'static str {
         match self {
             Kind::Executable => "an executable of masque's",
-            Kind::Npz => "an .npz archive of arrays",
-            Kind::Npy => "an .npy array",
-            Kind::JsonLines => "JSON lines",
+            Kind::Data(format) => format.facts().words,
             Kind::MaskTable => "a mask table",
             Kind::Text => "a model's text",
         }
@@ -71,11 +58,13 @@ impl Kind {
         };
         match self {
             Kind::Executable => bundle::is_bundle(path),
-            Kind::Npz => Ok(begins_with_an_array(&start(HEADER)?)),
-            Kind::Npy => Ok(start(6)? == *b"\x93NUMPY"),
+            Kind::Data(Format::Npz) => Ok(begins_with_an_array(&start(HEADER)?)),
+            Kind::Data(format) if !format.facts().start.is_empty() => {
+                Ok(start(format.facts().start.len() as u64)? == format.facts().start)
+            }
             Kind::MaskTable => Ok(start(5)? == *b"call "),
             Kind::Text => Ok(start(7)? == *b"masque "),
-            Kind::JsonLines => {
+            Kind::Data(_) => {
                 let mut line = vec![];
                 (&mut file).take(crate::examples::MOST_ELEMENTS as u64).read_until(b'\n', &mut line)?;
                 let value = std::str::from_utf8(&line).ok().and_then(|line| Value::parse(line).ok());
@@ -128,18 +117,11 @@ impl Targets {
         self
     }
 
-    /// Outputs are to be written.
-    ///
-    /// # Errors
-    ///
-    /// [`FileError`] if the name's ending is none of a form of outputs.
-    pub fn write_outputs(&mut self, place: &Place) -> Result<&mut Targets, FileError> {
+    /// Outputs are to be written in this format.
+    pub fn write_outputs(&mut self, place: &Place, format: Format) -> &mut Targets {
         match place {
-            Place::File(path) => {
-                let kind = Kind::of_outputs(path).map_err(|problem| FileError::at(path, problem))?;
-                Ok(self.write(path, kind))
-            }
-            Place::Standard => Ok(self),
+            Place::File(path) => self.write(path, Kind::Data(format)),
+            Place::Standard => self,
         }
     }
 

@@ -26,11 +26,16 @@ fn inputs_come_in_every_form() {
     assert_eq!(write("a.jsonl", b"{\"ids\": [4, 5]}\n[6]\n").unwrap(), expected);
     assert_eq!(write("b.jsonl", b"\xef\xbb\xbf{\"ids\": [4, 5]}\n[6]\n").unwrap(), expected);
     assert_eq!(write("a.csv", b"\xef\xbb\xbf4,5\n6,0\n").unwrap(), expected);
+    assert_eq!(write("a.tsv", b"4\t5\n6\t0\n").unwrap(), expected);
     assert_eq!(write("a.json", b"{\"ids\": [[4, 5], [6]]}").unwrap(), expected);
+    assert_eq!(write("b.json", b"[{\"ids\": [4, 5]}, [6]]").unwrap(), expected);
+    assert_eq!(write("no-name", &archive).unwrap(), expected);
+    assert_eq!(write("an.npz", &npy::write(&ids)).unwrap(), expected);
     let message = |name: &str, content: &[u8]| write(name, content).unwrap_err().to_string();
     assert!(
-        message("a.txt", b"")
-            .ends_with("a.txt: its name should end in .npz, .npy, .json, .jsonl, .csv, .jsonl.gz or .csv.gz")
+        message("a.txt", b"").ends_with(
+            "a.txt: its name should end in .jsonl, .json, .csv, .tsv, .npz or .npy, or --input-format say what it holds"
+        )
     );
     assert!(message("a.jsonl", b"[1]\n\xff").ends_with("a.jsonl: line 2: not UTF-8 text"));
     assert!(message("a.csv", b"\xff\xfe1\x00").ends_with("line 1: not UTF-8 text but perhaps UTF-16"));

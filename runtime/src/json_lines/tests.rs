@@ -14,7 +14,7 @@ fn lines(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> 
 }
 
 fn columns(text: &str, inputs: &[InputSpec]) -> Result<Vec<Tensor>, ExampleError> {
-    read_columns(text, inputs)?.tensors(inputs)
+    read_whole(text, inputs)?.tensors(inputs)
 }
 
 fn one_line_of(error: ExampleError) -> String {

@@ -25,16 +25,16 @@ pub(crate) struct Assembler {
     /// The line that it begins in, and the one that is looked at.
     first: usize,
     line: usize,
-    /// Of a table: is a quoted field open?
-    quoted: Option<bool>,
+    /// Of a table: what separates its fields, and is a quoted one open?
+    quoted: Option<(u8, bool)>,
     /// The record is too long; what is behind it is looked for.
     passing: bool,
     most: usize,
 }
 
 impl Assembler {
-    /// Nothing yet; of a table, quoted fields may go over several lines.
-    pub(crate) fn new(table: bool, most: usize) -> Assembler {
+    /// Nothing yet; of a table, with what separates its fields, quoted ones may go over several lines.
+    pub(crate) fn new(table: Option<u8>, most: usize) -> Assembler {
         Assembler {
             buffer: vec![],
             start: 0,
@@ -42,7 +42,7 @@ impl Assembler {
             searched: 0,
             first: 1,
             line: 1,
-            quoted: table.then_some(false),
+            quoted: table.map(|separator| (separator, false)),
             passing: false,
             most,
         }
@@ -71,14 +71,14 @@ impl Assembler {
                 }
                 return None;
             }
-            if let Some(quoted) = &mut self.quoted {
-                *quoted = goes_on(*quoted, line);
+            if let Some((separator, quoted)) = &mut self.quoted {
+                *quoted = goes_on(*quoted, line, *separator);
             }
             let line_ends = self.looked + line.len();
             self.looked = line_ends + usize::from(line_end.is_some());
             self.line += usize::from(line_end.is_some());
             let fits = !self.passing && self.looked - self.start <= self.most;
-            if line_end.is_some() && self.quoted == Some(true) && fits {
+            if line_end.is_some() && self.quoted.is_some_and(|(_, open)| open) && fits {
                 continue;
             }
             if line_end.is_none() && self.start == line_ends && !self.passing {
@@ -92,7 +92,7 @@ impl Assembler {
         let (start, line) = (self.start, self.first);
         let too_long = self.passing || end - start > self.most;
         (self.start, self.first, self.passing) = (self.looked, self.line, false);
-        self.quoted = self.quoted.map(|_| false);
+        self.quoted = self.quoted.map(|(separator, _)| (separator, false));
         Raw { line, bytes: (!too_long).then(|| &self.buffer[start..end]), closed }
     }
 
@@ -105,7 +105,7 @@ impl Assembler {
 }
 
 /// Is a quoted field open behind a line of a table, given whether one is open before it?
-fn goes_on(mut quoted: bool, line: &[u8]) -> bool {
+fn goes_on(mut quoted: bool, line: &[u8], separator: u8) -> bool {
     let mut begins = !quoted;
     let mut bytes = line.iter().peekable();
     while let Some(&byte) = bytes.next() {
@@ -114,7 +114,7 @@ fn goes_on(mut quoted: bool, line: &[u8]) -> bool {
             b'"' if begins => quoted = true,
             _ => {}
         }
-        begins = !quoted && byte == b',';
+        begins = !quoted && byte == separator;
     }
     quoted
 }
@@ -125,7 +125,7 @@ mod tests {
 
     /// The records of a text that comes in pieces of so many bytes.
     fn records(text: &str, table: bool, piece: usize, most: usize) -> Vec<(usize, Option<String>)> {
-        let mut assembler = Assembler::new(table, most);
+        let mut assembler = Assembler::new(table.then_some(b','), most);
         let mut pieces = text.as_bytes().chunks(piece);
         let mut found = vec![];
         loop {

@@ -7,7 +7,7 @@ use masque_ir::plan::{Plan, PlanOutput};
 
 use super::ServeError;
 use crate::classes::{self, Form, Labels};
-use crate::io::{self as files, FileError, FileProblem, Place, Reading, Targets};
+use crate::io::{self as files, Answers, FileError, FileProblem, Format, Place, Reading, Targets};
 use crate::keep::Fields;
 
 /// What becomes of a record that cannot be answered.
@@ -29,6 +29,8 @@ pub struct Job {
     pub input: Place,
     /// The answers.
     pub output: Place,
+    /// Their format; what their place says if absent.
+    pub output_format: Option<Format>,
     /// What is said of the file of inputs.
     pub reading: Reading,
     /// Are files replaced though they are of another kind or read-only?
@@ -89,18 +91,25 @@ pub const FLAGS: &[Flag] = &[
         ..flag(
             "input",
             Some("FILE"),
-            ".npz, .npy, .jsonl, .json or .csv; JSON lines on standard input if absent or -; JSON lines and .csv also compressed by gzip",
+            "JSON lines, JSON, tables or arrays; standard input if absent or -; perhaps compressed, as .jsonl.gz is",
         )
     },
     Flag {
         short: Some('o'),
-        ..flag("output", Some("FILE"), ".npz, .npy or .jsonl; JSON lines on standard output if absent or -")
+        ..flag("output", Some("FILE"), ".jsonl, .npz or .npy; JSON lines on standard output if absent or -")
     },
     flag(
-        "header",
-        Some("yes|no"),
-        "is the first record of a .csv file a header? Guessed, and told, if absent",
+        "input-format",
+        Some("FORMAT"),
+        "jsonl, json, csv, tsv, npz or npy; seen by the first bytes or the name if absent, else jsonl",
     ),
+    flag("output-format", Some("FORMAT"), "jsonl, npz or npy; what the name says if absent, else jsonl"),
+    flag(
+        "delimiter",
+        Some("CHARACTER"),
+        "what separates the fields of a table: , in .csv and tab in .tsv if absent",
+    ),
+    flag("header", Some("yes|no"), "is the first record of a table a header? Guessed, and told, if absent"),
     flag("force", None, "replace a file that is there, though it is of another kind or read-only"),
     flag("threads", Some("N"), "how many threads may work (all cores); the answers do not depend on it"),
     flag(
@@ -162,6 +171,12 @@ impl Job {
         match flag.name {
             "input" => self.input = place(),
             "output" => self.output = place(),
+            "input-format" => self.reading.format = Some(format(flag, &text, false)?),
+            "output-format" => self.output_format = Some(format(flag, &text, true)?),
+            "delimiter" => {
+                let one = separator(&text).ok_or_else(|| one_of("one character of ASCII, or tab"))?;
+                self.reading.delimiter = Some(one);
+            }
             "header" => {
                 self.reading.header = Some(match &*text {
                     "yes" => true,
@@ -193,6 +208,20 @@ impl Job {
         Ok(())
     }
 
+    /// The format of the answers.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] if none is given, and the name of their file says none.
+    pub fn output_format(&self) -> Result<Format, FileError> {
+        files::output_format(&self.output, self.output_format)
+    }
+
+    /// Are the answers lines?
+    fn are_lines(&self) -> bool {
+        self.output_format().is_ok_and(|format| format.facts().answers == Some(Answers::Lines))
+    }
+
     /// How many threads may work.
     pub fn threads(&self) -> usize {
         self.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
@@ -200,7 +229,7 @@ impl Job {
 
     /// The names of the outputs in the answers: numbered in files of arrays, where programs look for them.
     pub(super) fn output_names(&self, plan: &Plan) -> Vec<String> {
-        match self.numbered || !files::are_lines(&self.output) {
+        match self.numbered || !self.are_lines() {
             true => plan.outputs.iter().map(|output| output.name.clone()).collect(),
             false => plan.output_names().map(str::to_owned).collect(),
         }
@@ -216,13 +245,13 @@ impl Job {
             targets.read(file);
         }
         match (self.top, self.labels.first()) {
-            (Some(_), _) if !files::are_lines(&self.output) => {
+            (Some(_), _) if !self.are_lines() => {
                 return Err(FileError::of_output(&self.output, FileProblem::TopArrays));
             }
             (None, Some(labels)) => return Err(FileError::at(labels, FileProblem::LabelsAlone)),
             _ => {}
         }
-        targets.read_inputs(&self.input).write_outputs(&self.output)
+        Ok(targets.read_inputs(&self.input).write_outputs(&self.output, self.output_format()?))
     }
 
     /// How each output is written in a line.
@@ -246,12 +275,12 @@ impl Job {
 
     /// Is this plan run record by record? Only if records come and go line by line, and the model takes any number of
     /// them and keeps nothing from one run to the next.
-    pub(super) fn is_by_record(&self, plan: &Plan) -> bool {
+    pub(super) fn is_by_record(&self, plan: &Plan, input: Format) -> bool {
         let any_batch = |(_, input): (_, &masque_ir::plan::PlanValue)| {
             input.ty.shape.first().is_some_and(|size| size.as_symbol().is_some())
         };
-        files::are_records(&self.input)
-            && files::are_lines(&self.output)
+        input.facts().by_record
+            && self.are_lines()
             && plan.states.is_empty()
             && !plan.inputs.is_empty()
             && plan.input_values().all(any_batch)
@@ -271,5 +300,18 @@ impl Job {
             Some((name, _)) => Err(ServeError::NoRecords(name)),
             None => Ok(()),
         }
+    }
+}
+
+fn format(flag: &Flag, name: &str, is_output: bool) -> Result<Format, String> {
+    Format::named(name, is_output).map_err(|problem| format!("--{} {problem}", flag.name))
+}
+
+/// What may stand between the fields of a table.
+fn separator(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Some(b'\t'),
+        &[one] if one.is_ascii() && !matches!(one, b'"' | b'\r' | b'\n') => Some(one),
+        _ => None,
     }
 }

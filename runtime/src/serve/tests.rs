@@ -9,6 +9,7 @@ use masque_ir::plan::{PaddingRead, Plan};
 use super::assemble::Assembler;
 use super::window::{Ahead, Piece};
 use super::*;
+use crate::io::{Format, Reading};
 use crate::session::Session;
 use crate::testing::model;
 use crate::{Attached, Section, bundle};
@@ -48,9 +49,13 @@ fn run_with(session: &Session, name: &str, input: impl AsRef<[u8]>, job: Job, op
     let (mut notes, mut answers) = (vec![], vec![]);
     let mut note = |text: &str| notes.push(text.to_owned());
     let mut listener = Listener { note: &mut note, progress: false };
-    let mut run = Run::new(session, &job, options, &mut listener).unwrap();
-    let failure = run.write(&mut answers).err().map(|stop| stop.told(&job).to_string());
-    drop(run);
+    let failure = match Input::open(&job.input, job.reading) {
+        Ok(input) => {
+            let mut run = Run::new(session, &job, input, options, &mut listener).unwrap();
+            run.write(&mut answers).err().map(|stop| stop.told(&job).to_string())
+        }
+        Err(error) => Some(error.to_string()),
+    };
     let bare = |text: String| text.replace(&format!("{}: ", path.display()), "");
     Given {
         answers: String::from_utf8(answers).unwrap(),
@@ -187,6 +192,13 @@ fn tables_go_the_same_way() {
     let skip = Job { on_error: OnError::Skip, ..Job::default() };
     assert_eq!(table("1,2\n\n1,x\n3,4\n", skip).answers, plain.replacen('\n', "\n\n", 1));
     assert!(table("1;2\n", Job::default()).failure.unwrap().contains("separated by `;`"));
+    let reading = |format, delimiter| Reading { format, delimiter, header: None };
+    let semicolons = Job { reading: reading(Some(Format::Csv), Some(b';')), ..Job::default() };
+    assert_eq!(run_with(&clean(), "in.txt", "1;\"2\"\n3;4\n", semicolons, options).answers, plain);
+    assert_eq!(run_with(&clean(), "in.tsv", "1\t2\n3\t4\n", Job::default(), options).answers, plain);
+    let lines = Job { reading: reading(None, Some(b';')), ..Job::default() };
+    let refusal = run_with(&clean(), "in.jsonl", "[1]", lines, options).failure;
+    assert_eq!(refusal.as_deref(), Some("--delimiter is for tables, .csv and .tsv"));
 }
 
 #[test]
@@ -195,7 +207,7 @@ fn a_window_holds_what_waits_and_no_more_than_its_limit() {
     let inputs = files::input_specs(clean().plan());
     let form = Form { inputs, keep: Keep::default(), company: Company::Any, table: None };
     let mut ahead =
-        Ahead { pieces, assembler: Assembler::new(false, 100), form, most: 3, read: 0, ended: false };
+        Ahead { pieces, assembler: Assembler::new(None, 100), form, most: 3, read: 0, ended: false };
     let send = |text: &str| {
         let piece = Piece { bytes: text.as_bytes().to_vec(), taken: 0 };
         assert!(to_ahead.send(Ok(piece)).is_ok());

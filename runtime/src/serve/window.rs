@@ -9,7 +9,7 @@ use std::thread;
 use super::assemble::{Assembler, MOST_BYTES, Raw};
 use super::batches::{Company, Key, tokens};
 use crate::examples::{self, ExampleError, InputSpec, Place};
-use crate::io::{FileProblem, Place as FilePlace, Source, is_table};
+use crate::io::{FileProblem, Source};
 use crate::keep::{Keep, Kept};
 use crate::{Tensor, csv, json_lines};
 
@@ -67,10 +67,10 @@ pub(crate) struct Form {
 }
 
 /// Begins to read; windows hold at most so many records.
-pub(crate) fn read(place: &FilePlace, form: Form, most: usize) -> Receiver<Window> {
+pub(crate) fn read(source: Source, form: Form, most: usize) -> Receiver<Window> {
     let (to_answer, windows) = sync_channel(1);
-    let assembler = Assembler::new(is_table(place), MOST_BYTES);
-    let mut ahead = Ahead { pieces: pieces(place.clone()), assembler, form, most, read: 0, ended: false };
+    let assembler = Assembler::new(form.table.as_ref().map(csv::Reader::separator), MOST_BYTES);
+    let mut ahead = Ahead { pieces: pieces(source), assembler, form, most, read: 0, ended: false };
     thread::spawn(move || while ahead.send(&to_answer).is_some() {});
     windows
 }
@@ -81,13 +81,9 @@ pub(super) struct Piece {
     pub(super) taken: u64,
 }
 
-fn pieces(place: FilePlace) -> Receiver<Result<Piece, FileProblem>> {
+fn pieces(mut source: Source) -> Receiver<Result<Piece, FileProblem>> {
     let (to_ahead, pieces) = sync_channel(PIECES);
     let copy = move || -> Option<()> {
-        let mut source = match Source::open(&place) {
-            Ok(source) => source,
-            Err(error) => return to_ahead.send(Err(error.into())).ok(),
-        };
         let mut room = vec![0; PIECE];
         loop {
             match source.read(&mut room) {

@@ -445,7 +445,7 @@ pub(crate) enum YesOrNo {
 
 /// What is said of a file of inputs.
 pub(crate) fn reading(header: Option<YesOrNo>) -> Reading {
-    Reading { header: header.map(|answer| answer == YesOrNo::Yes) }
+    Reading { header: header.map(|answer| answer == YesOrNo::Yes), ..Reading::default() }
 }
 
 /// Forms for people and for programs.

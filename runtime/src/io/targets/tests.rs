@@ -33,9 +33,9 @@ fn refusal(targets: &Targets) -> String {
 fn a_file_is_replaced_by_its_own_kind() {
     let folder = folder();
     for (kind, own) in [
-        (Kind::Npz, "array.npz"),
-        (Kind::Npy, "array.npy"),
-        (Kind::JsonLines, "lines.jsonl"),
+        (Kind::Data(Format::Npz), "array.npz"),
+        (Kind::Data(Format::Npy), "array.npy"),
+        (Kind::Data(Format::JsonLines), "lines.jsonl"),
         (Kind::MaskTable, "table.masks"),
         (Kind::Executable, "program"),
     ] {
@@ -60,15 +60,17 @@ fn what_is_read_is_never_written() {
     for name in ["array.npz", "sub/../array.npz", "hard.npz", "soft.npz", "softer.npz"] {
         for force in [false, true] {
             for [input, output] in [["array.npz", name], [name, "array.npz"]] {
-                let message = refusal(Targets::new(force).read(path(input)).write(path(output), Kind::Npz));
+                let message = refusal(
+                    Targets::new(force).read(path(input)).write(path(output), Kind::Data(Format::Npz)),
+                );
                 assert!(message.contains("is the same file and would be lost"), "{name}: {message}");
             }
         }
     }
     let two = |x: &str, y: &str| {
         Targets::new(true)
-            .write(path(x), Kind::Npz)
-            .write(path(y), Kind::Npz)
+            .write(path(x), Kind::Data(Format::Npz))
+            .write(path(y), Kind::Data(Format::Npz))
             .check()
             .map_err(|e| e.to_string())
     };
@@ -82,17 +84,17 @@ fn what_is_read_is_never_written() {
 fn folders_links_and_devices_are_looked_at() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
-    let refused = |name: &str| refusal(Targets::new(true).write(path(name), Kind::Npz));
+    let refused = |name: &str| refusal(Targets::new(true).write(path(name), Kind::Data(Format::Npz)));
     assert!(refused("gone/out.npz").contains("out.npz: there is no folder \""));
     assert!(refused("notes.txt/out.npz").contains("there is no folder"));
     assert!(refused(".").ends_with(": it is a folder; expected the name of a file"));
     std::os::unix::fs::symlink("gone.npz", path("dead.npz")).unwrap();
     assert!(refused("dead.npz").ends_with("a symbolic link to a file that is not there"));
-    let device = refusal(Targets::new(true).write("/dev/null", Kind::Npz));
+    let device = refusal(Targets::new(true).write("/dev/null", Kind::Data(Format::Npz)));
     assert_eq!(device, "/dev/null: it is no plain file; expected the name of a file");
     let count = || std::fs::read_dir(folder.path()).unwrap().count();
     let before = count();
-    Targets::new(false).write(path("new.npz"), Kind::Npz).check().unwrap();
+    Targets::new(false).write(path("new.npz"), Kind::Data(Format::Npz)).check().unwrap();
     assert_eq!(count(), before, "looking leaves nothing behind");
 }
 
@@ -103,6 +105,8 @@ fn a_read_only_file_is_kept() {
     let mut permissions = std::fs::metadata(&path).unwrap().permissions();
     permissions.set_readonly(true);
     std::fs::set_permissions(&path, permissions).unwrap();
-    assert!(refusal(Targets::new(false).write(&path, Kind::Npz)).contains("read-only; --force"));
-    Targets::new(true).write(&path, Kind::Npz).check().unwrap();
+    assert!(
+        refusal(Targets::new(false).write(&path, Kind::Data(Format::Npz))).contains("read-only; --force")
+    );
+    Targets::new(true).write(&path, Kind::Data(Format::Npz)).check().unwrap();
 }

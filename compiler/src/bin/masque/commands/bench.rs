@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Bench, common: &Common, terminal: &Terminal) -> Re
     let mut targets = commands::targets(model, common, arguments.force);
     targets.read_inputs(&input);
     if let Some(output) = &output {
-        targets.write_outputs(output)?;
+        targets.write_outputs(output, io::output_format(output, None)?);
     }
     targets.check()?;
     let start = Instant::now();
@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &Bench, common: &Common, terminal: &Terminal) -> Re
     let planned = commands::plan(inferred, common, arguments.compiling.options(), terminal)?;
     let compile_s = start.elapsed().as_secs_f64();
     if let Some(output) = &output {
-        io::check_outputs(output, &planned.plan)?;
+        io::check_outputs(output, io::output_format(output, None)?, &planned.plan)?;
     }
     let weight_bytes = planned.plan.weights.iter().map(|weight| weight.bytes).sum();
     let compiled = CompiledModel::new(model.display().to_string(), planned);

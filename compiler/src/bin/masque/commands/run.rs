@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Run, common: &Common, terminal: &Terminal) -> Resu
         };
         session
     };
-    io::check_outputs(&job.output, session.plan())?;
+    io::check_outputs(&job.output, job.output_format()?, session.plan())?;
     let mut note = |text: &str| terminal.note(text);
     let mut listener = Listener { note: &mut note, progress: !terminal.is_quiet() };
     let file = arguments.model.display().to_string();
