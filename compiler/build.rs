@@ -108,6 +108,17 @@ fn build() -> Result<PathBuf, Box<dyn Error>> {
     cargo.args(["build", "--quiet", "--offline", "--locked", "--package", "masque-runtime"]);
     cargo.args(["--bin", "masque-runner", "--profile", "runner"]);
     cargo.arg("--manifest-path").arg(&manifest).arg("--target-dir").arg(&target_dir);
+    let features =
+        ["arrow", "parquet", "zstd"].map(|name| (name, format!("CARGO_FEATURE_{}", name.to_uppercase())));
+    let features: Vec<&str> = features
+        .iter()
+        .filter(|(_, variable)| env::var_os(variable).is_some())
+        .map(|(name, _)| *name)
+        .collect();
+    if !features.is_empty() {
+        // What the readers of these formats, which others wrote, do not expect is an error of the file, not an end.
+        cargo.arg("--features").arg(features.join(",")).args(["--config", "profile.runner.panic=\"unwind\""]);
+    }
     let mut binary = target_dir.clone();
     if host != target {
         cargo.arg("--target").arg(&target);

@@ -7,6 +7,8 @@ mod reading;
 mod source;
 pub mod targets;
 mod unfinished;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +20,7 @@ use crate::examples::ExampleError;
 use crate::npy::NpyError;
 use crate::npz::NpzError;
 use crate::quote::{one_line, quoted};
-use crate::{Tensor, json_lines, npy, npz};
+use crate::{Tensor, json_lines, npy, npz, rows};
 
 pub use atomic::replace;
 pub(crate) use formats::present;
@@ -105,6 +107,25 @@ pub enum FileProblem {
         place: crate::examples::Place,
         /// Why.
         source: Box<crate::RunError>,
+    },
+    /// Columns that cannot be read.
+    #[error("not {format} that can be read: {}", one_line(.problem))]
+    Columns {
+        /// Their format.
+        format: &'static str,
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// A format that was left out of the build.
+    #[error(
+        "this program does not have {what}: it was built without the feature {feature}; a masque built with --features \
+         {feature} has it, and so have the programs that it builds"
+    )]
+    NoFeature {
+        /// The format.
+        what: &'static str,
+        /// What it is called in builds.
+        feature: &'static str,
     },
     /// Nothing says what is in the file.
     #[error("its name should end in {0}, or --{1}-format say what it holds")]
@@ -212,13 +233,14 @@ pub(crate) fn name(place: &Place) -> String {
 ///
 /// # Errors
 ///
-/// [`FileError`] if a file's name says none.
+/// [`FileError`] if a file's name says none, or one that was left out of the build.
 pub fn output_format(place: &Place, given: Option<Format>) -> Result<Format, FileError> {
-    match (given, place) {
+    let named = match (given, place) {
         (Some(format), _) => Ok(format),
-        (None, Place::File(path)) => Format::of_outputs(path).map_err(|problem| FileError::at(path, problem)),
+        (None, Place::File(path)) => Format::of_outputs(path),
         (None, Place::Standard) => Ok(Format::JsonLines),
-    }
+    };
+    named.and_then(Format::present).map_err(|problem| FileError::of_output(place, problem))
 }
 
 /// Can this format hold the outputs of the plan? To be asked before a long run, as [`Targets`] are.
@@ -259,6 +281,7 @@ pub(crate) fn write_formed(
     let write = |out: &mut dyn Write| {
         let mut out = BufWriter::new(out);
         match (format, outputs) {
+            _ if format.writer().is_some() => rows::write(format, &mut out, outputs)?,
             (Format::Npz, _) => npz::write(&mut out, outputs).map(|_| ())?,
             (Format::Npy, [(_, tensor)]) => out.write_all(&npy::write(tensor))?,
             _ => json_lines::write_formed(&mut out, outputs, forms)?,

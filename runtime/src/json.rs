@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,17 @@ impl Value {
         serde_json::from_str(text)
     }
 
+    /// About how many bytes of memory it takes.
+    pub(crate) fn size(&self) -> usize {
+        size_of::<Value>()
+            + match self {
+                Value::Text(text) => text.len(),
+                Value::List(items) => items.iter().map(Value::size).sum(),
+                Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + value.size()).sum(),
+                Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 0,
+            }
+    }
+
     /// What the value is, for an error message.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -33,6 +44,25 @@ impl Value {
             Value::Text(_) => "a string",
             Value::List(_) => "a list",
             Value::Object(_) => "an object",
+        }
+    }
+}
+
+impl Serialize for Value {
+    /// NaN and the infinities are no JSON numbers, and are texts as in answers.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Null => serializer.serialize_unit(),
+            Value::Bool(truth) => serializer.serialize_bool(*truth),
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Float(number) if number.is_nan() => serializer.serialize_str("NaN"),
+            Value::Float(number) if number.is_infinite() => {
+                serializer.serialize_str(if *number > 0.0 { "Infinity" } else { "-Infinity" })
+            }
+            Value::Float(number) => serializer.serialize_f64(*number),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::List(items) => serializer.collect_seq(items),
+            Value::Object(fields) => serializer.collect_map(fields.iter().map(|(name, value)| (name, value))),
         }
     }
 }

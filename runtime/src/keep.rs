@@ -3,9 +3,10 @@
 use std::fmt;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::examples::{ExampleError, InputSpec, Place};
+use crate::json::Value;
 use crate::quote::quoted;
 
 /// Fields with their values as JSON, in the order of the record.
@@ -48,6 +49,12 @@ impl Keep {
         }
         let wanted = Wanted { keep: self, inputs };
         serde_json::Deserializer::from_str(line).deserialize_map(wanted).unwrap_or_default()
+    }
+
+    /// Those of fields that are kept.
+    pub(crate) fn among(&self, fields: &[(String, Value)], inputs: &[InputSpec]) -> Kept {
+        let kept = fields.iter().filter(|(name, _)| self.takes(name, inputs));
+        kept.filter_map(|(name, value)| Some((name.clone(), to_raw_value(value).ok()?))).collect()
     }
 
     /// Refuses a field that has the name of an output.

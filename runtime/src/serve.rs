@@ -24,9 +24,10 @@ pub use job::{FLAGS, Flag, Job, OnError};
 use crate::examples::ExampleError;
 use crate::io::{self as files, FileError, FileProblem, Input, Place};
 use crate::keep::Keep;
+use crate::rows::{Row, Writing};
 use crate::session::{Options, Session, State};
 use crate::{RunError, csv};
-use answers::Answerer;
+use answers::{Answered, Answerer};
 use batches::{Budget, Company};
 use progress::Progress;
 use window::{Form, Item, Window};
@@ -42,9 +43,12 @@ pub enum ServeError {
     Run(#[from] RunError),
     /// An option for records where there are none.
     #[error(
-        "--{0} is for records: JSON lines or a table in, JSON lines out, without masks, and a model that takes any batch"
+        "--{0} is for records: JSON lines, a table or columns in, JSON lines or columns out, without masks, and a model that takes any batch"
     )]
     NoRecords(&'static str),
+    /// All fields are kept, and nothing says before which columns they need.
+    #[error("--keep-all is for JSON lines: columns are to be named, --keep NAME,…")]
+    KeepAll,
     /// The best classes of outputs that have none.
     #[error("--top is for scores of classes, floats along a last axis of known size from 2 on, found {0}")]
     NoClasses(String),
@@ -140,6 +144,8 @@ impl Stop {
 struct Run<'a, 'l> {
     windows: std::sync::mpsc::Receiver<Window>,
     answerer: Answerer<'a>,
+    /// What rows are written to; none where answers are lines.
+    writing: Option<Writing>,
     job: &'a Job,
     listener: &'a mut Listener<'l>,
     progress: Progress,
@@ -163,6 +169,14 @@ impl<'a, 'l> Run<'a, 'l> {
             (listener.note)(reason);
         }
         let (names, forms) = (job.output_names(plan), job.forms(plan)?);
+        let format = job.output_format()?;
+        let writing = match format.writer() {
+            None => None,
+            Some(_) => {
+                let fail = |error: io::Error| FileError::of_output(&job.output, error);
+                Some(Writing::begin(format, job.header(plan, &names)?).map_err(fail)?)
+            }
+        };
         let mut taken = names.clone();
         taken.extend((job.on_error == OnError::Mark).then(|| "error".to_owned()));
         let keep = Keep { fields: job.keep.clone(), taken };
@@ -175,9 +189,10 @@ impl<'a, 'l> Run<'a, 'l> {
         let states = (0..options.threads.clamp(1, cores)).map(|_| State::default()).collect();
         let form = Form { inputs: inputs.clone(), keep, company, table };
         let progress = Progress::new(listener.progress, job.output == Place::Standard, size(&job.input));
-        let windows = window::read(input.source, form, job.window.unwrap_or(window::USUAL));
-        let answerer = Answerer { session, inputs, names, forms, budget, options, states };
-        Ok(Run { windows, answerer, job, listener, progress, answered: 0, failed: 0 })
+        let windows = window::read(input.format, input.source, form, job.window.unwrap_or(window::USUAL));
+        let as_rows = writing.is_some();
+        let answerer = Answerer { session, inputs, names, forms, as_rows, budget, options, states };
+        Ok(Run { windows, answerer, writing, job, listener, progress, answered: 0, failed: 0 })
     }
 
     /// Writes the answers of one window after the other.
@@ -188,8 +203,8 @@ impl<'a, 'l> Run<'a, 'l> {
             if let Some(guess) = &window.guess {
                 (self.listener.note)(&format!("{}: {guess}", files::name(&self.job.input)));
             }
-            let (lines, stop) = self.lines(window.items);
-            out.write_all(&lines)?;
+            let (bytes, stop) = self.bytes(window.items)?;
+            out.write_all(&bytes)?;
             out.flush()?;
             self.progress.tell(self.answered + self.failed, window.read);
             if let Some(problem) = stop.or(window.broken) {
@@ -198,6 +213,11 @@ impl<'a, 'l> Run<'a, 'l> {
             if window.last {
                 break;
             }
+        }
+        if let Some(writing) = self.writing.as_mut().filter(|_| self.answered + self.failed > 0) {
+            writing.table.finish()?;
+            out.write_all(&writing.sheet.take())?;
+            out.flush()?;
         }
         match (self.answered, self.failed) {
             (0, 0) => return Err(Stop::Input(ExampleError::Empty.into())),
@@ -213,35 +233,53 @@ impl<'a, 'l> Run<'a, 'l> {
         Ok(())
     }
 
-    /// The lines in the places of the items, up to the first problem that stops.
-    fn lines(&mut self, items: Vec<Item>) -> (Vec<u8>, Option<FileProblem>) {
+    /// What is written in the places of the items, up to the first problem that stops.
+    fn bytes(&mut self, items: Vec<Item>) -> io::Result<(Vec<u8>, Option<FileProblem>)> {
         let mut answers = self.answerer.answer(&items).into_iter();
-        let mut lines = vec![];
+        let (mut lines, mut rows, mut stop) = (vec![], vec![], None);
+        let names = self.writing.as_ref().map(|writing| &writing.header.kept[..]);
         for item in items {
             let (kept, answer) = match item {
                 Item::Blank => {
-                    lines.push(b'\n');
+                    lines.extend(names.is_none().then_some(b'\n'));
                     continue;
                 }
                 Item::Bad(kept, problem) => (kept, Some(Err(problem))),
                 Item::Record(record) => (record.kept, answers.next()),
             };
             match answer {
-                Some(Ok(line)) => {
+                Some(Ok(Answered::Line(line))) => {
                     self.answered += 1;
                     lines.extend(line);
                 }
-                Some(Err(problem)) if self.job.on_error == OnError::Stop => return (lines, Some(problem)),
+                Some(Ok(Answered::Row(outputs))) => {
+                    self.answered += 1;
+                    let kept = answers::texts(&kept, names.unwrap_or_default());
+                    rows.push(Row { kept, answer: Ok(outputs) });
+                }
+                Some(Err(problem)) if self.job.on_error == OnError::Stop => {
+                    stop = Some(problem);
+                    break;
+                }
                 Some(Err(problem)) => {
                     self.failed += 1;
-                    if self.job.on_error == OnError::Mark {
-                        lines.extend(answers::marked(&kept, &problem.to_string()));
+                    let problem = problem.to_string();
+                    match (self.job.on_error == OnError::Mark, names) {
+                        (false, _) => {}
+                        (true, None) => lines.extend(answers::marked(&kept, &problem)),
+                        (true, Some(names)) => {
+                            rows.push(Row { kept: answers::texts(&kept, names), answer: Err(problem) });
+                        }
                     }
                 }
                 None => {}
             }
         }
-        (lines, None)
+        if let Some(writing) = &mut self.writing {
+            writing.table.add(&rows)?;
+            lines = writing.sheet.take();
+        }
+        Ok((lines, stop))
     }
 }
 

@@ -2,7 +2,7 @@
 //! `ndarray` in row-major order.
 
 use masque_ir::DType;
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
+use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn};
 
 macro_rules! tensors {
     ($($variant:ident($element:ty) $as_ref:ident),* $(,)?) => {
@@ -38,6 +38,12 @@ macro_rules! tensors {
                         array.as_standard_layout().into_owned().into_shape_with_order(IxDyn(shape)).ok()?,
                     )),*
                 })
+            }
+            /// One example of a batch; the number has to be one of its first axis.
+            pub(crate) fn example(&self, index: usize) -> Tensor {
+                match self {
+                    $(Tensor::$variant(array) => Tensor::$variant(array.index_axis(Axis(0), index).to_owned())),*
+                }
             }
             $(#[doc = concat!("The elements, if they are `", stringify!($element), "`.")]
             pub fn $as_ref(&self) -> Option<&ArrayD<$element>> {

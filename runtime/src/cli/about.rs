@@ -44,7 +44,11 @@ pub(super) fn help(plan: &Plan) -> String {
     let shared = |for_records| FLAGS.iter().filter(move |flag| flag.for_records == for_records).map(shown);
     let own = OWN.into_iter().map(|(name, help)| (name.to_owned(), help));
     section(&mut text, "Options", columns(shared(false).chain(own)));
-    section(&mut text, "For records: JSON lines or a table in, JSON lines out", columns(shared(true)));
+    section(
+        &mut text,
+        "For records: JSON lines, a table or columns in, JSON lines or columns out",
+        columns(shared(true)),
+    );
     let example = plan.input_values().map(|(_, input)| example(input)).collect::<Vec<_>>().join(", ");
     section(
         &mut text,

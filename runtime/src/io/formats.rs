@@ -1,9 +1,14 @@
 //! The formats of inputs and answers, in one table: by what they are recognized, who reads and writes them, and whether
 //! this build has them.
 
+use std::io::Read;
 use std::path::Path;
 
+use flate2::read::MultiGzDecoder;
+
 use super::FileProblem;
+use super::source::Raw;
+use crate::rows::{Reader, Writer};
 
 /// A format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +25,12 @@ pub enum Format {
     Npz,
     /// One array.
     Npy,
+    /// Columns in batches, as a file.
+    Arrow,
+    /// Columns in batches, one after the other.
+    ArrowStream,
+    /// Columns in groups of rows.
+    Parquet,
 }
 
 /// How answers are written.
@@ -27,6 +38,8 @@ pub enum Format {
 pub enum Answers {
     /// Record by record, as lines.
     Lines,
+    /// Record by record, as rows of columns.
+    Columns,
     /// At once, as arrays.
     Arrays,
 }
@@ -50,7 +63,26 @@ pub struct Facts {
     pub answers: Option<Answers>,
     /// Of a table: what separates its fields.
     pub separator: Option<u8>,
+    /// By columns: what reads and writes it.
+    pub(crate) columns: Option<Columns>,
 }
+
+/// What reads and writes a format by columns; nothing where its feature is not built.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    pub(crate) feature: &'static str,
+    pub(crate) code: Option<(Reader, Writer)>,
+}
+
+#[cfg(feature = "arrow")]
+const ARROW: [Option<(Reader, Writer)>; 2] =
+    [Some((crate::arrow::read, crate::arrow::file)), Some((crate::arrow::read, crate::arrow::stream))];
+#[cfg(not(feature = "arrow"))]
+const ARROW: [Option<(Reader, Writer)>; 2] = [None; 2];
+#[cfg(feature = "parquet")]
+const PARQUET: Option<(Reader, Writer)> = Some((crate::parquet::read, crate::parquet::file));
+#[cfg(not(feature = "parquet"))]
+const PARQUET: Option<(Reader, Writer)> = None;
 
 const FACTS: Facts = Facts {
     format: Format::JsonLines,
@@ -61,6 +93,7 @@ const FACTS: Facts = Facts {
     by_record: false,
     answers: None,
     separator: None,
+    columns: None,
 };
 
 /// All formats.
@@ -111,15 +144,94 @@ pub const FORMATS: &[Facts] = &[
         answers: Some(Answers::Arrays),
         ..FACTS
     },
+    Facts {
+        format: Format::Arrow,
+        name: "arrow",
+        endings: &["arrow", "feather"],
+        start: b"ARROW1\0\0",
+        words: "an Arrow file",
+        by_record: true,
+        answers: Some(Answers::Columns),
+        columns: Some(Columns { feature: "arrow", code: ARROW[0] }),
+        ..FACTS
+    },
+    Facts {
+        format: Format::ArrowStream,
+        name: "arrows",
+        endings: &["arrows"],
+        start: b"\xff\xff\xff\xff",
+        words: "an Arrow stream",
+        by_record: true,
+        answers: Some(Answers::Columns),
+        columns: Some(Columns { feature: "arrow", code: ARROW[1] }),
+        ..FACTS
+    },
+    Facts {
+        format: Format::Parquet,
+        name: "parquet",
+        endings: &["parquet", "pq"],
+        // Behind the four letters a description begins, of a page or, without any row, of the file.
+        start: b"PAR1\x15",
+        words: "a Parquet file",
+        by_record: true,
+        answers: Some(Answers::Columns),
+        columns: Some(Columns { feature: "parquet", code: PARQUET }),
+        ..FACTS
+    },
 ];
 
-/// Archives of one file: how they begin, how their names end, and what they are called.
-pub(super) const ARCHIVES: &[(&[u8], &str, &str)] = &[(b"\x1f\x8b", "gz", "gzip")];
+/// An archive of one file.
+pub(super) struct Archive {
+    /// How it begins.
+    pub(super) start: &'static [u8],
+    /// How its names end.
+    pub(super) ending: &'static str,
+    /// For people.
+    pub(super) name: &'static str,
+    /// What decompresses it; nothing where the feature of its name is not built.
+    pub(super) open: Option<fn(Raw) -> Box<dyn Read + Send>>,
+}
+
+#[cfg(feature = "zstd")]
+const ZSTD: Option<fn(Raw) -> Box<dyn Read + Send>> = Some(|bytes| Box::new(super::zstd::Frames::new(bytes)));
+#[cfg(not(feature = "zstd"))]
+const ZSTD: Option<fn(Raw) -> Box<dyn Read + Send>> = None;
+
+/// All archives.
+pub(super) const ARCHIVES: &[Archive] = &[
+    Archive {
+        start: b"\x1f\x8b",
+        ending: "gz",
+        name: "gzip",
+        open: Some(|bytes| Box::new(MultiGzDecoder::new(bytes))),
+    },
+    Archive { start: b"\x28\xb5\x2f\xfd", ending: "zst", name: "zstd", open: ZSTD },
+];
 
 impl Format {
     /// What is to be known of it.
     pub fn facts(self) -> &'static Facts {
         &FORMATS[self as usize]
+    }
+
+    /// The same format, if it was not left out of the build.
+    pub(super) fn present(self) -> Result<Format, FileProblem> {
+        match &self.facts().columns {
+            Some(Columns { feature, code: None }) => {
+                Err(FileProblem::NoFeature { what: self.facts().words, feature })
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// What reads it as rows, if it is by columns.
+    pub(crate) fn reader(self) -> Option<Reader> {
+        self.facts().columns.as_ref().and_then(|columns| columns.code).map(|(reader, _)| reader)
+    }
+
+    /// What writes it as rows, if it is by columns.
+    pub(crate) fn writer(self) -> Option<Writer> {
+        self.facts().columns.as_ref().and_then(|columns| columns.code).map(|(_, writer)| writer)
     }
 
     /// The format of a name on a command line.
@@ -137,7 +249,7 @@ impl Format {
     /// The format of inputs that a file's name says; what is in an archive has its ending before that of the archive.
     pub(super) fn of_inputs(path: &Path) -> Option<Format> {
         let last = ending(path);
-        match path.file_stem().filter(|_| ARCHIVES.iter().any(|(_, of_archive, _)| *of_archive == last)) {
+        match path.file_stem().filter(|_| ARCHIVES.iter().any(|archive| archive.ending == last)) {
             Some(inner) => of_ending(&ending(Path::new(inner))),
             None => of_ending(&last),
         }
@@ -154,14 +266,23 @@ impl Format {
     }
 }
 
+impl Facts {
+    fn is_present(&self) -> bool {
+        self.columns.as_ref().is_none_or(|columns| columns.code.is_some())
+    }
+}
+
 fn of_ending(ending: &str) -> Option<Format> {
     FORMATS.iter().find(|facts| facts.endings.contains(&ending)).map(|facts| facts.format)
 }
 
 /// The first ending of each of these formats.
 pub(super) fn endings(which: impl Fn(&Facts) -> bool) -> String {
-    let endings: Vec<String> =
-        FORMATS.iter().filter(|facts| which(facts)).map(|facts| format!(".{}", facts.endings[0])).collect();
+    let endings: Vec<String> = FORMATS
+        .iter()
+        .filter(|facts| facts.is_present() && which(facts))
+        .map(|facts| format!(".{}", facts.endings[0]))
+        .collect();
     either(endings.iter().map(String::as_str))
 }
 
@@ -181,8 +302,8 @@ fn ending(path: &Path) -> String {
 
 /// What this build reads and writes, archives included.
 pub(crate) fn present() -> impl Iterator<Item = &'static str> {
-    let archives = ARCHIVES.iter().map(|(_, ending, _)| *ending);
-    FORMATS.iter().map(|facts| facts.name).chain(archives)
+    let archives = ARCHIVES.iter().filter(|archive| archive.open.is_some()).map(|archive| archive.ending);
+    FORMATS.iter().filter(|facts| facts.is_present()).map(|facts| facts.name).chain(archives)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::formats::endings;
 use super::{FileError, FileProblem, Format, Named, Place, Source};
 use crate::error::{OpFailure, RunError};
 use crate::examples::{self, Columns, InputSpec};
+use crate::keep::Keep;
 use crate::quote::quoted;
 use crate::{Tensor, csv, json_lines, npy, npz};
 
@@ -54,7 +55,7 @@ impl Input {
             match (dialect, reading) {
                 (None, Reading { header: Some(_), .. }) => Err(FileProblem::NoTable("header")),
                 (None, Reading { delimiter: Some(_), .. }) => Err(FileProblem::NoTable("delimiter")),
-                _ => Ok((source, format, dialect)),
+                _ => Ok((source, format.present()?, dialect)),
             }
         };
         let (source, format, dialect) = attempt().map_err(|problem| FileError::new(&file, problem))?;
@@ -187,17 +188,21 @@ impl Input {
         let Input { file, format, source, dialect } = self;
         let specs = input_specs(plan);
         let attempt = || -> Result<_, FileProblem> {
-            let bytes = source.read_whole()?;
             let mut guess = None;
             let values = match format {
-                Format::Npz => Values::Arrays(npz::read(&bytes)?),
-                Format::Npy => Values::Arrays(one_array(plan, npy::read(&bytes)?)?),
-                Format::JsonLines => Values::Lists(json_lines::read_lines(text(&bytes)?, &specs)?),
-                Format::Json => Values::Lists(json_lines::read_whole(text(&bytes)?, &specs)?),
+                Format::Npz => Values::Arrays(npz::read(&source.read_whole()?)?),
+                Format::Npy => Values::Arrays(one_array(plan, npy::read(&source.read_whole()?)?)?),
+                Format::JsonLines => {
+                    Values::Lists(json_lines::read_lines(text(&source.read_whole()?)?, &specs)?)
+                }
+                Format::Json => Values::Lists(json_lines::read_whole(text(&source.read_whole()?)?, &specs)?),
                 Format::Csv | Format::Tsv => {
-                    let table = csv::read(text(&bytes)?, &specs, dialect.unwrap_or_default())?;
+                    let table = csv::read(text(&source.read_whole()?)?, &specs, dialect.unwrap_or_default())?;
                     guess = table.guess.map(|guess| format!("{file}: {guess}"));
                     Values::Lists(table.columns)
+                }
+                Format::Arrow | Format::ArrowStream | Format::Parquet => {
+                    Values::Lists(of_rows(format, source, &specs)?)
                 }
             };
             Ok((values, guess))
@@ -205,6 +210,21 @@ impl Input {
         let (values, guess) = attempt().map_err(|problem| FileError::new(&file, problem))?;
         Ok(Examples { file, specs, values, guess })
     }
+}
+
+/// Reads all rows of a format by columns.
+fn of_rows(format: Format, source: Source, specs: &[InputSpec]) -> Result<Columns, FileProblem> {
+    let mut columns = Columns::of(specs.len());
+    let keep = Keep::default();
+    let (rows, mut number) = (format.reader().map(|read| read(source)).transpose()?, 0);
+    for rows in rows.into_iter().flatten() {
+        for fields in rows? {
+            number += 1;
+            let place = examples::Place::Example(number);
+            columns.push(place, json_lines::of_fields(fields, place, specs, &keep)?);
+        }
+    }
+    Ok(columns)
 }
 
 /// For people: what is waited for, if standard input is a terminal, where nothing shows that anything is.

@@ -5,9 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::read::MultiGzDecoder;
-
-use super::formats::{ARCHIVES, FORMATS};
+use super::formats::{ARCHIVES, Archive, FORMATS};
 use super::{FileProblem, Format, Place};
 
 /// An archive that is read whole holds at most so many bytes.
@@ -20,27 +18,41 @@ pub(crate) struct Source {
     archive: Option<&'static str>,
     /// How many bytes of the file were taken.
     taken: Arc<AtomicU64>,
+    /// A plain file.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "only Parquet is read in any order"))]
+    file: Option<File>,
 }
+
+/// What the bytes of a place are before they are decompressed.
+pub(super) type Raw = Peeked<Counted>;
 
 impl Source {
     /// Opens a place, and waits for its first bytes.
     pub(crate) fn open(place: &Place) -> Result<Source, FileProblem> {
         match place {
             Place::Standard => Source::of(Box::new(io::stdin())),
-            Place::File(path) => Source::of(Box::new(File::open(path)?)),
+            Place::File(path) => {
+                let file = File::open(path)?;
+                let plain = file.metadata().is_ok_and(|data| data.is_file());
+                let again = if plain { file.try_clone().ok() } else { None };
+                Ok(Source { file: again, ..Source::of(Box::new(file))? })
+            }
         }
     }
 
-    fn of(bytes: Box<dyn Read + Send>) -> Result<Source, FileProblem> {
+    /// Waits for the first of these bytes.
+    pub(crate) fn of(bytes: Box<dyn Read + Send>) -> Result<Source, FileProblem> {
         let taken = Arc::new(AtomicU64::new(0));
         let mut bytes = Peeked::new(Counted { bytes, taken: taken.clone() });
-        let found = bytes.begins_with(ARCHIVES.iter().map(|(start, ..)| *start))?;
-        let archive = found.map(|place| ARCHIVES[place].2);
+        let found = bytes.begins_with(ARCHIVES.iter().map(|archive| archive.start))?;
+        let archive = found.map(|place| &ARCHIVES[place]);
         let bytes: Box<dyn Read + Send> = match archive {
             None => Box::new(bytes),
-            Some(_) => Box::new(MultiGzDecoder::new(bytes)),
+            Some(Archive { open: Some(open), .. }) => open(bytes),
+            Some(Archive { name, .. }) => return Err(FileProblem::NoFeature { what: name, feature: name }),
         };
-        Ok(Source { bytes: Peeked::new(bytes), archive, taken })
+        let archive = archive.map(|archive| archive.name);
+        Ok(Source { bytes: Peeked::new(bytes), archive, taken, file: None })
     }
 
     /// The format that the first bytes tell, if they tell one.
@@ -52,9 +64,21 @@ impl Source {
         Ok(found.and_then(|place| told.clone().nth(place)).map(|facts| facts.format))
     }
 
-    /// How many bytes of the file were taken, which are those of an archive where it is one.
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
+    /// Counts the bytes of the file that were taken, which are those of an archive where it is one.
+    pub(crate) fn taken(&self) -> Arc<AtomicU64> {
+        self.taken.clone()
+    }
+
+    /// The file, if it is a plain one that is not compressed, and can be read in any order.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn file(&self) -> Option<File> {
+        self.file.as_ref().filter(|_| self.archive.is_none()).and_then(|file| file.try_clone().ok())
+    }
+
+    /// What an error of reading says of the file.
+    #[cfg(feature = "arrow")]
+    pub(crate) fn damage(&self, error: io::Error) -> FileProblem {
+        damage(self.archive, error)
     }
 
     /// Reads what comes next; 0 bytes at the end.
@@ -84,6 +108,13 @@ impl Source {
     }
 }
 
+#[cfg(feature = "arrow")]
+impl Read for Source {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.bytes.read(room)
+    }
+}
+
 /// What is wrong with an archive, if it is not the reading of it that failed.
 fn damage(archive: Option<&'static str>, error: io::Error) -> FileProblem {
     let Some(archive) = archive else { return error.into() };
@@ -97,7 +128,7 @@ fn damage(archive: Option<&'static str>, error: io::Error) -> FileProblem {
 }
 
 /// Bytes whose beginning can be looked at before they are read.
-struct Peeked<R> {
+pub(super) struct Peeked<R> {
     start: Vec<u8>,
     /// How many bytes of the start were read.
     read: usize,
@@ -141,7 +172,7 @@ impl<R: Read> Read for Peeked<R> {
     }
 }
 
-struct Counted {
+pub(super) struct Counted {
     bytes: Box<dyn Read + Send>,
     taken: Arc<AtomicU64>,
 }

@@ -13,10 +13,18 @@ use crate::examples::InputSpec;
 use crate::io::FileProblem;
 use crate::json_lines;
 use crate::session::{Options, Outputs, Session, State};
-use crate::{RunError, Tensor, io};
+use crate::{RunError, Tensor, io, rows};
 
-/// A line of answers, or why there is none.
-pub(crate) type Answer = Result<Vec<u8>, FileProblem>;
+/// An answer, or why there is none.
+pub(crate) type Answer = Result<Answered, FileProblem>;
+
+/// What a record is answered with.
+pub(crate) enum Answered {
+    /// A line, with the fields that are kept.
+    Line(Vec<u8>),
+    /// The outputs.
+    Row(Vec<Tensor>),
+}
 
 /// Answers records with a session.
 pub(crate) struct Answerer<'a> {
@@ -24,8 +32,10 @@ pub(crate) struct Answerer<'a> {
     pub(crate) inputs: Vec<InputSpec>,
     /// The names of the outputs.
     pub(crate) names: Vec<String>,
-    /// How they are written.
+    /// How they are written in lines.
     pub(crate) forms: Vec<Form>,
+    /// Are they written as rows?
+    pub(crate) as_rows: bool,
     pub(crate) budget: Budget,
     pub(crate) options: Options,
     /// One for each thread that computes batches.
@@ -78,7 +88,7 @@ impl Answerer<'_> {
             Ok(mut outputs) => {
                 let known = outputs.outputs.iter_mut().zip(&self.names);
                 known.for_each(|((name, _), known)| name.clone_from(known));
-                return self.lines(records, &outputs);
+                return self.answers(records, &outputs);
             }
             Err(failure) => failure,
         };
@@ -94,18 +104,21 @@ impl Answerer<'_> {
         }
     }
 
-    fn lines(&self, records: &[&Record], outputs: &Outputs) -> Vec<Answer> {
+    fn answers(&self, records: &[&Record], outputs: &Outputs) -> Vec<Answer> {
         if let Err(error) = json_lines::check_batch(&outputs.outputs, Some(records.len())) {
             let refuse = |_: &&Record| Err(std::io::Error::new(error.kind(), error.to_string()).into());
             return records.iter().map(refuse).collect();
         }
-        let line = |(index, record): (usize, &&Record)| {
+        let answer = |(index, record): (usize, &&Record)| {
+            if self.as_rows {
+                return Ok(Answered::Row(rows::of_outputs(&outputs.outputs, index)));
+            }
             let mut line = begun(&record.kept);
             json_lines::write_outputs(&mut line, &outputs.outputs, &self.forms, index)?;
             line.extend_from_slice(b"}\n");
-            Ok(line)
+            Ok(Answered::Line(line))
         };
-        records.iter().enumerate().map(line).collect()
+        records.iter().enumerate().map(answer).collect()
     }
 }
 
@@ -125,6 +138,15 @@ fn begun(kept: &[(String, Box<RawValue>)]) -> Vec<u8> {
         line.extend_from_slice(format!("{}: {}, ", Json::from(name.as_str()), value.get()).as_bytes());
     }
     line
+}
+
+/// Fields that are kept, by these names, as texts.
+pub(crate) fn texts(kept: &[(String, Box<RawValue>)], names: &[String]) -> Vec<Option<String>> {
+    let text = |name: &String| {
+        let (_, value) = kept.iter().find(|(kept, _)| kept == name)?;
+        Some(serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned()))
+    };
+    names.iter().map(text).collect()
 }
 
 /// The line in the place of an answer that there is none.

@@ -9,6 +9,7 @@ use super::ServeError;
 use crate::classes::{self, Form, Labels};
 use crate::io::{self as files, Answers, FileError, FileProblem, Format, Place, Reading, Targets};
 use crate::keep::Fields;
+use crate::rows::Header;
 
 /// What becomes of a record that cannot be answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,19 +92,27 @@ pub const FLAGS: &[Flag] = &[
         ..flag(
             "input",
             Some("FILE"),
-            "JSON lines, JSON, tables or arrays; standard input if absent or -; perhaps compressed, as .jsonl.gz is",
+            "JSON lines, JSON, tables, arrays or columns; standard input if absent or -; perhaps compressed, as .jsonl.gz is",
         )
     },
     Flag {
         short: Some('o'),
-        ..flag("output", Some("FILE"), ".jsonl, .npz or .npy; JSON lines on standard output if absent or -")
+        ..flag(
+            "output",
+            Some("FILE"),
+            ".jsonl, .npz, .npy, .arrow, .arrows or .parquet; JSON lines on standard output if absent or -",
+        )
     },
     flag(
         "input-format",
         Some("FORMAT"),
-        "jsonl, json, csv, tsv, npz or npy; seen by the first bytes or the name if absent, else jsonl",
+        "jsonl, json, csv, tsv, npz, npy, arrow, arrows or parquet; seen by the first bytes or the name if absent, else jsonl; --info says which there are",
     ),
-    flag("output-format", Some("FORMAT"), "jsonl, npz or npy; what the name says if absent, else jsonl"),
+    flag(
+        "output-format",
+        Some("FORMAT"),
+        "jsonl, npz, npy, arrow, arrows or parquet; what the name says if absent, else jsonl",
+    ),
     flag(
         "delimiter",
         Some("CHARACTER"),
@@ -217,9 +226,23 @@ impl Job {
         files::output_format(&self.output, self.output_format)
     }
 
-    /// Are the answers lines?
-    fn are_lines(&self) -> bool {
-        self.output_format().is_ok_and(|format| format.facts().answers == Some(Answers::Lines))
+    /// Are the answers written like this?
+    fn are(&self, answers: Answers) -> bool {
+        self.output_format().is_ok_and(|format| format.facts().answers == Some(answers))
+    }
+
+    /// The columns of the answers.
+    pub(super) fn header(&self, plan: &Plan, names: &[String]) -> Result<Header, ServeError> {
+        let kept = match &self.keep {
+            Fields::None => vec![],
+            Fields::Named(names) => names.clone(),
+            Fields::All => return Err(ServeError::KeepAll),
+        };
+        let output = |(name, output): (&String, &PlanOutput)| {
+            (name.clone(), output.ty.dtype, output.ty.shape.len().saturating_sub(1))
+        };
+        let outputs = names.iter().zip(&plan.outputs).map(output).collect();
+        Ok(Header { kept, outputs, errors: self.on_error == OnError::Mark })
     }
 
     /// How many threads may work.
@@ -229,7 +252,7 @@ impl Job {
 
     /// The names of the outputs in the answers: numbered in files of arrays, where programs look for them.
     pub(super) fn output_names(&self, plan: &Plan) -> Vec<String> {
-        match self.numbered || !self.are_lines() {
+        match self.numbered || self.are(Answers::Arrays) {
             true => plan.outputs.iter().map(|output| output.name.clone()).collect(),
             false => plan.output_names().map(str::to_owned).collect(),
         }
@@ -245,7 +268,7 @@ impl Job {
             targets.read(file);
         }
         match (self.top, self.labels.first()) {
-            (Some(_), _) if !self.are_lines() => {
+            (Some(_), _) if !self.are(Answers::Lines) => {
                 return Err(FileError::of_output(&self.output, FileProblem::TopArrays));
             }
             (None, Some(labels)) => return Err(FileError::at(labels, FileProblem::LabelsAlone)),
@@ -280,7 +303,7 @@ impl Job {
             input.ty.shape.first().is_some_and(|size| size.as_symbol().is_some())
         };
         input.facts().by_record
-            && self.are_lines()
+            && !self.are(Answers::Arrays)
             && plan.states.is_empty()
             && !plan.inputs.is_empty()
             && plan.input_values().all(any_batch)

@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use masque_ir::plan::{PaddingRead, Plan};
 
 use super::assemble::Assembler;
-use super::window::{Ahead, Piece};
+use super::window::{Ahead, Content, Piece};
 use super::*;
 use crate::io::{Format, Reading};
 use crate::session::Session;
@@ -206,10 +206,10 @@ fn a_window_holds_what_waits_and_no_more_than_its_limit() {
     let (to_ahead, pieces) = sync_channel(8);
     let inputs = files::input_specs(clean().plan());
     let form = Form { inputs, keep: Keep::default(), company: Company::Any, table: None };
-    let mut ahead =
-        Ahead { pieces, assembler: Assembler::new(None, 100), form, most: 3, read: 0, ended: false };
+    let (assembler, rows) = (Assembler::new(None, 100), vec![].into_iter());
+    let mut ahead = Ahead { pieces, assembler, rows, number: 0, form, most: 3, read: 0, ended: false };
     let send = |text: &str| {
-        let piece = Piece { bytes: text.as_bytes().to_vec(), taken: 0 };
+        let piece = Piece { content: Content::Bytes(text.as_bytes().to_vec()), taken: 0 };
         assert!(to_ahead.send(Ok(piece)).is_ok());
     };
     let mut count = || ahead.gather().items.len();
@@ -280,4 +280,32 @@ fn a_damaged_archive_is_an_error_of_its_own() {
     assert!(failure.starts_with("the gzip archive is damaged: "), "{failure}");
     let more = [&archive[..], b"more"].concat();
     assert!(with(&more).failure.unwrap().starts_with("the gzip archive is "));
+}
+
+#[cfg(feature = "parquet")]
+mod columns;
+#[cfg(feature = "zstd")]
+mod zstd;
+
+/// A format that was left out of the build is named, with the way to have it.
+#[cfg(not(feature = "arrow"))]
+#[test]
+fn a_format_that_is_not_there_says_how_to_get_it() {
+    let options = Options::default();
+    for (name, what, feature) in [
+        ("in.arrow", "an Arrow file", "arrow"),
+        ("in.arrows", "an Arrow stream", "arrow"),
+        ("in.parquet", "a Parquet file", "parquet"),
+    ] {
+        let failure = run_with(&clean(), name, "", Job::default(), options).failure.unwrap();
+        assert_eq!(
+            failure,
+            format!(
+                "this program does not have {what}: it was built without the feature {feature}; a masque built with \
+                 --features {feature} has it, and so have the programs that it builds"
+            )
+        );
+        let target = files::output_format(&Place::File(name.into()), None).unwrap_err().to_string();
+        assert!(target.contains("without the feature"), "{target}");
+    }
 }

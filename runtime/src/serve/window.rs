@@ -3,14 +3,16 @@
 //! One thread reads pieces of the input, a second one makes records of them; whoever answers takes windows from it. Each
 //! holds only so much ahead of the next, so the memory does not depend on the length of the input.
 
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
 use super::assemble::{Assembler, MOST_BYTES, Raw};
 use super::batches::{Company, Key, tokens};
 use crate::examples::{self, ExampleError, InputSpec, Place};
-use crate::io::{FileProblem, Source};
+use crate::io::{FileProblem, Format, Source};
 use crate::keep::{Keep, Kept};
+use crate::rows::Fields;
 use crate::{Tensor, csv, json_lines};
 
 /// The bytes of a piece.
@@ -67,32 +69,43 @@ pub(crate) struct Form {
 }
 
 /// Begins to read; windows hold at most so many records.
-pub(crate) fn read(source: Source, form: Form, most: usize) -> Receiver<Window> {
+pub(crate) fn read(format: Format, source: Source, form: Form, most: usize) -> Receiver<Window> {
     let (to_answer, windows) = sync_channel(1);
     let assembler = Assembler::new(form.table.as_ref().map(csv::Reader::separator), MOST_BYTES);
-    let mut ahead = Ahead { pieces: pieces(source), assembler, form, most, read: 0, ended: false };
+    let (pieces, rows) = (pieces(format, source), vec![].into_iter());
+    let mut ahead = Ahead { pieces, assembler, rows, number: 0, form, most, read: 0, ended: false };
     thread::spawn(move || while ahead.send(&to_answer).is_some() {});
     windows
 }
 
 /// What is read at once, and how many bytes of the file were taken up to its end.
 pub(super) struct Piece {
-    pub(super) bytes: Vec<u8>,
+    pub(super) content: Content,
     pub(super) taken: u64,
 }
 
-fn pieces(mut source: Source) -> Receiver<Result<Piece, FileProblem>> {
+/// What records are made of.
+pub(super) enum Content {
+    Bytes(Vec<u8>),
+    Rows(Vec<Fields>),
+}
+
+fn pieces(format: Format, source: Source) -> Receiver<Result<Piece, FileProblem>> {
     let (to_ahead, pieces) = sync_channel(PIECES);
-    let copy = move || -> Option<()> {
-        let mut room = vec![0; PIECE];
-        loop {
-            match source.read(&mut room) {
-                Ok(0) => return None,
-                Ok(length) => {
-                    let piece = Piece { bytes: room[..length].to_vec(), taken: source.taken() };
-                    to_ahead.send(Ok(piece)).ok()?;
-                }
-                Err(problem) => return to_ahead.send(Err(problem)).ok(),
+    let taken = source.taken();
+    let copy = move || {
+        let contents: Box<dyn Iterator<Item = _>> = match format.reader() {
+            None => bytes(source),
+            Some(read) => match read(source) {
+                Ok(rows) => Box::new(rows.map(|rows| rows.map(Content::Rows))),
+                Err(problem) => Box::new(std::iter::once(Err(problem))),
+            },
+        };
+        for content in contents {
+            let piece = content.map(|content| Piece { content, taken: taken.load(Ordering::Relaxed) });
+            let ends = piece.is_err();
+            if to_ahead.send(piece).is_err() || ends {
+                break;
             }
         }
     };
@@ -100,10 +113,23 @@ fn pieces(mut source: Source) -> Receiver<Result<Piece, FileProblem>> {
     pieces
 }
 
+/// Bytes as they come.
+fn bytes(mut source: Source) -> Box<dyn Iterator<Item = Result<Content, FileProblem>>> {
+    let mut room = vec![0; PIECE];
+    let mut next = move || match source.read(&mut room)? {
+        0 => Ok(None),
+        length => Ok(Some(Content::Bytes(room[..length].to_vec()))),
+    };
+    Box::new(std::iter::from_fn(move || next().transpose()))
+}
+
 /// Makes windows of pieces.
 pub(super) struct Ahead {
     pub(super) pieces: Receiver<Result<Piece, FileProblem>>,
     pub(super) assembler: Assembler,
+    /// The rows that wait, and the number of the one before them.
+    pub(super) rows: std::vec::IntoIter<Fields>,
+    pub(super) number: usize,
     pub(super) form: Form,
     pub(super) most: usize,
     pub(super) read: u64,
@@ -125,6 +151,12 @@ impl Ahead {
         let (mut window, mut bytes) = (Window::default(), 0);
         loop {
             while window.items.len() < self.most && bytes < FULL && window.broken.is_none() {
+                if let Some(fields) = self.rows.next() {
+                    bytes += fields.iter().map(|(_, value)| value.size()).sum::<usize>();
+                    self.number += 1;
+                    self.form.fields(fields, self.number, &mut window);
+                    continue;
+                }
                 let Some(raw) = self.assembler.next(self.ended) else { break };
                 bytes += raw.bytes.map_or(0, <[u8]>::len);
                 self.form.take(&raw, &mut window);
@@ -141,7 +173,10 @@ impl Ahead {
             match piece {
                 Ok(Ok(piece)) => {
                     self.read = piece.taken;
-                    self.assembler.push(&piece.bytes);
+                    match piece.content {
+                        Content::Bytes(bytes) => self.assembler.push(&bytes),
+                        Content::Rows(rows) => self.rows = rows.into_iter(),
+                    }
                 }
                 Ok(Err(problem)) => window.broken = Some(problem),
                 Err(TryRecvError::Disconnected) => self.ended = true,
@@ -176,6 +211,16 @@ impl Form {
                 window.items.push(self.item(place, kept, values));
             }
         }
+    }
+
+    fn fields(&self, fields: Fields, number: usize, window: &mut Window) {
+        let place = Place::Example(number);
+        let kept = self.keep.among(&fields, &self.inputs);
+        let values = self
+            .keep
+            .check(place, &kept)
+            .and_then(|()| json_lines::of_fields(fields, place, &self.inputs, &self.keep));
+        window.items.push(self.item(place, kept, values));
     }
 
     fn row(&mut self, text: &str, place: Place, window: &mut Window) {
