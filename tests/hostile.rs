@@ -32,6 +32,17 @@ fn main() {
     let expected: BTreeMap<String, Expected> = serde_json::from_slice(&text).expect("expect.json");
     let (files, named) = (hostile_files(&folder), expected.keys().cloned().collect());
     let mut trials = vec![Trial::test("expect.json", move || every_file_has_an_entry(&files, &named))];
+    for [vulnerability, file, answer] in vulnerabilities(&folder) {
+        let (folder, command) =
+            (folder.clone(), expected.get(&file).and_then(|entry| entry.commands.last().cloned()));
+        let answers = move || {
+            let command = command.ok_or(format!("{file} is no hostile file"))?;
+            let said = refusal(&folder, &command)?;
+            let message = format!("the table has `{answer}`, the command says `{said}`");
+            if said.contains(&answer) { Ok(()) } else { Err(Failed::from(message)) }
+        };
+        trials.push(Trial::test(vulnerability, answers));
+    }
     for (file, expected) in expected {
         let folder = folder.clone();
         trials.push(Trial::test(file, move || refused(&folder, &expected).map_err(Failed::from)));
@@ -60,6 +71,33 @@ fn every_file_has_an_entry(files: &BTreeSet<String>, named: &BTreeSet<String>) -
     }
 }
 
+/// The rows of the table of published vulnerabilities: the name, the file, what is answered.
+fn vulnerabilities(folder: &Path) -> Vec<[String; 3]> {
+    let page = fs::read_to_string(folder.join("README.md")).expect("README.md");
+    let rows = page.lines().filter(|line| line.starts_with("| CVE-"));
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let [_, name, _, file, answer, _] = cells[..] else { panic!("{line}") };
+        [name.to_owned(), file.trim_matches('`').to_owned(), answer.to_owned()]
+    };
+    let rows: Vec<_> = rows.map(row).collect();
+    assert!(!rows.is_empty(), "README.md has no table of vulnerabilities");
+    rows
+}
+
+/// What a command says of a hostile file.
+fn refusal(folder: &Path, command: &[String]) -> Result<String, String> {
+    let empty = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let mut process = bare(Path::new(MASQUE), empty.path());
+    process.args(command.iter().map(|argument| placed(argument, folder, empty.path())));
+    run_bounded(process, Duration::from_secs(60), 1000)?.refusal().map(str::to_owned)
+}
+
+/// An argument of a command: `{dir}` stands for the folder, `{tmp}` for an empty one.
+fn placed(argument: &str, folder: &Path, empty: &Path) -> String {
+    argument.replace("{dir}", &folder.to_string_lossy()).replace("{tmp}", &empty.to_string_lossy())
+}
+
 fn refused(folder: &Path, expected: &Expected) -> Result<(), String> {
     if expected.exit != 2 || expected.commands.is_empty() || expected.message_any.is_empty() {
         return Err("expect.json asks nothing of it that can fail".into());
@@ -73,12 +111,8 @@ fn refused(folder: &Path, expected: &Expected) -> Result<(), String> {
 
 fn refuses(folder: &Path, expected: &Expected, command: &[String]) -> Result<(), String> {
     let empty = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let place = |argument: &String| {
-        let argument = argument.replace("{dir}", &folder.to_string_lossy());
-        argument.replace("{tmp}", &empty.path().to_string_lossy())
-    };
     let mut process = bare(Path::new(MASQUE), empty.path());
-    process.args(command.iter().map(place));
+    process.args(command.iter().map(|argument| placed(argument, folder, empty.path())));
     // The bound is of a release build on a machine of its own; a debug build among other tests is slower.
     let time = Duration::from_secs(4 * expected.max_seconds);
     let done = run_bounded(process, time, expected.max_mb)?;

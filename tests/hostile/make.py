@@ -427,6 +427,25 @@ def lambda_activation(config):
     layer(config, "head")["config"]["activation"] = code
 
 
+def unsafe_enabled(config):
+    """A Lambda of Keras' own function that lets later layers bring compiled Python."""
+    call = {"module": "keras.config", "class_name": "function", "registered_name": "function"}
+    function = {**call, "config": "enable_unsafe_deserialization"}
+    foreign("Lambda", function=function, arguments={})(config)
+
+
+def lambda_inside(config):
+    """Compiled Python in a layer that another layer makes."""
+    inner = copy.deepcopy(layer(lambda_config(), "double"))
+    foreign("TimeDistributed", layer={key: inner[key] for key in ("module", "class_name", "config")})(config)
+
+
+def name_traversal(config):
+    """A name that leads out of a folder, if anybody makes a path of it."""
+    entry = layer(config, "head")
+    entry["name"] = entry["config"]["name"] = config["config"]["output_layers"][0] = "../../../tmp/head"
+
+
 def text_layer(vocabulary):
     def change(config):
         settings = {"max_tokens": 9, "vocabulary": vocabulary, "output_mode": "int"}
@@ -563,6 +582,9 @@ def graphs(config):
         ("registered-foreign", "a Dense of somebody's own", ["mine"], foreign("Dense", "mine", "mine>Dense")),
         ("function-foreign", "an activation that downloads", ["activation"], own_function),
         ("lambda-activation", "an activation of compiled Python", ["activation"], lambda_activation),
+        ("lambda-enables", "a Lambda that allows compiled Python", ["lambda"], unsafe_enabled),
+        ("lambda-inside", "compiled Python inside another layer", ["lambda"], lambda_inside),
+        ("name-traversal", "a name like a path out of a folder", ["name"], name_traversal),
         ("vocabulary-path", "a vocabulary at a path", ["vocabulary"], text_layer("/etc/passwd")),
         ("vocabulary-url", "a vocabulary at an address", ["vocabulary"], text_layer("https://example.com/v")),
         ("infinity", "Dense(Infinity)", CONFIG_WORDS, set_option("head", "units", float("inf"))),
@@ -596,6 +618,11 @@ def graphs(config):
     expect("same-key.json", "Dense has two units", words, INSPECT).write_text(twice)
 
     words = ["lambda"]
+    whole = expect("lambda.h5", "… in the older format", words, INSPECT)
+    with h5py.File(whole, "w", track_order=True) as file:
+        file.attrs["keras_version"], file.attrs["backend"] = "3.15.1", "tensorflow"
+        file.attrs["model_config"] = json.dumps(lambda_config())
+        file.create_group("model_weights")
     code = json.dumps(lambda_config())
     expect("lambda.json", "a Lambda with compiled Python in it", words, INSPECT).write_text(code)
 
@@ -654,7 +681,7 @@ def losses(members):
 
 def main():
     environment.require_keras()
-    for old in [*HERE.glob("*.keras"), *HERE.glob("*.json")]:
+    for old in [*HERE.glob("*.keras"), *HERE.glob("*.json"), *HERE.glob("*.h5")]:
         old.unlink()
     members = dense_members()
     archives(members)

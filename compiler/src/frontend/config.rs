@@ -22,6 +22,11 @@ pub struct KerasConfigError {
 /// How long a name may be, in bytes. A layer within a model repeats the model's.
 const LONGEST_NAME: usize = 1024;
 
+/// Would a name lead out of a folder if anybody made a path of it?
+fn leads_out(name: &str) -> bool {
+    name.split(['/', '\\']).any(|part| part == "..")
+}
+
 /// What reading a config gives.
 pub(super) type Result<T> = std::result::Result<T, KerasConfigError>;
 
@@ -93,10 +98,16 @@ impl<'a> Node<'a> {
     /// A name: it becomes part of the names of weights and values, and stands in messages.
     pub(super) fn name(&self) -> Result<&'a str> {
         let fits = |name: &&str| {
-            !name.is_empty() && name.len() <= LONGEST_NAME && !name.chars().any(char::is_control)
+            !name.is_empty()
+                && name.len() <= LONGEST_NAME
+                && !name.chars().any(char::is_control)
+                && !leads_out(name)
         };
         let name = self.value.as_str().filter(fits);
-        name.map_or_else(|| self.fail("a name of at most 1024 bytes, without control characters"), Ok)
+        name.map_or_else(
+            || self.fail("a name of at most 1024 bytes, without control characters and \"..\""),
+            Ok,
+        )
     }
 
     /// An item of a list, which may have been read apart from it.
