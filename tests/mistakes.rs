@@ -119,7 +119,8 @@ fn a_guessed_header_is_told() {
     let example = desk.refusal("run m.keras --input a.csv --header no");
     assert!(example.contains("line 1: input \"ids\": expected a 32-bit integer, found \"a\""), "{example}");
     assert!(
-        desk.refusal("run m.keras --input ids.jsonl --header no").ends_with("--header is for .csv files")
+        desk.refusal("run m.keras --input ids.jsonl --header no")
+            .ends_with("--header is for tables, .csv and .tsv")
     );
     desk.masque("build m.keras -o exe -q").succeeded().unwrap();
     let exe = |arguments: &[&str]| run(&desk.path("exe"), desk.0.path(), arguments);
