@@ -40,10 +40,9 @@ const UNSAFE: [&str; 2] = ["runtime/kernels/src/environment.rs", "runtime/src/bu
 
 /// The packages whose modules import in one direction, and imports that go back all the same, with the reason.
 const PACKAGES: [&str; 4] = ["compiler/src", "ir-specs/src", "runtime/src", "runtime/kernels/src"];
-const BACK: [(&str, &str, &str, &str); 3] = [
+const BACK: [(&str, &str, &str, &str); 2] = [
     ("compiler/src", "layer", "layers", "a layer in the settings of another one is looked up by its class"),
     ("ir-specs/src", "program", "ops", "a node has an operation, and the body of a loop is a program"),
-    ("runtime/src", "classes", "io", "labels of classes are read from files"),
 ];
 
 /// This file names what must not be named.

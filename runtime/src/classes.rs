@@ -4,16 +4,13 @@
 //! least 2. Labels come from a text file with a line for each class, in the order of the axis.
 
 use std::cmp::Ordering;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use masque_ir::Type;
 use masque_ir::plan::{Plan, PlanOutput};
 use serde::{Deserialize, Serialize};
 
-use crate::io::{FileError, FileProblem, describe, read_text};
-use crate::quote::quoted;
+use crate::quote::{quoted, typed};
 
 /// How an output is written in a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +27,30 @@ pub enum Form {
     },
 }
 
+/// Labels are not those of an output's classes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LabelError {
+    /// Labels for an output that has no classes.
+    #[error("labels are for scores of classes, floats along a last axis of known size from 2 on, found {0}")]
+    NoClasses(String),
+    /// Labels for one of several outputs.
+    #[error("several outputs have classes: write OUTPUT=FILE, with one of {0} before the file")]
+    WhichOutput(String),
+    /// Two files of labels for one output.
+    #[error("output {0} has the labels of another file already")]
+    LabelsTwice(String),
+    /// More or fewer labels than classes.
+    #[error("expected {expected} labels, one a line, for the classes of {output}, found {found}")]
+    LabelCount {
+        /// The output with its type.
+        output: String,
+        /// How many classes it has.
+        expected: usize,
+        /// The lines of the file.
+        found: usize,
+    },
+}
+
 /// Labels of the classes of each output, in the order of the outputs; `None` where there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Labels(Vec<Option<Arc<[String]>>>);
@@ -40,32 +61,22 @@ impl Labels {
         Labels(labels)
     }
 
-    /// Reads what stands behind each `--labels`: `FILE`, or `OUTPUT=FILE` where several outputs have classes.
-    ///
-    /// # Errors
-    ///
-    /// [`FileError`], naming the file: it cannot be read, is no text, has more or fewer lines than the output has
-    /// classes, or it is not clear which output it is for.
-    pub fn read(plan: &Plan, given: &[PathBuf]) -> Result<Labels, FileError> {
-        let mut labels = Labels(vec![None; plan.outputs.len()]);
-        for given in given {
-            let (output, path) = target(plan, given);
-            let taken = read_text(path).and_then(|text| labels.take(plan, output, &text));
-            taken.map_err(|problem| FileError::at(path, problem))?;
-        }
-        Ok(labels)
+    /// No labels of a plan's outputs.
+    pub(crate) fn none(plan: &Plan) -> Labels {
+        Labels(vec![None; plan.outputs.len()])
     }
 
-    fn take(&mut self, plan: &Plan, output: Option<usize>, text: &str) -> Result<(), FileProblem> {
+    /// Takes the lines of a text as the labels of an output, or of the only one with classes.
+    pub(crate) fn take(&mut self, plan: &Plan, output: Option<usize>, text: &str) -> Result<(), LabelError> {
         let output = output.map_or_else(|| only(plan), Ok)?;
-        let name = || describe(name(plan, output), &plan.outputs[output].ty);
-        let expected = classes(&plan.outputs[output].ty).ok_or_else(|| FileProblem::NoClasses(name()))?;
+        let name = || typed(name(plan, output), &plan.outputs[output].ty);
+        let expected = classes(&plan.outputs[output].ty).ok_or_else(|| LabelError::NoClasses(name()))?;
         let lines: Arc<[String]> = text.lines().map(str::to_owned).collect();
         if lines.len() != expected {
-            return Err(FileProblem::LabelCount { output: name(), expected, found: lines.len() });
+            return Err(LabelError::LabelCount { output: name(), expected, found: lines.len() });
         }
         match self.0[output].replace(lines) {
-            Some(_) => Err(FileProblem::LabelsTwice(name())),
+            Some(_) => Err(LabelError::LabelsTwice(name())),
             None => Ok(()),
         }
     }
@@ -91,33 +102,16 @@ impl Labels {
     }
 }
 
-/// The file, and the output that stands before it, if what does is the name of one.
-fn target<'p>(plan: &Plan, given: &'p Path) -> (Option<usize>, &'p Path) {
-    let named = split(given).and_then(|(name, path)| Some((output_of(plan, name)?, path)));
-    named.map_or((None, given), |(output, path)| (Some(output), path))
-}
-
-/// The files that a `--labels` may mean, before it is known which names outputs have.
-pub fn files(given: &Path) -> impl Iterator<Item = &Path> {
-    std::iter::once(given).chain(split(given).map(|(_, path)| path))
-}
-
-/// What stands before and behind the first `=`.
-fn split(given: &Path) -> Option<(&str, &Path)> {
-    let (name, path) = given.to_str()?.split_once('=')?;
-    Some((name, Path::new(OsStr::new(path))))
-}
-
 /// The only output with classes.
-fn only(plan: &Plan) -> Result<usize, FileProblem> {
+fn only(plan: &Plan) -> Result<usize, LabelError> {
     let with_classes: Vec<usize> =
         (0..plan.outputs.len()).filter(|&place| classes(&plan.outputs[place].ty).is_some()).collect();
     match with_classes[..] {
         [output] => Ok(output),
-        [] => Err(FileProblem::NoClasses(described(plan))),
+        [] => Err(LabelError::NoClasses(described(plan))),
         _ => {
             let names: Vec<String> = with_classes.iter().map(|&output| quoted(name(plan, output))).collect();
-            Err(FileProblem::WhichOutput(names.join(", ")))
+            Err(LabelError::WhichOutput(names.join(", ")))
         }
     }
 }
@@ -127,7 +121,7 @@ fn name(plan: &Plan, output: usize) -> &str {
 }
 
 /// The output of a name: that of the model, or its number.
-fn output_of(plan: &Plan, name: &str) -> Option<usize> {
+pub(crate) fn output_of(plan: &Plan, name: &str) -> Option<usize> {
     let numbered = |output: &PlanOutput| output.name == name;
     plan.output_names().position(|known| known == name).or_else(|| plan.outputs.iter().position(numbered))
 }
@@ -135,7 +129,7 @@ fn output_of(plan: &Plan, name: &str) -> Option<usize> {
 /// For people: all outputs with their types.
 pub(crate) fn described(plan: &Plan) -> String {
     let outputs = plan.outputs.iter().zip(plan.output_names());
-    outputs.map(|(output, name)| describe(name, &output.ty)).collect::<Vec<_>>().join(", ")
+    outputs.map(|(output, name)| typed(name, &output.ty)).collect::<Vec<_>>().join(", ")
 }
 
 /// The number of classes that an output has scores of.

@@ -1,9 +1,19 @@
 //! Files in, files out: what a model is fed with and what becomes of its answers. The executables that masque
 //! builds and the `masque run` command use the same functions, so they take and give the same files.
 
+#[cfg(feature = "arrow")]
+mod arrow;
 mod atomic;
+#[cfg(feature = "arrow")]
+mod columns;
 mod formats;
+#[cfg(feature = "arrow")]
+mod guarded;
+mod labels;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod reading;
+pub(crate) mod rows;
 mod source;
 pub mod targets;
 mod unfinished;
@@ -15,18 +25,19 @@ use std::path::{Path, PathBuf};
 
 use masque_ir::plan::Plan;
 
-use crate::classes::Form;
+use crate::classes::{Form, LabelError};
 use crate::examples::ExampleError;
 use crate::npy::NpyError;
 use crate::npz::NpzError;
-use crate::quote::{one_line, quoted};
-use crate::{Tensor, json_lines, npy, npz, rows};
+use crate::quote::one_line;
+use crate::{Tensor, json_lines, npy, npz};
 
 pub use atomic::replace;
 pub(crate) use formats::present;
 pub use formats::{Answers, FORMATS, Facts, Format};
+pub use labels::{label_files, read_labels};
 pub use reading::{Examples, Reading, input_specs, read_examples, read_inputs, waits_for};
-pub(crate) use reading::{Input, out_of_range, read_text};
+pub(crate) use reading::{Input, out_of_range};
 pub(crate) use source::Source;
 pub use targets::{Kind, Targets};
 
@@ -157,25 +168,9 @@ pub enum FileProblem {
     /// Labels of which nothing is written.
     #[error("--labels is for --top, which writes the labels of the best classes")]
     LabelsAlone,
-    /// Labels for an output that has no classes.
-    #[error("labels are for scores of classes, floats along a last axis of known size from 2 on, found {0}")]
-    NoClasses(String),
-    /// Labels for one of several outputs.
-    #[error("several outputs have classes: write OUTPUT=FILE, with one of {0} before the file")]
-    WhichOutput(String),
-    /// Two files of labels for one output.
-    #[error("output {0} has the labels of another file already")]
-    LabelsTwice(String),
-    /// More or fewer labels than classes.
-    #[error("expected {expected} labels, one a line, for the classes of {output}, found {found}")]
-    LabelCount {
-        /// The output with its type.
-        output: String,
-        /// How many classes it has.
-        expected: usize,
-        /// The lines of the file.
-        found: usize,
-    },
+    /// Labels are not those of an output's classes.
+    #[error(transparent)]
+    Labels(#[from] LabelError),
     /// A single array cannot be the inputs, or the outputs.
     #[error("one array cannot hold the {0} of this model; use .npz")]
     OneArray(String),
@@ -308,12 +303,6 @@ pub fn write_masks(path: &Path, masks: &[(String, Tensor)]) -> Result<(), FileEr
 /// Is this failure only that nobody reads what is written? Then there is nothing to say.
 pub fn is_broken_pipe(error: &FileError) -> bool {
     matches!(&error.problem, FileProblem::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// A line for people: an input or output with its type.
-pub fn describe(name: &str, ty: &masque_ir::Type) -> String {
-    let bare = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-./:".contains(c));
-    if bare { format!("{name}: {ty}") } else { format!("{}: {ty}", quoted(name)) }
 }
 
 #[cfg(test)]

@@ -4,16 +4,12 @@
 //! [`error`]. The fast way to the same numbers is [`kernels`], which [`exec`] chooses. A plan and its weights
 //! come in a [`bundle`], a [`session`] runs them, and [`cli`] is the program around both.
 
-#[cfg(feature = "arrow")]
-mod arrow;
 pub mod attached;
 pub mod bundle;
 mod cast;
 pub mod check;
 pub mod classes;
 pub mod cli;
-#[cfg(feature = "arrow")]
-mod columns;
 pub mod csv;
 mod data;
 pub mod element;
@@ -22,8 +18,6 @@ pub mod error;
 pub mod example;
 pub mod examples;
 pub mod exec;
-#[cfg(feature = "arrow")]
-mod guarded;
 pub mod hash;
 pub mod io;
 mod json;
@@ -34,11 +28,8 @@ pub mod lookup;
 mod memory;
 pub mod npy;
 pub mod npz;
-#[cfg(feature = "parquet")]
-mod parquet;
 pub mod quote;
 pub mod reference;
-mod rows;
 pub mod serve;
 pub mod session;
 pub mod tensor;

@@ -24,6 +24,12 @@ pub fn one_line(text: &str) -> String {
     line.trim().to_owned()
 }
 
+/// A line for people: an input or output with its type.
+pub fn typed(name: &str, ty: &masque_ir::Type) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-./:".contains(c));
+    if bare { format!("{name}: {ty}") } else { format!("{}: {ty}", quoted(name)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -22,9 +22,9 @@ pub use crate::keep::Fields;
 pub use job::{FLAGS, Flag, Job, OnError};
 
 use crate::examples::ExampleError;
+use crate::io::rows::{Row, Writing};
 use crate::io::{self as files, FileError, FileProblem, Input, Place};
 use crate::keep::Keep;
-use crate::rows::{Row, Writing};
 use crate::session::{Options, Session, State};
 use crate::{RunError, csv};
 use answers::{Answered, Answerer};

@@ -443,7 +443,7 @@ def lambda_inside(config):
 def name_traversal(config):
     """A name that leads out of a folder, if anybody makes a path of it."""
     entry = layer(config, "head")
-    entry["name"] = entry["config"]["name"] = config["config"]["output_layers"][0] = "../../../tmp/head"
+    entry["name"] = entry["config"]["name"] = config["config"]["output_layers"][0] = "../../../head"
 
 
 def text_layer(vocabulary):

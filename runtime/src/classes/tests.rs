@@ -1,5 +1,7 @@
 //! The best scores are those of a plain sort; labels are for one output each, and as many as it has classes.
 
+use std::path::PathBuf;
+
 use masque_ir::text::parse_type;
 use proptest::prelude::*;
 
@@ -54,8 +56,9 @@ fn read(plan: &Plan, files: &[(&str, &[u8])]) -> Result<Labels, String> {
         PathBuf::from(format!("{output}{}", path.display()))
     };
     let given: Vec<PathBuf> = files.iter().enumerate().map(write).collect();
-    let bare = |error: FileError| error.to_string().replace(&format!("{}/", folder.path().display()), "");
-    Labels::read(plan, &given).map_err(bare)
+    let bare =
+        |error: crate::io::FileError| error.to_string().replace(&format!("{}/", folder.path().display()), "");
+    crate::io::read_labels(plan, &given).map_err(bare)
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn a_file_has_a_line_for_each_class() {
     );
     assert!(refused(b"").ends_with("found 0"));
     assert_eq!(refused(b"a\n\xff\nc\n"), "0.txt: line 2: not UTF-8 text");
-    let missing = Labels::read(&plan, &["/no/such".into()]).unwrap_err().to_string();
+    let missing = crate::io::read_labels(&plan, &["/no/such".into()]).unwrap_err().to_string();
     assert!(missing.starts_with("/no/such: "), "{missing}");
 }
 

@@ -6,8 +6,8 @@ use masque_ir::plan::{PaddingRead, Plan, PlanOutput, PlanValue};
 use serde_json::{Map, Value as Json, json};
 
 use crate::Attached;
-use crate::io::{describe, present};
-use crate::quote::one_line;
+use crate::io::present;
+use crate::quote::{one_line, typed};
 use crate::serve::{FLAGS, Flag};
 
 fn program() -> String {
@@ -28,11 +28,11 @@ fn section(text: &mut String, title: &str, lines: impl IntoIterator<Item = Strin
 }
 
 fn inputs(plan: &Plan) -> impl Iterator<Item = String> {
-    plan.input_values().map(|(_, input)| describe(&input.name, &input.ty))
+    plan.input_values().map(|(_, input)| typed(&input.name, &input.ty))
 }
 
 fn outputs(plan: &Plan) -> impl Iterator<Item = String> {
-    plan.outputs.iter().zip(plan.output_names()).map(|(output, name)| describe(name, &output.ty))
+    plan.outputs.iter().zip(plan.output_names()).map(|(output, name)| typed(name, &output.ty))
 }
 
 pub(super) fn help(plan: &Plan) -> String {
@@ -159,7 +159,7 @@ pub(super) fn info(plan: &Plan, attached: &Attached) -> String {
     }
     section(&mut text, "Inputs", inputs(plan));
     section(&mut text, "Outputs", outputs(plan));
-    let states = states(plan).map(|state| describe(&state.name, &state.ty));
+    let states = states(plan).map(|state| typed(&state.name, &state.ty));
     section(&mut text, "Kept from batch to batch", states);
     let labels = |(place, name)| attached.labels.of(place).map(|labels| (name, labels));
     let labels = plan.output_names().enumerate().filter_map(labels);

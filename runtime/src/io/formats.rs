@@ -7,8 +7,8 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use super::FileProblem;
+use super::rows::{Reader, Writer};
 use super::source::Raw;
-use crate::rows::{Reader, Writer};
 
 /// A format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,11 +76,11 @@ pub(crate) struct Columns {
 
 #[cfg(feature = "arrow")]
 const ARROW: [Option<(Reader, Writer)>; 2] =
-    [Some((crate::arrow::read, crate::arrow::file)), Some((crate::arrow::read, crate::arrow::stream))];
+    [Some((super::arrow::read, super::arrow::file)), Some((super::arrow::read, super::arrow::stream))];
 #[cfg(not(feature = "arrow"))]
 const ARROW: [Option<(Reader, Writer)>; 2] = [None; 2];
 #[cfg(feature = "parquet")]
-const PARQUET: Option<(Reader, Writer)> = Some((crate::parquet::read, crate::parquet::file));
+const PARQUET: Option<(Reader, Writer)> = Some((super::parquet::read, super::parquet::file));
 #[cfg(not(feature = "parquet"))]
 const PARQUET: Option<(Reader, Writer)> = None;
 

@@ -234,7 +234,7 @@ pub fn waits_for(place: &Place) -> Option<&'static str> {
 }
 
 /// Reads a file of text.
-pub(crate) fn read_text(path: &std::path::Path) -> Result<String, FileProblem> {
+pub(super) fn read_text(path: &std::path::Path) -> Result<String, FileProblem> {
     Ok(text(&std::fs::read(path)?)?.to_owned())
 }
 

@@ -11,9 +11,10 @@ use super::window::{Item, Record};
 use crate::classes::Form;
 use crate::examples::InputSpec;
 use crate::io::FileProblem;
+use crate::io::{self, rows};
 use crate::json_lines;
 use crate::session::{Options, Outputs, Session, State};
-use crate::{RunError, Tensor, io, rows};
+use crate::{RunError, Tensor};
 
 /// An answer, or why there is none.
 pub(crate) type Answer = Result<Answered, FileProblem>;

@@ -7,9 +7,9 @@ use masque_ir::plan::{Plan, PlanOutput};
 
 use super::ServeError;
 use crate::classes::{self, Form, Labels};
+use crate::io::rows::Header;
 use crate::io::{self as files, Answers, FileError, FileProblem, Format, Place, Reading, Targets};
 use crate::keep::Fields;
-use crate::rows::Header;
 
 /// What becomes of a record that cannot be answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -264,7 +264,7 @@ impl Job {
     ///
     /// [`FileError`] if the output's ending is none of a form of outputs, or none that can hold what is asked for.
     pub fn targets<'t>(&self, targets: &'t mut Targets) -> Result<&'t mut Targets, FileError> {
-        for file in self.labels.iter().flat_map(|given| classes::files(given)) {
+        for file in self.labels.iter().flat_map(|given| files::label_files(given)) {
             targets.read(file);
         }
         match (self.top, self.labels.first()) {
@@ -284,7 +284,7 @@ impl Job {
     /// [`ServeError`]: labels that are not those of the outputs, or the best classes of outputs that have none.
     pub(super) fn forms(&self, plan: &Plan) -> Result<Vec<Form>, ServeError> {
         let Some(most) = self.top else { return Ok(vec![]) };
-        let labels = Labels::read(plan, &self.labels)?.or(&self.known_labels);
+        let labels = files::read_labels(plan, &self.labels)?.or(&self.known_labels);
         let form = |(place, output): (usize, &PlanOutput)| {
             let best = |_| Form::Best { most, labels: labels.of(place).cloned() };
             classes::classes(&output.ty).map_or(Form::Whole, best)

@@ -10,9 +10,9 @@ use std::thread;
 use super::assemble::{Assembler, MOST_BYTES, Raw};
 use super::batches::{Company, Key, tokens};
 use crate::examples::{self, ExampleError, InputSpec, Place};
+use crate::io::rows::Fields;
 use crate::io::{FileProblem, Format, Source};
 use crate::keep::{Keep, Kept};
-use crate::rows::Fields;
 use crate::{Tensor, csv, json_lines};
 
 /// The bytes of a piece.

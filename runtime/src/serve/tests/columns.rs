@@ -46,7 +46,7 @@ fn columns_are_read_as_lines_are() {
 }
 
 /// The rows of a file.
-fn rows(format: Format, bytes: &[u8]) -> Result<Vec<crate::rows::Fields>, FileProblem> {
+fn rows(format: Format, bytes: &[u8]) -> Result<Vec<crate::io::rows::Fields>, FileProblem> {
     let source = Source::of(Box::new(io::Cursor::new(bytes.to_vec())))?;
     let rows = format.reader().unwrap()(source)?;
     rows.collect::<Result<Vec<_>, _>>().map(|rows| rows.concat())

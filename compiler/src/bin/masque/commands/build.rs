@@ -6,9 +6,8 @@ use masque::Options;
 use masque::executable::Runner;
 use masque::session::CompiledModel;
 use masque_runtime::Attached;
-use masque_runtime::classes::{self, Labels};
 use masque_runtime::example::Example;
-use masque_runtime::io::Kind;
+use masque_runtime::io::{Kind, label_files, read_labels};
 
 use crate::args::{Build, Common};
 use crate::commands;
@@ -16,7 +15,7 @@ use crate::report::{Failure, Terminal};
 
 pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Result<ExitCode, Failure> {
     let mut targets = commands::targets(&arguments.model, common, arguments.force);
-    for file in arguments.labels.iter().flat_map(|given| classes::files(given)) {
+    for file in arguments.labels.iter().flat_map(|given| label_files(given)) {
         targets.read(file);
     }
     if let Some(runner) = &arguments.runner {
@@ -32,7 +31,7 @@ pub(crate) fn run(arguments: &Build, common: &Common, terminal: &Terminal) -> Re
     };
     let given = Options { mask_outputs: true, ..arguments.compiling.options() };
     let planned = commands::plan(inferred, common, given, terminal)?;
-    let labels = Labels::read(&planned.plan, &arguments.labels)?;
+    let labels = read_labels(&planned.plan, &arguments.labels)?;
     let compiled = CompiledModel::new(arguments.model.display().to_string(), planned);
     let example = Example::of(&compiled.session()?).and_then(|example| example.encode().ok());
     if example.is_none() {

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use crate::io::FileProblem;
+use super::FileProblem;
 
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };

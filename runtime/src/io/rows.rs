@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use masque_ir::DType;
 
+use super::{FileProblem, Format, Source};
 use crate::Tensor;
-use crate::io::{FileProblem, Format, Source};
 use crate::json::Value;
 
 /// A record: its fields by name.

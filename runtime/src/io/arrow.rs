@@ -13,9 +13,9 @@ use arrow_ipc::writer::{FileWriter, StreamWriter};
 use arrow_ipc::{CompressionType, Message, root_as_message};
 use arrow_schema::{ArrowError, SchemaRef};
 
-use crate::io::{FileProblem, Source};
-use crate::rows::{Header, Row, Rows, Sheet, Table};
-use crate::{columns, guarded};
+use super::rows::{Header, Row, Rows, Sheet, Table};
+use super::{FileProblem, Source};
+use super::{columns, guarded};
 
 /// For people.
 const FORMAT: &str = "Arrow";

@@ -19,10 +19,10 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use masque_ir::DType;
 use ndarray::{ArrayViewD, Axis};
 
-use crate::io::FileProblem;
+use super::FileProblem;
+use super::rows::{Fields, Header, Row, Rows};
 use crate::json::Value;
 use crate::quote::quoted;
-use crate::rows::{Fields, Header, Row, Rows};
 use crate::{Tensor, TensorView};
 
 /// How many rows are made of a batch at a time.

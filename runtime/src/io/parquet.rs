@@ -13,9 +13,9 @@ use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::ChunkReader;
 
-use crate::io::{FileProblem, Source};
-use crate::rows::{Header, Row, Rows, Sheet, Table};
-use crate::{columns, guarded};
+use super::rows::{Header, Row, Rows, Sheet, Table};
+use super::{FileProblem, Source};
+use super::{columns, guarded};
 
 /// For people.
 const FORMAT: &str = "Parquet";
