@@ -22,6 +22,24 @@ def load_module(path):
     return module
 
 
+def loadable(cls):
+    """Lets Keras make layers again whose `__init__` takes no `**kwargs`, as in many examples.
+
+    Keras hands over `name`, `trainable` and `dtype` even so, and fails. Only `dtype` matters, and float32 is the default.
+    """
+    taken = inspect.signature(cls.__init__).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken.values()):
+        return
+    make = cls.from_config
+
+    def from_config(config):
+        plain = keras.dtype_policies.get(config.get("dtype")).name == "float32"
+        added = {"name", "trainable"} | ({"dtype"} if plain else set())
+        return make({key: value for key, value in config.items() if key in taken or key not in added})
+
+    cls.from_config = from_config
+
+
 def parse_input(text):
     """Returns the `keras.Input` that `NAME:SIZE,SIZE:DTYPE` describes; `None` is a size that is not fixed."""
     name, sizes, dtype = text.split(":")
@@ -43,6 +61,9 @@ def main(arguments=None):
         classes = {}
         for path in options.objects:
             classes |= {name: value for name, value in vars(load_module(path)).items() if inspect.isclass(value) or inspect.isfunction(value)}
+        for value in classes.values():
+            if inspect.isclass(value) and issubclass(value, keras.layers.Layer) and not value.__module__.startswith("keras."):
+                loadable(value)
         inputs = [parse_input(text) for text in options.input] or None
         model = keras.saving.load_model(options.model, custom_objects=classes, compile=False, safe_mode=not options.unsafe)
         inputs = inputs[0] if inputs and len(inputs) == 1 else inputs

@@ -15,7 +15,7 @@ from keras import layers, ops
 
 import masque_export
 from masque_export import ExportError, export, verify
-from masque_export.__main__ import main
+from masque_export.__main__ import load_module, main
 
 IDS = np.array([[1, 2, 3, 4, 5], [3, 4, 5, 0, 0], [6, 0, 2, 0, 1]], "int32")
 
@@ -179,6 +179,20 @@ class Files(Exports):
             self.assertEqual(main(arguments), 2)
         self.assertIn("exists", said.getvalue())
         self.assertEqual(said.getvalue().count("\n"), 1)
+
+    def test_the_command_line_loads_layers_that_take_no_settings_of_keras(self):
+        """`__init__` without `**kwargs`, as in Keras' example of a transformer: Keras alone cannot load such a file."""
+        source, classes = Path(self.folder, "times.keras"), Path(self.folder, "times.py")
+        classes.write_text(
+            "import keras\nclass Times(keras.layers.Layer):\n    def __init__(self, factor):\n        super().__init__()\n"
+            "        self.factor = factor\n    def call(self, x):\n        return x * self.factor\n"
+        )
+        times = load_module(str(classes)).Times
+        inputs = keras.Input((4,), name="x")
+        keras.Model(inputs, times(3.0)(inputs)).save(source)
+        self.assertEqual(main([str(source), "-o", str(self.path), "--objects", str(classes)]), 0)
+        x = np.ones((2, 4), "float32")
+        np.testing.assert_array_equal(keras.saving.load_model(self.path)(x), x * 3.0)
 
 
 class Weights(Exports):
