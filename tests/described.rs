@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use masque::diagnostics::{Code, UnsupportedMask};
+use masque::diagnostics::{Code, Diagnostic, UnsupportedMask};
 use masque::frontend::{OpaqueLayer, OpenOptions};
-use masque::{Error, Model, table};
+use masque::table::{self, Row};
+use masque::{Error, Inferred, Model};
 use masque_ir::facts::MaskStatus;
 use masque_tests::command::run;
 use masque_tests::compare;
@@ -22,7 +23,7 @@ fn described(case: &Case) -> OpenOptions {
 
 fn cases() -> Vec<Case> {
     let cases = corpus::described();
-    assert!(cases.len() >= 12, "only {} models", cases.len());
+    assert!(cases.len() >= 23, "only {} models", cases.len());
     cases
 }
 
@@ -69,43 +70,85 @@ fn the_text_of_an_expanded_model_is_a_model() {
     }
 }
 
-/// Without descriptions: calls before a custom layer are the same, masks after it are the same or not known, and nothing
-/// is clear or has numbers.
+/// Without descriptions: calls before a custom layer are the same, masks and findings after it are the same or not known,
+/// and nothing is clear or has numbers.
 #[test]
 fn what_is_said_without_descriptions_is_the_same_or_unknown() {
-    let mut looked_at = 0;
     for case in cases() {
         let known = Model::open_with(case.model(), &described(&case)).unwrap().infer().unwrap();
-        let unknown = match Model::open(case.model()) {
-            Ok(model) => model,
-            // Nothing reads what the custom layer gives, so the file does not say its type.
-            Err(error) => {
-                assert!(error.to_string().contains("--opaque NAME=TYPE"), "{}: {error}", case.name);
-                continue;
-            }
-        };
-        looked_at += 1;
-        let unknown = unknown.infer().unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        let (known, rows) = (table::rows(known.graph()), table::rows(unknown.graph()));
-        assert!(rows.iter().any(|row| row.status == MaskStatus::Unknown), "{}", case.name);
-        for row in rows.iter().filter(|row| !row.plumbing) {
-            let same = known.iter().find(|other| other.layer == row.layer && other.call == row.call);
-            let same = same.unwrap_or_else(|| panic!("{}: {} is not there", case.name, row.name()));
-            assert_eq!(row.types, same.types, "{}: {}", case.name, row.name());
-            let masks = row.masks_out.iter().zip(&same.masks_out);
-            let unknown = |mask: &Option<String>| mask.as_ref().is_some_and(|mask| mask.contains("unknown("));
-            let agree = masks.into_iter().all(|(mask, same)| unknown(mask) || mask == same);
-            assert!(agree, "{}: {}: {:?}, not {:?}", case.name, row.name(), row.masks_out, same.masks_out);
-        }
-        let padding = unknown.padding().unwrap();
-        let outputs = padding.outputs.len() + unknown.unknown_outputs().len();
+        let unknown = without_descriptions(&case, &table::rows(known.graph()));
+        masks_are_the_same_or_unknown(&case, &known, &unknown);
+        findings_are_the_same_or_unknown(&case, &known, &unknown);
+        let (one, other) = (unknown.padding().unwrap(), known.padding().unwrap());
+        let outputs = one.outputs.len() + unknown.unknown_outputs().len();
         assert_eq!(outputs, unknown.graph().graph.outputs().len(), "{}", case.name);
         assert!(!unknown.unknown_outputs().is_empty(), "{}", case.name);
-        let findings = unknown.findings(UnsupportedMask::Error);
-        assert!(findings.iter().any(|finding| finding.code == Code::LayerOpaque), "{}", case.name);
+        for output in &one.outputs {
+            let same = other.outputs.iter().find(|other| other.name == output.name).unwrap();
+            assert_eq!(output.reads, same.reads, "{}: {}", case.name, output.name);
+        }
         assert!(matches!(unknown.lower(KERAS), Err(Error::Opaque { .. })), "{}", case.name);
     }
-    assert!(looked_at >= 8, "only {looked_at} models");
+}
+
+/// The model as its file has it. Where nothing reads what a custom layer gives, the file does not say its type.
+fn without_descriptions(case: &Case, known: &[Row]) -> Inferred {
+    let refused = match Model::open(case.model()) {
+        Ok(model) => return model.infer().unwrap_or_else(|error| panic!("{}: {error}", case.name)),
+        Err(error) => error.to_string(),
+    };
+    assert!(refused.contains("--opaque NAME=TYPE"), "{}: {refused}", case.name);
+    let custom: Vec<&Row> =
+        known.iter().filter(|row| row.call == 0 && row.class.starts_with("Custom>")).collect();
+    let within = |row: &&&Row| custom.iter().any(|other| row.layer.starts_with(&format!("{}/", other.layer)));
+    let types = |row: &&Row| row.types.iter().map(|ty| format!("{}={ty}", row.layer)).collect::<Vec<_>>();
+    let outer = custom.iter().filter(|row| !within(row)).flat_map(types);
+    let stated = outer.map(|text| text.parse().unwrap()).collect();
+    let options = OpenOptions { opaque: stated, ..OpenOptions::default() };
+    let opened = Model::open_with(case.model(), &options).and_then(Model::infer);
+    opened.unwrap_or_else(|error| panic!("{}: {error}", case.name))
+}
+
+fn masks_are_the_same_or_unknown(case: &Case, known: &Inferred, unknown: &Inferred) {
+    let (known, rows) = (table::rows(known.graph()), table::rows(unknown.graph()));
+    assert!(rows.iter().any(|row| row.status == MaskStatus::Unknown), "{}", case.name);
+    for row in rows.iter().filter(|row| !row.plumbing) {
+        let same = known.iter().find(|other| other.layer == row.layer && other.call == row.call);
+        let same = same.unwrap_or_else(|| panic!("{}: {} is not there", case.name, row.name()));
+        assert_eq!(row.types, same.types, "{}: {}", case.name, row.name());
+        for (masks, same) in [(&row.masks_in, &same.masks_in), (&row.masks_out, &same.masks_out)] {
+            let unknown = |mask: &Option<String>| mask.as_ref().is_some_and(|mask| mask.contains("unknown("));
+            let custom = row.status == MaskStatus::Unknown;
+            let agree = custom || masks.iter().zip(same).all(|(mask, same)| unknown(mask) || mask == same);
+            assert!(agree, "{}: {}: {masks:?}, not {same:?}", case.name, row.name());
+        }
+    }
+}
+
+/// A finding that rests on a custom layer is named by the finding about that layer.
+fn findings_are_the_same_or_unknown(case: &Case, known: &Inferred, unknown: &Inferred) {
+    let of = |inferred: &Inferred| inferred.findings(UnsupportedMask::Error);
+    let (known, unknown) = (of(known), of(unknown));
+    let (opaque, said): (Vec<_>, Vec<_>) =
+        unknown.into_iter().partition(|finding| finding.code == Code::LayerOpaque);
+    let custom: BTreeSet<&str> = opaque.iter().map(|finding| finding.layer.as_str()).collect();
+    assert!(!custom.is_empty(), "{}", case.name);
+    let place = |finding: &Diagnostic| (finding.code, finding.layer.clone(), finding.call);
+    for finding in &said {
+        let there = known.iter().any(|other| place(other) == place(finding));
+        assert!(there, "{}: {} is said without the descriptions alone", case.name, finding.message);
+    }
+    for finding in &known {
+        let name = &finding.layer;
+        let inside = |custom: &&str| name == custom || name.starts_with(&format!("{custom}/"));
+        let rests = opaque
+            .iter()
+            .flat_map(|finding| &finding.labels)
+            .any(|label| finding.labels.iter().any(|own| own.name == label.name) || label.name == *name);
+        let there = said.iter().any(|other| place(other) == place(finding));
+        let fine = there || rests || custom.iter().any(inside);
+        assert!(fine, "{}: {} is not said without the descriptions", case.name, finding.message);
+    }
 }
 
 #[test]
@@ -374,6 +417,47 @@ fn descriptions_that_cannot_be_are_refused() {
         let refusal = refusal.and_then(|model| model.infer().map(drop).map_err(|error| error.to_string()));
         let refusal = refusal.err().unwrap_or_else(|| panic!("{descriptions}"));
         assert!(refusal.contains(words) && !refusal.contains('\n'), "{words}: {refusal}");
+    }
+}
+
+/// A few lines that would come to more than there is room for.
+#[test]
+fn descriptions_that_grow_without_end_are_refused() {
+    let body = |head: &str, calls: &str| {
+        format!("describe {head} body {{\n  %x = Argument()\n{calls}  return output_0 = %y\n}}\n")
+    };
+    let level = |n: usize| {
+        let head = if n == 0 { "Own {a = any}".to_owned() } else { format!("C{n} {{a = any}}") };
+        body(&head, &format!("  %y = C{}(%x) {{a = [$a, $a]}}\n", n + 1))
+    };
+    let doubled = (0..30).map(level).collect::<String>() + &body("C30 {a = any}", "  %y = ops.Copy(%x)\n");
+    let wide = body("Own {a = any}", &format!("  %y = Wide(%x) {{a = [{}1]}}\n", "$a, ".repeat(3000)))
+        + &body("Wide {a = any}", "  %y = ops.Copy(%x)\n");
+    let weight = |shape: &str| {
+        let declared = format!("  layer %w = ops.Weight {{shape = {shape}}}\n");
+        let calls = "  %w = ops.Weight()\n  %y = ops.Add(%x, %w)\n";
+        body("Own {a = any}", calls).replace("  %x = Argument()\n", &(declared + "  %x = Argument()\n"))
+    };
+    let nested = |inner: String| body("Own {a = any}", &format!("  %y = Dense(%x) {{units = {inner}}}\n"));
+    let long = format!("{{a = [{}1]}}", "1, ".repeat(3000));
+    for (settings, descriptions, words) in [
+        ("{a = 1}", doubled, "at most 1048576 calls and values from descriptions in a model, found more"),
+        (long.as_str(), wide, "at most 1048576 calls and values"),
+        ("{a = 1}", weight("[1099511627776, 1099511627776, 1099511627776]"), "layer `own/w`"),
+        ("{a = 1}", weight("[9223372036854775807]"), "`shape`"),
+        ("{a = 4}", weight("[$a, \"-1 - $a * 99\"]"), "`shape`"),
+        ("{a = 9223372036854775807}", nested("$a".into()), "`units`"),
+        ("{a = 99}", nested("\"$a ** 99\"".into()), "a number of 64 bits"),
+        ("{a = 1}", nested(format!("{}1{}", "[".repeat(99_999), "]".repeat(99_999))), "within one another"),
+        ("{a = 1}", nested(format!("\"{}$a\"", "(".repeat(99_999))), "within one another"),
+        ("{a = 1}", nested(format!("\"{}$a\"", "-".repeat(99_999))), "within one another"),
+        ("{a = 1}", nested(format!("\"$a{}\"", "[0]".repeat(99_999))), "with an item 0"),
+    ] {
+        let refusal = read("%x", settings, &descriptions);
+        let refusal = refusal.and_then(|model| model.infer().map(drop).map_err(|error| error.to_string()));
+        let refusal = refusal.err().unwrap_or_else(|| panic!("{words}"));
+        let line = refusal.len() < 1000 && !refusal.contains('\n');
+        assert!(refusal.contains(words) && line, "{words}: {}", &refusal[..refusal.len().min(500)]);
     }
 }
 

@@ -292,17 +292,16 @@ pub fn read(path: &Path, options: &OpenOptions) -> Result<ModelFile, LoadError> 
 }
 
 /// Reads what a model file holds, and no other file; the ending of its path names the format.
-pub fn read_bytes(path: &Path, bytes: &[u8]) -> Result<ModelFile, LoadError> {
+pub fn read_bytes(path: &Path, bytes: &[u8], known: &Descriptions) -> Result<ModelFile, LoadError> {
     let fail = |problem: Problem| LoadError { file: path.to_owned(), problem };
     let hash = blake3::hash(bytes).to_hex()[..32].to_owned();
-    let known = Descriptions::default();
     let (raw, weights) = match path.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
-        "json" => parse_config(bytes, &known).and_then(|nested| {
+        "json" => parse_config(bytes, known).and_then(|nested| {
             let (raw, mut weights) = (flatten::flatten(nested)?, WeightSource::none());
             weights.learn_from_settings(&raw)?;
             Ok((raw, weights))
         }),
-        ending => read_whole(ending, bytes.into(), &known),
+        ending => read_whole(ending, bytes.into(), known),
     }
     .map_err(fail)?;
     Ok(ModelFile { raw, weights, hash })

@@ -180,7 +180,20 @@ impl Model {
     ///
     /// Those of [`Model::open`].
     pub fn from_bytes(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Model, Error> {
-        Model::of(path.as_ref(), frontend::read_bytes(path.as_ref(), bytes)?, &Registry::default())
+        Model::from_bytes_with(path, bytes, &frontend::Descriptions::default())
+    }
+
+    /// The same with descriptions of custom layers.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Model::open`].
+    pub fn from_bytes_with(
+        path: impl AsRef<Path>,
+        bytes: &[u8],
+        described: &frontend::Descriptions,
+    ) -> Result<Model, Error> {
+        Model::of(path.as_ref(), frontend::read_bytes(path.as_ref(), bytes, described)?, described.registry())
     }
 
     fn of(path: &Path, file: ModelFile, registry: &Registry) -> Result<Model, Error> {

@@ -13,6 +13,7 @@ use masque_ir::described::{Description, Meaning};
 use masque_ir::text::{TextError, parse_descriptions};
 use serde_json::{Map, Value as Json};
 
+use super::expression::Room;
 use super::{LoadError, RawLayer, RawModel, RawTensor, opaque, read_file};
 use crate::layer::{ConfigError, Registry};
 use crate::layers;
@@ -108,6 +109,10 @@ impl Descriptions {
         Descriptions { registry, ..Descriptions::default() }
     }
 
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Reads the descriptions of a file, in addition to those that there are.
     pub(super) fn read(&mut self, path: &Path) -> Result<Vec<u8>, LoadError> {
         let fail = |problem| LoadError { file: path.to_owned(), problem };
@@ -189,6 +194,10 @@ impl Descriptions {
 
     /// Puts bodies in the place of all layers that are described. Those that are registered get the settings of the file.
     pub(super) fn expand(&self, model: &mut RawModel) -> Result<(), NotAsDescribed> {
+        self.expand_within(model, &mut Room::new())
+    }
+
+    fn expand_within(&self, model: &mut RawModel, room: &mut Room) -> Result<(), NotAsDescribed> {
         for layer in &mut model.layers {
             if layer.nested.is_none() && self.registry.find(&layer.class).is_some() {
                 layer.settings = opaque::own(&layer.settings);
@@ -199,11 +208,13 @@ impl Descriptions {
                     layer.origin.class = Some(std::mem::replace(&mut layer.class, class.clone()));
                     layer.settings = opaque::own(&layer.settings);
                 }
-                Some(Meaning::Body(body)) => layer.nested = Some(Box::new(body::instance(body, layer)?)),
+                Some(Meaning::Body(body)) => {
+                    layer.nested = Some(Box::new(body::instance(body, layer, room)?))
+                }
                 None => {}
             }
             if let Some(nested) = &mut layer.nested {
-                self.expand(nested)?;
+                self.expand_within(nested, room)?;
             }
         }
         Ok(())

@@ -26,21 +26,55 @@ pub(super) fn value(text: &str, settings: &Map<String, Json>) -> Result<Json, St
     }
 }
 
-/// Values with every text that has a `$` in it worked out.
-pub(super) fn all(json: &Json, settings: &Map<String, Json>) -> Result<Json, String> {
+/// Values with every text that has a `$` in it worked out, as long as there is room for what they come to.
+pub(super) fn all(json: &Json, settings: &Map<String, Json>, room: &mut Room) -> Result<Json, String> {
+    room.take(1)?;
     Ok(match json {
         Json::String(text) if text.contains('$') => {
-            value(text, settings).map_err(|wrong| placed(wrong, json))?
+            let value = value(text, settings).map_err(|wrong| placed(wrong, json))?;
+            room.take(within(&value))?;
+            value
         }
         Json::Array(items) => {
-            Json::Array(items.iter().map(|item| all(item, settings)).collect::<Result<_, _>>()?)
+            Json::Array(items.iter().map(|item| all(item, settings, room)).collect::<Result<_, _>>()?)
         }
         Json::Object(map) => {
-            let entry = |(key, item): (&String, &Json)| Ok((key.clone(), all(item, settings)?));
+            let entry = |(key, item): (&String, &Json)| Ok((key.clone(), all(item, settings, room)?));
             Json::Object(map.iter().map(entry).collect::<Result<_, String>>()?)
         }
         other => other.clone(),
     })
+}
+
+/// How many values lie within one.
+fn within(json: &Json) -> u64 {
+    match json {
+        Json::Array(items) => items.iter().map(|item| 1 + within(item)).sum(),
+        Json::Object(map) => map.values().map(|item| 1 + within(item)).sum(),
+        _ => 0,
+    }
+}
+
+/// How many calls and values may still come out of the descriptions for a model: a list of two lists of two lists grows
+/// fast.
+#[derive(Debug)]
+pub(super) struct Room(u64);
+
+impl Room {
+    const LARGEST: u64 = 1 << 20;
+
+    pub(super) fn new() -> Room {
+        Room(Room::LARGEST)
+    }
+
+    /// Takes some of it, if it is there.
+    pub(super) fn take(&mut self, count: u64) -> Result<(), String> {
+        let most = Room::LARGEST;
+        self.0 = self.0.checked_sub(count).ok_or_else(|| {
+            format!("at most {most} calls and values from descriptions in a model, found more")
+        })?;
+        Ok(())
+    }
 }
 
 /// The same words with the text that they are about.
@@ -91,6 +125,13 @@ impl Value {
             Value::Integer(number) => Ok(Number::Integer(number)),
             Value::Float(number) => Ok(Number::Float(number)),
             Value::Other(json) => Err(format!("a number, found {}", shown(&json))),
+        }
+    }
+
+    fn length(self) -> Result<i64, String> {
+        match self {
+            Value::Other(Json::Array(items)) => Ok(items.len() as i64),
+            other => Err(format!("a list, found {}", shown(&other.json()))),
         }
     }
 
@@ -303,6 +344,7 @@ impl Reading<'_> {
             "true" => true.into(),
             "false" => false.into(),
             "null" => Value::Other(Json::Null),
+            "len" if self.blank().starts_with('(') => Value::Integer(self.atom()?.length()?),
             "log" if self.blank().starts_with('(') => Value::Float(self.atom()?.number()?.float().ln()),
             _ => Value::Other(word.into()),
         })
@@ -378,12 +420,12 @@ fn checked_floor(a: i64, b: i64) -> Option<i64> {
 mod tests {
     use serde_json::json;
 
-    use super::all;
+    use super::{Room, all};
 
     #[test]
     fn settings_stand_by_name_and_in_arithmetic() {
         let settings = json!({"units": 7, "heads": 2, "rate": 0.5, "name": "gelu", "on": true, "none": null, "inner": {"units": [5]}, "shape": [null, 4, 6]});
-        let worked = |text: &str| all(&json!(text), settings.as_object().unwrap());
+        let worked = |text: &str| all(&json!(text), settings.as_object().unwrap(), &mut Room::new());
         assert_eq!(worked("$name"), Ok(json!("gelu")));
         assert_eq!(worked("gelu"), Ok(json!("gelu")));
         assert_eq!(worked("$units // $heads"), Ok(json!(3)));
@@ -398,6 +440,7 @@ mod tests {
         assert_eq!(worked("$inner[units][0] if $inner != null else $units"), Ok(json!(5)));
         assert_eq!(worked("1 + ($none[units][0] if $none != null else $units)"), Ok(json!(8)));
         assert_eq!(worked("$shape[0]"), Ok(json!(null)));
+        assert_eq!(worked("len($shape) - len($inner[units])"), Ok(json!(2)));
         assert_eq!(worked("log($units) * 2"), Ok(json!(7f64.ln() * 2.0)));
         for (condition, holds) in [
             ("not $on", false),
@@ -422,6 +465,8 @@ mod tests {
             "$shape[1.0]",
             "$shape[-1",
             "$shape + 1",
+            "len($units)",
+            "len($none)",
             "$units ** 99",
             "$unit",
             "$units +",

@@ -4,6 +4,7 @@ import numpy as np
 from keras import Model, layers
 
 from . import described_layers as own
+from . import described_own
 from .layers import IDS, OTHER_IDS, STEPS, VOCABULARY, ids_input
 from .own import FEATURES, LONG, embed, encoded
 from .record import Case
@@ -214,3 +215,4 @@ def cases():
     yield shared()
     yield nested()
     yield read_again()
+    yield from described_own.cases()

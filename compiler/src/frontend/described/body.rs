@@ -6,7 +6,8 @@ use masque_ir::described::{ARGUMENT, Body, COALESCE, OwnMasks, WEIGHT, WHEN};
 use masque_ir::layers::{Argument, ArgumentValue, CallId, Layer, LayerGraph, TensorRef};
 use serde_json::{Map, Value as Json};
 
-use super::super::{Origin, RawArgument, RawCall, RawLayer, RawModel, RawTensor, expression, keras, opaque};
+use super::super::expression::{self, Room};
+use super::super::{Origin, RawArgument, RawCall, RawLayer, RawModel, RawTensor, keras, opaque};
 use super::arguments::{self, Given};
 use super::settings::{self, Values};
 use super::{Described, NotAsDescribed};
@@ -14,16 +15,29 @@ use crate::layer::ConfigError;
 use crate::layer::config::brief;
 
 /// The model that a description is for one layer, whose calls then pass what the model's inputs are, in order.
-pub(super) fn instance(body: &Body, layer: &mut RawLayer) -> Result<RawModel, NotAsDescribed> {
+pub(super) fn instance(
+    body: &Body,
+    layer: &mut RawLayer,
+    room: &mut Room,
+) -> Result<RawModel, NotAsDescribed> {
     let given = arguments::bind(&body.graph, layer)?;
     let wrong = |source| NotAsDescribed::setting(layer, source);
     let (values, kept) = settings::values(body, layer).map_err(wrong)?;
-    let mut making = Making::new(&body.graph, layer, values, &given);
+    let mut making = Making::new(&body.graph, layer, values, &given, room);
     making.add_calls().map_err(wrong)?;
     making.model(&body.masks, kept).map_err(wrong)?.ok_or_else(|| {
         let expected = "settings and arguments for which the description gives each output".to_owned();
         NotAsDescribed::call(layer, (expected, "others".to_owned()))
     })
+}
+
+/// What was expected and found, where a setting or an argument in the description comes to nothing.
+fn in_description(wrong: &str, json: &Json) -> ConfigError {
+    let (expected, found) = match wrong.split_once(", found ") {
+        Some((expected, found)) => (expected.to_owned(), found.to_owned()),
+        None => (wrong.to_owned(), brief(json)),
+    };
+    ConfigError { field: "in the description".to_owned(), expected, found }
 }
 
 /// What a tensor of the body is for this layer.
@@ -49,6 +63,7 @@ struct Making<'a> {
     /// How many of the inputs are of the first argument.
     first: Option<usize>,
     schedule: Vec<(String, u64)>,
+    room: &'a mut Room,
 }
 
 impl<'a> Making<'a> {
@@ -57,6 +72,7 @@ impl<'a> Making<'a> {
         outer: &'a RawLayer,
         mut values: Values,
         given: &'a HashMap<String, Given>,
+        room: &'a mut Room,
     ) -> Making<'a> {
         let arguments = graph.layers().iter().filter(|layer| layer.class == ARGUMENT);
         for (place, argument) in arguments.enumerate() {
@@ -84,18 +100,13 @@ impl<'a> Making<'a> {
             inputs: vec![],
             first: None,
             schedule: vec![],
+            room,
         }
     }
 
     /// A setting or an argument with the settings of the layer in it.
-    fn value(&self, json: &Json) -> Result<Json, ConfigError> {
-        expression::all(json, &self.values).map_err(|wrong| {
-            let (expected, found) = match wrong.split_once(", found ") {
-                Some((expected, found)) => (expected.to_owned(), found.to_owned()),
-                None => (wrong, brief(json)),
-            };
-            ConfigError { field: "in the description".to_owned(), expected, found }
-        })
+    fn value(&mut self, json: &Json) -> Result<Json, ConfigError> {
+        expression::all(json, &self.values, self.room).map_err(|wrong| in_description(&wrong, json))
     }
 
     /// Goes through the calls, in the order in which they run.
@@ -131,7 +142,7 @@ impl<'a> Making<'a> {
         }
     }
 
-    fn when(&self, id: CallId, layer: &Layer) -> Result<Found, ConfigError> {
+    fn when(&mut self, id: CallId, layer: &Layer) -> Result<Found, ConfigError> {
         let condition = self.value(layer.settings.get("condition").unwrap_or(&Json::Null))?;
         match condition {
             Json::Bool(true) => Ok(self.operands(id)?.into_iter().next().unwrap_or(Found::Nothing)),
@@ -140,13 +151,14 @@ impl<'a> Making<'a> {
         }
     }
 
-    fn coalesce(&self, id: CallId) -> Result<Found, ConfigError> {
+    fn coalesce(&mut self, id: CallId) -> Result<Found, ConfigError> {
         let found = self.operands(id)?.into_iter().find(|found| !matches!(found, Found::Nothing));
         Ok(found.unwrap_or(Found::Nothing))
     }
 
     /// What is passed to a call that passes no lists.
-    fn operands(&self, id: CallId) -> Result<Vec<Found>, ConfigError> {
+    fn operands(&mut self, id: CallId) -> Result<Vec<Found>, ConfigError> {
+        let arguments = &self.graph.call(id).arguments;
         let operand = |argument: &Argument| {
             Ok(match &argument.value {
                 ArgumentValue::Tensor(tensor) => self.find(*tensor),
@@ -154,12 +166,13 @@ impl<'a> Making<'a> {
                 ArgumentValue::Constant(json) => Found::Value(self.value(json)?),
             })
         };
-        self.graph.call(id).arguments.iter().map(operand).collect()
+        arguments.iter().map(operand).collect()
     }
 
     /// A call of a layer or an operation. What is not there takes the place of no positional argument.
     fn call(&mut self, id: CallId, layer: &Layer) -> Result<Found, ConfigError> {
         let call = self.graph.call(id);
+        self.room.take(1).map_err(|wrong| in_description(&wrong, &Json::Null))?;
         let mut arguments = RawCall::new();
         for Argument { keyword, value } in &call.arguments {
             match self.passed(value)? {
@@ -176,7 +189,7 @@ impl<'a> Making<'a> {
     }
 
     /// An argument; none if something in it is not there.
-    fn passed(&self, value: &ArgumentValue) -> Result<Option<RawArgument>, ConfigError> {
+    fn passed(&mut self, value: &ArgumentValue) -> Result<Option<RawArgument>, ConfigError> {
         Ok(match value {
             ArgumentValue::Tensor(tensor) => match self.find(*tensor) {
                 Found::Tensor(tensor) => Some(RawArgument::Tensor(tensor)),
@@ -254,7 +267,7 @@ impl<'a> Making<'a> {
         Ok(made)
     }
 
-    fn layer(&self, inner: &Layer) -> Result<RawLayer, ConfigError> {
+    fn layer(&mut self, inner: &Layer) -> Result<RawLayer, ConfigError> {
         if inner.class.starts_with('$') {
             let held = self.value(&Json::String(inner.class.clone()))?;
             let held = keras::held(&held).map_err(|wrong| ConfigError {
@@ -311,8 +324,8 @@ impl<'a> Making<'a> {
         }))
     }
 
-    /// What becomes of masks, by name, and the masks that are given. Where none of those to be given is there, they are
-    /// lost.
+    /// What becomes of masks, by name, and the masks that are given. Where none of those to be given is there, not even as
+    /// null, they are lost.
     fn masks(&self, masks: &OwnMasks) -> (&'static str, Vec<Option<RawTensor>>) {
         let given = match masks {
             OwnMasks::Lost => return ("lost", vec![]),
@@ -320,16 +333,14 @@ impl<'a> Making<'a> {
             OwnMasks::Ends => return ("ends", vec![]),
             OwnMasks::Given(given) => given,
         };
-        let found = |mask: &TensorRef| match self.find(*mask) {
+        let found: Vec<Found> = given.iter().flatten().map(|mask| self.find(*mask)).collect();
+        if !found.is_empty() && found.iter().all(|found| matches!(found, Found::Nothing)) {
+            return ("lost", vec![]);
+        }
+        let tensor = |mask: &Option<TensorRef>| match self.find((*mask)?) {
             Found::Tensor(tensor) => Some(tensor),
             _ => None,
         };
-        let tensors: Vec<Option<RawTensor>> =
-            given.iter().map(|mask| mask.as_ref().and_then(found)).collect();
-        let wanted = given.iter().any(Option::is_some);
-        match wanted && tensors.iter().all(Option::is_none) {
-            true => ("lost", vec![]),
-            false => ("given", tensors),
-        }
+        ("given", given.iter().map(tensor).collect())
     }
 }
