@@ -6,7 +6,7 @@ mod random;
 mod whole;
 
 pub use random::Random;
-pub use whole::{run, through_the_compiler};
+pub use whole::{run, through_the_compiler, with_descriptions};
 
 use std::time::Duration;
 

@@ -16,7 +16,13 @@ fn main() -> std::io::Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let tests = here.parent().expect("a folder below tests");
     let mut files = vec![];
-    for folder in [tests.join("golden"), tests.join("hostile"), tests.join("../compiler/tests/data")] {
+    let compiler = tests.join("../compiler");
+    for folder in [
+        tests.join("golden"),
+        tests.join("hostile"),
+        compiler.join("tests/data"),
+        compiler.join("src/frontend"),
+    ] {
         gather(&folder, &mut files)?;
     }
     let corpus = Corpus(here.join("corpus"));
@@ -34,6 +40,7 @@ fn main() -> std::io::Result<()> {
                     }
                 }
                 dumps(&corpus, &path)?;
+                described(&corpus, &path)?;
             }
             "json" => corpus.add("config", &bytes)?,
             "h5" | "hdf5" => corpus.add("hdf5", &bytes)?,
@@ -50,6 +57,13 @@ fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         if path.is_dir() { gather(&path, files)? } else { files.push(path) }
     }
     Ok(())
+}
+
+/// The descriptions beside a model, and its text without them.
+fn described(corpus: &Corpus, path: &Path) -> std::io::Result<()> {
+    let Ok(layers) = fs::read_to_string(path.with_file_name("layers.mq")) else { return Ok(()) };
+    let Ok(model) = Model::open(path) else { return Ok(()) };
+    corpus.add("described", format!("{layers}\n{}", text::print_layers(model.graph())).as_bytes())
 }
 
 /// The model's texts, of every stage, and its plan.

@@ -1,11 +1,12 @@
 //! What is done with an input that reads well: the whole way, as far as it goes without a search.
 
 use masque::diagnostics::UnsupportedMask;
+use masque::frontend::Descriptions;
 use masque::{Model, Options, table};
 use masque_ir::plan::{Plan, PlanValue};
 use masque_ir::{DType, text};
-use masque_runtime::Tensor;
 use masque_runtime::Section;
+use masque_runtime::Tensor;
 use masque_runtime::session::{self, Session, State};
 use ndarray::{ArrayD, IxDyn};
 
@@ -19,14 +20,38 @@ const ADVISED: usize = 40;
 ///
 /// If an error is more than a line, or a text does not read back: mistakes of masque's.
 pub fn through_the_compiler(path: &str, bytes: &[u8]) {
-    if let Err(error) = compile(path, bytes) {
+    one_line(path, Model::from_bytes(path, bytes).and_then(compile));
+}
+
+/// What stands between descriptions and the model that is read with them.
+const MODEL: &str = "masque 1 layers";
+
+/// The same of a text that is descriptions of layers, and behind it a model.
+///
+/// # Panics
+///
+/// Those of [`through_the_compiler`].
+pub fn with_descriptions(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (layers, model) = text.split_at(text.find(MODEL).unwrap_or(text.len()));
+    let mut described = Descriptions::default();
+    let read = described.add(layers.as_bytes());
+    let fine = read.is_ok();
+    one_line("", read);
+    if fine {
+        let path = "model.mq";
+        one_line(path, Model::from_bytes_with(path, model.as_bytes(), &described).and_then(compile));
+    }
+}
+
+fn one_line<E: std::fmt::Display>(path: &str, result: Result<(), E>) {
+    if let Err(error) = result {
         let line = error.to_string();
         assert!(line.starts_with(path) && !line.contains(char::is_control), "not one line: {line:?}");
     }
 }
 
-fn compile(path: &str, bytes: &[u8]) -> Result<(), masque::Error> {
-    let model = Model::from_bytes(path, bytes)?;
+fn compile(model: Model) -> Result<(), masque::Error> {
     reads_back(&text::print_layers(model.graph()));
     let mut inferred = model.infer()?;
     let findings = inferred.diagnostics(UnsupportedMask::Warn);
