@@ -84,7 +84,7 @@ fn a_pass_does_what_it_is_called_for() {
     for (name, [before, pass], has, words) in [
         ("seed/embedding-gru-dense", ["decompose", "tables"], true, "rows = %ids"),
         ("field/094-small-gpt", ["tables", "fold"], false, "reshape(@"),
-        ("field/085-embedding-constant-initializer", ["fold", "products"], true, " of rows"),
+        ("field/085-embedding-constant-initializer", ["fold", "products"], true, ".product"),
         ("field/098-wavenet-nested-outputs", ["products", "fuse"], true, "map("),
     ] {
         let [before, after] = [before, pass].map(|pass| after(name, pass));
@@ -105,7 +105,7 @@ fn weights_grow_for_products_as_far_as_they_may() {
     let folder = case("seed/embedding-gru-dense").folder;
     let stored = |more: &[&str]| {
         let arguments = [&["model.keras", "--after", "products"], more].concat();
-        dump(&folder, &arguments).succeeded().unwrap().text().contains(" of rows")
+        dump(&folder, &arguments).succeeded().unwrap().text().contains(".product")
     };
     assert!(!stored(&[]) && !stored(&["--fold-tables", "0"]) && stored(&["--fold-tables", "1"]));
 }

@@ -231,9 +231,12 @@ impl Multiplied<'_> {
             _ => Activation::Linear,
         };
         let product = dense(self.program.semantics, activation, table, kernel, of_input.as_ref())?;
-        let name = &self.program.result(factors.kernel).name;
-        let product = self.weight(&format!("{name} of rows"), product);
-        let left = of_state.map_or(Operand::Absent, |bias| self.weight(&format!("{name} of state"), bias));
+        let name = |value: Value| &self.program.result(value).name;
+        let product = self.weight(&format!("{}.product", name(factors.kernel)), product);
+        let left = match (factors.bias, of_state) {
+            (Some(bias), Some(of_state)) => self.weight(&format!("{}.state", name(bias)), of_state),
+            _ => Operand::Absent,
+        };
         Some((product, left))
     }
 
