@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use masque_ir::by_value::ByValue;
 use masque_ir::float::Float;
 use masque_ir::ops::{Op, Rows, Shape, is_elementwise};
-use masque_ir::program::{Builder, Node, Operand, Program, ProgramOutput, Value};
+use masque_ir::program::{Builder, Node, Operand, Program, ProgramOutput, ResultInfo, Value};
 use masque_ir::{Dim, Type};
 
 use crate::rebuild::needed_or;
@@ -87,11 +87,12 @@ impl Packer<'_> {
             return;
         }
         let operands = node.operands.iter().map(|operand| self.whole(operand)).collect();
-        for (result, operand) in self.builder.copy(node, operands).into_iter().enumerate() {
-            if let Some(mask) = node.results[result].mask {
-                let mask = self.whole(&Operand::Value(mask)).value();
-                self.builder.set_mask(&operand, mask);
-            }
+        // A mask may be among rows itself; it is unpacked before what it is attached to.
+        let mask = |result: &ResultInfo| self.whole(&Operand::Value(result.mask?)).value();
+        let masks: Vec<Option<Value>> = node.results.iter().map(mask).collect();
+        for ((result, operand), mask) in self.builder.copy(node, operands).into_iter().enumerate().zip(masks)
+        {
+            self.builder.set_mask(&operand, mask);
             self.whole.insert(value(result), operand);
         }
     }
