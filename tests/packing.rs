@@ -7,6 +7,7 @@ use masque_ir::ops::{Op, Rows};
 use masque_ir::plan::{PlanWeight, Provenance};
 use masque_ir::program::Program;
 use masque_ir::text::{Document, parse};
+use masque_ir::verify;
 use masque_runtime::{Options, Section, Session, State, Tensor};
 use masque_tests::compare::bits;
 use masque_tests::corpus::{self, Case};
@@ -160,7 +161,7 @@ model "over time"
 }
 
 /// Layers, and how often rows are looked for: for the rows of the mask alone, or for runs as well.
-const OVER_TIME: [(&str, &[&str]); 6] = [
+const OVER_TIME: [(&str, &[&str]); 7] = [
     // Padded positions are seen, and are the same along a run.
     (
         r"%f = lstm(%start, @w, @r, mask = %mask) FORWARDS} : f32[B, T, 3] mask %mask
@@ -201,6 +202,18 @@ return y = %y",
 return y = %y",
         &["runs"],
     ),
+    // A mask is made of rows, and attached to what stays whole.
+    (
+        r"%f = lstm(%start, @w, @r, mask = %mask) FORWARDS} : f32[B, T, 3] mask %mask
+%g = lstm(%start, @w, @r, mask = %mask) BACKWARDS} : f32[B, T, 3] mask %mask
+%both = mul(%f, %g) : f32[B, T, 3] mask %mask
+%differs = ne(%both, 0.0:f32) : bool[B, T, 3]
+%some = any(%differs) {axes = [2], keep = false} : bool[B, T]
+%where = reshape(%some) {shape = [B, T, 1]} : bool[B, T, 1]
+%y = select(%where, %both, 0.0:f32) : f32[B, T, 3] mask %some
+return y = %y",
+        &["places"],
+    ),
     // Attention is among the rows of the mask, and what is seen behind it stays whole.
     (
         r"%h = reshape(%start) {shape = [B, T, 1, 3]} : f32[B, T, 1, 3] mask %mask
@@ -221,7 +234,10 @@ fn sets(program: &Program) -> Vec<&str> {
 #[test]
 fn recurrent_layers_are_packed_where_it_saves_work() {
     for (layers, expected) in OVER_TIME {
-        assert_eq!(sets(&pack(&over_time(layers))), expected, "{layers}");
+        let program = over_time(layers);
+        let packed = pack(&program);
+        assert_eq!(sets(&packed), expected, "{layers}");
+        assert!(verify::program(&packed).is_ok(), "{layers}");
     }
 }
 
