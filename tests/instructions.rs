@@ -14,6 +14,7 @@ use std::process::Command;
 
 use masque::{Model, Options, session};
 use masque_ir::Type;
+use masque_ir::plan::PlanValue;
 use masque_ir::text::{Document, parse};
 use masque_runtime::{Tensor, npz};
 use masque_tests::command::bare;
@@ -41,8 +42,8 @@ fn noise(shape: &[usize]) -> ArrayD<f32> {
     })
 }
 
-/// Builds the model of a text, with weights without meaning.
-fn build(text: &str, program: &Path) {
+/// Builds the model of a text, with weights without meaning; gives its input.
+fn build(text: &str, program: &Path) -> PlanValue {
     let Ok(Document::Layers(graph)) = parse(text) else { panic!("the text of layers") };
     let mut inferred = Model::of_graph(&graph).unwrap().infer().unwrap();
     let weight = |ty: &Type| {
@@ -54,17 +55,20 @@ fn build(text: &str, program: &Path) {
     inferred.give_weights(weights).unwrap();
     let planned = session::compile(inferred, Options::default(), |_| ()).unwrap();
     planned.write_executable(program).unwrap();
+    planned.plan.input_values().next().unwrap().1.clone()
 }
 
-/// A batch so many times over: ids with 0 for padding, or rows of 32 numbers.
-fn inputs(text: &str, times: usize) -> (String, Tensor) {
+/// A batch so many times over: ids with 0 for padding, or rows of numbers.
+fn batch(input: &PlanValue, times: usize) -> Tensor {
     let valid = |row: usize, step: usize| step < VALID[row % BATCH];
     let ids = |row: usize, step: usize| if valid(row, step) { 1 + (row * 7 + step * 13) % 1999 } else { 0 };
-    if text.contains("%ids") {
-        let ids = ndarray::Array2::from_shape_fn((BATCH * times, STEPS), |(row, step)| ids(row, step) as i32);
-        return ("ids".to_owned(), Tensor::I32(ids.into_dyn()));
+    match input.ty.shape.get(2) {
+        None => {
+            let id = |(row, step)| ids(row, step) as i32;
+            Tensor::I32(ndarray::Array2::from_shape_fn((BATCH * times, STEPS), id).into_dyn())
+        }
+        Some(width) => Tensor::F32(noise(&[BATCH * times, STEPS, width.known().unwrap() as usize])),
     }
-    ("x".to_owned(), Tensor::F32(noise(&[BATCH * times, STEPS, 32])))
 }
 
 /// Instructions from the start of a program to its end.
@@ -87,11 +91,14 @@ fn counts() -> BTreeMap<String, u64> {
     for name in ["convolution", "encoder", "gru", "tagger"] {
         let text = fs::read_to_string(folder().join(name).with_extension("mq")).unwrap();
         let program = desk.path().join(name);
-        build(&text, &program);
+        let input = build(&text, &program);
         let [one, two] = [1, 2].map(|times| {
-            let (input, tensor) = inputs(&text, times);
             let file = format!("{name}-{times}.npz");
-            npz::write(fs::File::create(desk.path().join(&file)).unwrap(), &[(input, tensor)]).unwrap();
+            npz::write(
+                fs::File::create(desk.path().join(&file)).unwrap(),
+                &[(input.name.clone(), batch(&input, times))],
+            )
+            .unwrap();
             counted(&program, desk.path(), &file)
         });
         counts.insert(name.to_owned(), two - one);

@@ -91,6 +91,9 @@ pub enum PlanError {
     /// A weight does not go into the layout that its kernel wants.
     #[error("{0}")]
     Layout(#[from] masque_runtime::weights::WeightError),
+    /// A product of a table and a kernel is not computed: it does not fit in memory.
+    #[error("a product of a table and a kernel cannot be stored: {0}")]
+    Product(Box<dyn std::error::Error + Send + Sync>),
     /// A composite could not be decomposed: a mistake of ours.
     #[error("{0}")]
     Decompose(#[from] OpError),
@@ -169,7 +172,7 @@ fn prepare(
     };
     let (program, mut made) = stored::fold(&program, weights);
     seen("fold", &program);
-    let (program, multiplied, products) = products::multiply(&program, &[weights, &made], growth);
+    let (program, multiplied, products) = products::multiply(&program, &[weights, &made], growth)?;
     made.extend(multiplied);
     seen("products", &program);
     let program = fuse::fuse(&program);

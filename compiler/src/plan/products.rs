@@ -15,6 +15,7 @@ use masque_runtime::session::Options;
 use masque_runtime::{Section, Session, State, Tensor};
 use ndarray::Axis;
 
+use super::PlanError;
 use crate::bind;
 use crate::rebuild::Rebuild;
 
@@ -50,21 +51,26 @@ struct Reader {
     factors: Factors,
 }
 
-/// What a product is made of.
+/// What a product is made of, and what is applied to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Factors {
     table: Value,
     kernel: Value,
     bias: Option<Value>,
+    activation: Activation,
 }
 
 /// Multiplies tables by kernels as far as weights may grow, those first that cost the fewest bytes. Gives the program, the
 /// weights that were made, and what was done.
+///
+/// # Errors
+///
+/// [`PlanError::MissingWeight`], and [`PlanError::Product`] of one that does not fit in memory.
 pub(super) fn multiply(
     program: &Program,
     contents: &[&BTreeMap<String, Tensor>],
     growth: Growth,
-) -> (Program, BTreeMap<String, Tensor>, Products) {
+) -> Result<(Program, BTreeMap<String, Tensor>, Products), PlanError> {
     let weights = Weights::of(program);
     let mut groups: BTreeMap<Value, Vec<Reader>> = BTreeMap::new();
     for reader in (0..program.nodes.len()).filter_map(|place| reader(program, place)) {
@@ -95,13 +101,15 @@ pub(super) fn multiply(
         products: BTreeMap::new(),
     };
     for place in 0..program.nodes.len() {
-        let read = chosen.get(&place).and_then(|reader| multiplied.read(*reader));
-        match read {
-            Some(results) => multiplied.rebuild.replace(place, results),
+        match chosen.get(&place) {
+            Some(reader) => {
+                let results = multiplied.read(*reader)?;
+                multiplied.rebuild.replace(place, results);
+            }
             None => multiplied.rebuild.keep(place),
         }
     }
-    (multiplied.rebuild.finish(), multiplied.made, done)
+    Ok((multiplied.rebuild.finish(), multiplied.made, done))
 }
 
 /// A node that multiplies rows of a stored table of floats by a stored kernel.
@@ -113,9 +121,9 @@ fn reader(program: &Program, node: usize) -> Option<Reader> {
         (is_weight && ty.dtype == DType::F32 && ty.known_elements().is_some()).then_some(value)
     };
     let Node { op, operands, .. } = &program.nodes[node];
-    let (gather, table, bias) = match op {
+    let (gather, table, bias, activation) = match op {
         Op::Recurrent(op) if operands.get(op.rows()?)? != &Operand::Absent => {
-            (None, &operands[0], &operands[3])
+            (None, &operands[0], &operands[3], Activation::Linear)
         }
         Op::Dense(Dense::Dense { activation }) if activation.axis().is_none() => {
             let gather = operands[0].value()?.node as usize;
@@ -123,12 +131,12 @@ fn reader(program: &Program, node: usize) -> Option<Reader> {
             else {
                 return None;
             };
-            (Some(gather), &looked_up[0], &operands[2])
+            (Some(gather), &looked_up[0], &operands[2], *activation)
         }
         _ => return None,
     };
     let bias = if *bias == Operand::Absent { None } else { Some(stored(bias)?) };
-    let factors = Factors { table: stored(table)?, kernel: stored(&operands[1])?, bias };
+    let factors = Factors { table: stored(table)?, kernel: stored(&operands[1])?, bias, activation };
     (program.result(factors.table).ty.rank() == 2).then_some(Reader { node, gather, factors })
 }
 
@@ -191,53 +199,49 @@ struct Multiplied<'a> {
 
 impl Multiplied<'_> {
     /// What a node gives, from rows of the product.
-    fn read(&mut self, reader: Reader) -> Option<Vec<Operand>> {
+    fn read(&mut self, reader: Reader) -> Result<Vec<Operand>, PlanError> {
+        let (product, bias) = match self.products.get(&reader.factors) {
+            Some(known) => known.clone(),
+            None => {
+                let made = self.product(reader.factors)?;
+                self.products.insert(reader.factors, made.clone());
+                made
+            }
+        };
         let node = &self.program.nodes[reader.node];
-        if !self.products.contains_key(&reader.factors) {
-            let product = self.product(node, reader.factors)?;
-            self.products.insert(reader.factors, product);
-        }
-        let (product, bias) = self.products.get(&reader.factors)?.clone();
         let mut operands = self.rebuild.operands(node);
-        match reader.gather {
+        Ok(match reader.gather {
             None => {
                 (operands[0], operands[1], operands[3]) = (product, Operand::Absent, bias);
-                Some(self.rebuild.builder.copy(node, operands))
+                self.rebuild.builder.copy(node, operands)
             }
             Some(gather) => {
                 let ids = self.rebuild.now(&self.program.nodes[gather].operands[1]);
                 let looked_up = Node { op: Index::Gather.into(), ..node.clone() };
-                Some(self.rebuild.builder.copy(&looked_up, vec![product, ids]))
+                self.rebuild.builder.copy(&looked_up, vec![product, ids])
             }
-        }
+        })
     }
 
     /// The product as a weight, and what is left of the bias.
-    fn product(&mut self, node: &Node, factors: Factors) -> Option<(Operand, Operand)> {
+    fn product(&mut self, factors: Factors) -> Result<(Operand, Operand), PlanError> {
+        let name = |value: Value| &self.program.result(value).name;
         let content = |value: Value| {
-            let name = &self.program.result(value).name;
-            self.contents.iter().find_map(|contents| contents.get(name))
+            let found = self.contents.iter().find_map(|contents| contents.get(name(value)));
+            found.ok_or_else(|| PlanError::MissingWeight(name(value).clone()))
         };
-        let (table, kernel) = (content(factors.table)?, content(factors.kernel)?);
-        let bias = match factors.bias {
-            Some(bias) => Some(content(bias)?),
-            None => None,
-        };
+        let bias = factors.bias.map(content).transpose()?;
         let two = bias.and_then(Tensor::as_f32).filter(|bias| bias.ndim() == 2);
         let row = |at: usize| two.map(|rows| Tensor::F32(rows.index_axis(Axis(0), at).to_owned()));
         let (of_input, of_state) = (row(0).or_else(|| bias.cloned()), row(1));
-        let activation = match &node.op {
-            Op::Dense(Dense::Dense { activation }) => *activation,
-            _ => Activation::Linear,
-        };
-        let product = dense(self.program.semantics, activation, table, kernel, of_input.as_ref())?;
-        let name = |value: Value| &self.program.result(value).name;
+        let (table, kernel) = (content(factors.table)?, content(factors.kernel)?);
+        let product = dense(self.program.semantics, factors.activation, table, kernel, of_input.as_ref())?;
         let product = self.weight(&format!("{}.product", name(factors.kernel)), product);
         let left = match (factors.bias, of_state) {
             (Some(bias), Some(of_state)) => self.weight(&format!("{}.state", name(bias)), of_state),
             _ => Operand::Absent,
         };
-        Some((product, left))
+        Ok((product, left))
     }
 
     fn weight(&mut self, name: &str, tensor: Tensor) -> Operand {
@@ -257,7 +261,7 @@ fn dense(
     x: &Tensor,
     kernel: &Tensor,
     bias: Option<&Tensor>,
-) -> Option<Tensor> {
+) -> Result<Tensor, PlanError> {
     let mut builder = Builder::new("product", semantics);
     let rows = builder.input("x", bind::type_of(x));
     let mut weights = BTreeMap::new();
@@ -267,12 +271,12 @@ fn dense(
     };
     let kernel = weight("kernel", kernel);
     let bias = bias.map_or(Operand::Absent, |bias| weight("bias", bias));
-    let y = builder.emit(Dense::Dense { activation }, &[rows, kernel, bias]).ok()?;
+    let y = builder.emit(Dense::Dense { activation }, &[rows, kernel, bias])?;
     builder.output("y", y);
-    let none = Growth::Bytes(0);
-    let planned = super::plan(&builder.finish(), 1, &weights, Provenance::default(), none).ok()?;
+    let planned = super::plan(&builder.finish(), 1, &weights, Provenance::default(), Growth::Bytes(0))?;
     let section = Section::copy(&planned.section());
-    let session = Session::new(planned.plan, section).ok()?;
-    let outputs = session.run(&mut State::default(), &[("x", x.clone())], Options::default()).ok()?.outputs;
-    outputs.into_iter().next().map(|(_, y)| y)
+    let session = Session::new(planned.plan, section).map_err(|error| PlanError::Product(error.into()))?;
+    let ran = session.run(&mut State::default(), &[("x", x.clone())], Options::default());
+    let mut outputs = ran.map_err(|error| PlanError::Product(error.into()))?.outputs;
+    Ok(outputs.swap_remove(0).1)
 }

@@ -124,7 +124,7 @@ fn tell_of_memory(plan: &Plan, terminal: &Terminal) {
     }
 }
 
-/// Says what products of tables and kernels were stored, and how more of them would be.
+/// Says which products of tables and kernels were stored, and which option would store the others.
 fn tell_of_products(products: Products, terminal: &Terminal) {
     let Products { made, growth, left, left_growth } = products;
     let megabytes = |bytes: i64| bytes as f64 / 1e6;
